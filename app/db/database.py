@@ -1,0 +1,120 @@
+"""The engine and the only commit. A door opens a transaction here; services get its session."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from app.errors import AppError, unavailable
+
+T = TypeVar("T")
+
+RETRIED = {"40001", "40P01"}
+"""SQLSTATE of a serialization failure and of a deadlock: the whole transaction is run again."""
+TRIES = 4
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 60.0
+
+
+class Database:
+    """One pool of connections. Nothing is held open between two transactions."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=30,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": STATEMENT_SECONDS,
+                "server_settings": {"application_name": "pictor", "jit": "off"},
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed at the end, or rolled back by an exception.
+
+        UNAVAILABLE where the database cannot be reached or its pool is used up.
+        """
+        with _translated():
+            async with self._sessions() as session, session.begin():
+                yield session
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """`work` in one transaction, again from its start after a deadlock. It must have no other effect."""
+        for _ in range(TRIES - 1):
+            try:
+                async with self.transaction() as session:
+                    return await work(session)
+            except DBAPIError as error:
+                if sqlstate(error) not in RETRIED:
+                    raise
+        async with self.transaction() as session:
+            return await work(session)
+
+    async def check(self) -> None:
+        """UNAVAILABLE unless the database answers."""
+        async with self.transaction() as session:
+            await session.execute(text("select 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (PoolTimeout, OSError) as error:
+        raise unavailable("The database cannot be reached; try again.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or (sqlstate(error) or "").startswith(("08", "57P", "53")):
+            raise unavailable("The database cannot be reached; try again.") from error
+        raise
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of the error behind SQLAlchemy's."""
+    cause = getattr(error.orig, "__cause__", None)
+    return cause.sqlstate if isinstance(cause, PostgresError) else None
+
+
+@contextmanager
+def constraints(**refusals: AppError) -> Iterator[None]:
+    """Raises the refusal named after the constraint that a flush inside the block violates."""
+    try:
+        yield
+    except IntegrityError as error:
+        name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
+        if name in refusals:
+            raise refusals[name] from error
+        raise
+
+
+@contextmanager
+def counted_statements(database: Database) -> Iterator[list[str]]:
+    """Collects the text of every statement that the pool runs inside the block."""
+    seen: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)

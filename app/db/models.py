@@ -1,0 +1,459 @@
+"""ALL tables. Behaviour that must hold whoever writes (lines, counters, words) is in triggers: migrations/."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INET, JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.domain import (
+    AuditOutcome,
+    ImageFormat,
+    ImageState,
+    JobKind,
+    JobState,
+    ModelState,
+    ProcessingStatus,
+    Role,
+    TagPolicy,
+)
+
+LANES = 8
+"""Lanes of a draw line: as many writers append to one list at once."""
+VECTOR_PARTITIONS = 16
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
+        datetime: DateTime(timezone=True),
+        bytes: LargeBinary,
+        dict[str, Any]: JSONB,
+    }
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    """Text with a check: values are added without a table rewrite, and equality is leakproof under RLS."""
+    return Enum(
+        kind, native_enum=False, create_constraint=True, length=16, name=kind.__name__.lower()
+    )
+
+
+def _id() -> Mapped[UUID]:
+    return mapped_column(primary_key=True, server_default=text("new_id()"))
+
+
+def _now() -> Mapped[datetime]:
+    return mapped_column(server_default=func.now())
+
+
+def _team() -> Mapped[UUID]:
+    return mapped_column(ForeignKey("team.id", ondelete="CASCADE"))
+
+
+def _person() -> Mapped[UUID | None]:
+    """A user whose deletion leaves this row, without its name."""
+    return mapped_column(ForeignKey("app_user.id", ondelete="SET NULL"))
+
+
+# ───────────────────────────── people ─────────────────────────────
+
+
+class Team(Base):
+    __tablename__ = "team"
+
+    id: Mapped[UUID] = _id()
+    name: Mapped[str]
+    slug: Mapped[str] = mapped_column(unique=True)
+    tag_policy: Mapped[TagPolicy] = mapped_column(_enum(TagPolicy), server_default="OPEN")
+    created_at: Mapped[datetime] = _now()
+
+
+class User(Base):
+    __tablename__ = "app_user"
+
+    id: Mapped[UUID] = _id()
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    password_hash: Mapped[str | None]
+    is_operator: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = _now()
+
+
+class Membership(Base):
+    __tablename__ = "membership"
+    __table_args__ = (UniqueConstraint("team_id", "user_id"), Index(None, "user_id"))
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    role: Mapped[Role] = mapped_column(_enum(Role))
+    since: Mapped[datetime] = _now()
+
+
+class ApiKey(Base):
+    """`secret_hash` is SHA-256 of the 256-bit secret; the key itself is never stored."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (Index(None, "team_id", "id"), Index(None, "user_id", "id"))
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    role: Mapped[Role] = mapped_column(_enum(Role))
+    public_id: Mapped[str] = mapped_column(unique=True)
+    secret_hash: Mapped[bytes]
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Session(Base):
+    """A login; the cookie holds the token, the row its SHA-256."""
+
+    __tablename__ = "session"
+    __table_args__ = (Index(None, "user_id"), Index(None, "expires_at"))
+
+    id: Mapped[UUID] = _id()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+
+
+class PasswordToken(Base):
+    """A one-time token with which a user sets a password; the row holds its SHA-256."""
+
+    __tablename__ = "password_token"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[UUID] = _id()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+# ───────────────────────────── images ─────────────────────────────
+
+LIVE = "state = 'STORED' and trashed_at is null"
+
+
+class Image(Base):
+    """`object_key` is used once; `weight` counts millionths; `words` and lines are kept by triggers.
+
+    `thumbnails`: {"SMALL": {"key": …, "width": …, "height": …, "bytes": …}, …}.
+    `exif`: {"entries": [[name, value], …]}.
+    """
+
+    __tablename__ = "image"
+    __table_args__ = (
+        UniqueConstraint("team_id", "id"),
+        Index(
+            "uq_image_team_id_sha256",
+            "team_id",
+            "sha256",
+            unique=True,
+            postgresql_where=text("state = 'STORED'"),
+        ),
+        Index(None, "team_id", "created_at", "id"),
+        Index("ix_image_team_id_taken", "team_id", text("coalesce(taken_at, '-infinity')"), "id"),
+        Index(None, "team_id", "title", "id"),
+        Index(None, "team_id", "size_bytes", "id"),
+        Index(None, "team_id", "weight", "id"),
+        Index(None, "uploaded_by"),
+        Index("ix_image_words", "words", postgresql_using="gin"),
+        Index("ix_image_pending", "lease_until", postgresql_where=text("state = 'PENDING'")),
+        CheckConstraint("weight >= 0", name="weight"),
+    )
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    uploaded_by: Mapped[UUID | None] = _person()
+    state: Mapped[ImageState] = mapped_column(_enum(ImageState), server_default="PENDING")
+    lease_until: Mapped[datetime | None]
+    object_key: Mapped[str]
+    sha256: Mapped[bytes]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    format: Mapped[ImageFormat] = mapped_column(_enum(ImageFormat))
+    width: Mapped[int]
+    height: Mapped[int]
+    filename: Mapped[str] = mapped_column(server_default="")
+    title: Mapped[str] = mapped_column(server_default="")
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    weight: Mapped[int] = mapped_column(BigInteger, server_default=text("1000000"))
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+    taken_at: Mapped[datetime | None]
+    trashed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    exif: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    thumb_hash: Mapped[bytes | None]
+    thumbnails: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    processing: Mapped[ProcessingStatus] = mapped_column(
+        _enum(ProcessingStatus), server_default="PENDING"
+    )
+    draw_weight: Mapped[int] = mapped_column(
+        BigInteger,
+        Computed(f"case when {LIVE} then weight else 0 end", persisted=True),
+    )
+    live: Mapped[bool] = mapped_column(Computed(LIVE, persisted=True))
+    words: Mapped[str] = mapped_column(TSVECTOR, server_default=text("''"), deferred=True)
+
+
+class Tag(Base):
+    """`key` is the name without regard to case."""
+
+    __tablename__ = "tag"
+    __table_args__ = (
+        UniqueConstraint("team_id", "id"),
+        UniqueConstraint("team_id", "key"),
+        Index(None, "team_id", "name", "id"),
+    )
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    name: Mapped[str]
+    key: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+    created_by: Mapped[UUID | None] = _person()
+
+
+class ImageTag(Base):
+    """Carries the image's creation date, so that a page of a tag is one index range."""
+
+    __tablename__ = "image_tag"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["team_id", "image_id"], ["image.team_id", "image.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["team_id", "tag_id"], ["tag.team_id", "tag.id"], ondelete="CASCADE"),
+        Index("ix_image_tag_page", "team_id", "tag_id", desc("created_at"), desc("image_id")),
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    image_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    tagged_by: Mapped[UUID | None] = _person()
+    tagged_at: Mapped[datetime] = _now()
+
+
+class Collection(Base):
+    __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("team_id", "id"), Index(None, "team_id", "name", "id"))
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    created_at: Mapped[datetime] = _now()
+    created_by: Mapped[UUID | None] = _person()
+
+
+class CollectionImage(Base):
+    """Carries the image's creation date, as ImageTag does."""
+
+    __tablename__ = "collection_image"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["team_id", "collection_id"],
+            ["collection.team_id", "collection.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["team_id", "image_id"], ["image.team_id", "image.id"], ondelete="CASCADE"
+        ),
+        Index("ix_collection_image_image", "team_id", "image_id"),
+        Index(
+            "ix_collection_image_page",
+            "team_id",
+            "collection_id",
+            desc("created_at"),
+            desc("image_id"),
+        ),
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    collection_id: Mapped[UUID] = mapped_column(primary_key=True)
+    image_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    added_by: Mapped[UUID | None] = _person()
+    added_at: Mapped[datetime] = _now()
+
+
+# ───────────────────────────── chance ─────────────────────────────
+
+
+class DrawHead(Base):
+    """One lane of one line: `total` its length with holes, `live` without, `n` its segments.
+
+    `images` counts the live images of the list whatever their weight. `tag_id` NO_ID is the whole team.
+    """
+
+    __tablename__ = "draw_head"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    total: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    live: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    n: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    images: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class DrawLine(Base):
+    """The segment [pos, pos + weight) of a lane belongs to this image."""
+
+    __tablename__ = "draw_line"
+    __table_args__ = (
+        Index("uq_draw_line_image", "team_id", "image_id", "tag_id", unique=True),
+        CheckConstraint("weight > 0", name="weight"),
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    pos: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    weight: Mapped[int] = mapped_column(BigInteger)
+    image_id: Mapped[UUID]
+
+
+# ───────────────────────────── meaning ─────────────────────────────
+
+
+class EmbeddingModel(Base):
+    """A model whose vectors exist. One is ACTIVE: it alone answers searches."""
+
+    __tablename__ = "embedding_model"
+    __table_args__ = (
+        UniqueConstraint("name", "revision"),
+        Index(
+            "uq_embedding_model_active",
+            "state",
+            unique=True,
+            postgresql_where=text("state = 'ACTIVE'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str]
+    revision: Mapped[str]
+    dimension: Mapped[int]
+    state: Mapped[ModelState] = mapped_column(_enum(ModelState), server_default="BUILDING")
+    created_at: Mapped[datetime] = _now()
+
+
+class ImageVector(Base):
+    """A vector of length 1. The filter columns stand beside it, so that a filtered scan joins nothing."""
+
+    __tablename__ = "image_vector"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["team_id", "image_id"], ["image.team_id", "image.id"], ondelete="CASCADE"
+        ),
+        Index("ix_image_vector_created", "team_id", "model_id", "created_at"),
+        Index("ix_image_vector_image", "team_id", "image_id"),
+        {"postgresql_partition_by": "HASH (team_id)"},
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_model.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    image_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    tag_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
+    embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+# ───────────────────────────── work and its record ─────────────────────────────
+
+
+class ImageJob(Base):
+    """The truth about one piece of background work; `run_id` fences a worker that came back too late."""
+
+    __tablename__ = "image_job"
+    __table_args__ = (
+        UniqueConstraint("team_id", "image_id", "kind"),
+        Index(
+            "ix_image_job_due",
+            "run_after",
+            "id",
+            postgresql_where=text("state in ('QUEUED', 'RUNNING')"),
+        ),
+    )
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    image_id: Mapped[UUID]
+    kind: Mapped[JobKind] = mapped_column(_enum(JobKind))
+    state: Mapped[JobState] = mapped_column(_enum(JobState), server_default="QUEUED")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    run_id: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    run_after: Mapped[datetime] = _now()
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = _now()
+    finished_at: Mapped[datetime | None]
+
+
+class AuditEvent(Base):
+    """Append-only, partitioned by month: who did what to what, and whether it was allowed."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        Index("ix_audit_event_team", "team_id", "at", "id"),
+        Index("ix_audit_event_subject", "subject_id", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("new_id()"))
+    team_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None]
+    api_key_id: Mapped[UUID | None]
+    action: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[AuditOutcome] = mapped_column(_enum(AuditOutcome))
+    subject_id: Mapped[UUID | None]
+    request_id: Mapped[str] = mapped_column(String(64))
+    client_ip: Mapped[str | None] = mapped_column(INET)
+    detail: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,275 @@
+"""Values that every layer speaks: enums, the actor, the image filter, names and weights. No I/O."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from app.errors import bad_input
+
+MICRO: Final = 1_000_000
+"""Weights are stored as integers of a millionth, so that their sums are exact."""
+MAX_WEIGHT: Final = 1_000_000.0
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 50
+MAX_IDS: Final = 100
+MAX_TAG_LENGTH: Final = 100
+MAX_NAME_LENGTH: Final = 200
+MAX_DESCRIPTION_LENGTH: Final = 10_000
+MAX_TAGS_PER_CALL: Final = 50
+NO_ID: Final = UUID(int=0)
+"""An id that no row has: what a malformed id reads as, and the `tag_id` of the line of a whole team."""
+
+
+class Role(StrEnum):
+    """What a member may do in a team; ordered by `rank`."""
+
+    VIEWER = "VIEWER"
+    EDITOR = "EDITOR"
+    ADMIN = "ADMIN"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+    def at_most(self, other: "Role") -> "Role":
+        """The weaker of the two."""
+        return self if self.rank <= other.rank else other
+
+
+_RANKS: Final = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
+
+
+class TagPolicy(StrEnum):
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class ImageFormat(StrEnum):
+    JPEG = "JPEG"
+    PNG = "PNG"
+    WEBP = "WEBP"
+    GIF = "GIF"
+    AVIF = "AVIF"
+
+    @property
+    def media_type(self) -> str:
+        return f"image/{self.value.lower()}"
+
+    @property
+    def suffix(self) -> str:
+        return "jpg" if self is ImageFormat.JPEG else self.value.lower()
+
+
+class ThumbnailSize(StrEnum):
+    SMALL = "SMALL"
+    MEDIUM = "MEDIUM"
+    LARGE = "LARGE"
+
+    @property
+    def box(self) -> int:
+        """Side of the square that the derivative fits into, in pixels."""
+        return _BOXES[self]
+
+
+_BOXES: Final = {ThumbnailSize.SMALL: 160, ThumbnailSize.MEDIUM: 480, ThumbnailSize.LARGE: 1600}
+
+
+class ImageState(StrEnum):
+    """PENDING: an intent whose bytes are on their way. STORED: visible. DELETED: bytes to be purged."""
+
+    PENDING = "PENDING"
+    STORED = "STORED"
+    DELETED = "DELETED"
+
+
+class ProcessingStatus(StrEnum):
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class ModelState(StrEnum):
+    BUILDING = "BUILDING"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class JobKind(StrEnum):
+    EMBED = "EMBED"
+    THUMBNAILS = "THUMBNAILS"
+    PURGE = "PURGE"
+
+
+class JobState(StrEnum):
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+class AuditOutcome(StrEnum):
+    ALLOWED = "ALLOWED"
+    DENIED = "DENIED"
+    FAILED = "FAILED"
+
+
+class OrderDirection(StrEnum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+class ImageOrderField(StrEnum):
+    CREATED_AT = "CREATED_AT"
+    TAKEN_AT = "TAKEN_AT"
+    TITLE = "TITLE"
+    SIZE_BYTES = "SIZE_BYTES"
+    WEIGHT = "WEIGHT"
+
+
+class SearchMode(StrEnum):
+    SEMANTIC = "SEMANTIC"
+    HYBRID = "HYBRID"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking: a user, through a key or a session, with the role in each team that counts now.
+
+    With an API key, `roles` holds the key's team alone, and the role is at most the user's own.
+    """
+
+    user_id: UUID
+    roles: Mapping[UUID, Role]
+    api_key_id: UUID | None = None
+    is_operator: bool = False
+
+    @property
+    def team_ids(self) -> tuple[UUID, ...]:
+        return tuple(self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class DateTimeRange:
+    """`start` is included, `end` is not; None is open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange:
+    """Both ends are included; None is open."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagFilter:
+    """Tag names: each of `all`, at least one of `any`, not one of `none`. None is no condition."""
+
+    all: tuple[str, ...] | None = None
+    any: tuple[str, ...] | None = None
+    none: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """Which images; every condition that is not None must hold. `trashed`: None is both."""
+
+    team_id: UUID | None = None
+    ids: tuple[UUID, ...] | None = None
+    tags: TagFilter = field(default_factory=TagFilter)
+    collection_id: UUID | None = None
+    uploaded_by_id: UUID | None = None
+    created_at: DateTimeRange | None = None
+    taken_at: DateTimeRange | None = None
+    tagged_at: DateTimeRange | None = None
+    formats: tuple[ImageFormat, ...] | None = None
+    width: IntRange | None = None
+    height: IntRange | None = None
+    size_bytes: IntRange | None = None
+    processing: tuple[ProcessingStatus, ...] | None = None
+    text: str | None = None
+    trashed: bool | None = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOrder:
+    field: ImageOrderField = ImageOrderField.CREATED_AT
+    direction: OrderDirection = OrderDirection.DESC
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list: forward (`after`), backward (`before`), or from an offset.
+
+    `limit` counts rows; `cursor` is the client's opaque text.
+    """
+
+    limit: int = DEFAULT_PAGE
+    cursor: str | None = None
+    backward: bool = False
+    offset: int = 0
+
+
+def parse_id(text: str) -> UUID:
+    """The id that `text` spells; NO_ID for anything malformed, which then finds nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return NO_ID
+
+
+def tag_name(name: str, *, field: str = "tags") -> str:
+    """The name as it is kept: NFC, trimmed, inner white space single. BAD_USER_INPUT outside 1 to 100 characters."""
+    clean = " ".join(unicodedata.normalize("NFC", name).split())
+    if not 1 <= len(clean) <= MAX_TAG_LENGTH:
+        raise bad_input(field, f"A tag name has 1 to {MAX_TAG_LENGTH} characters.")
+    if not clean.isprintable():
+        raise bad_input(field, "A tag name has printable characters only.")
+    return clean
+
+
+def tag_key(name: str) -> str:
+    """What makes two tag names the same in a team: case does not count."""
+    return unicodedata.normalize("NFC", " ".join(name.split()).casefold())
+
+
+def micro_weight(weight: float, *, field: str = "weight") -> int:
+    """`weight` in millionths. BAD_USER_INPUT outside 0 to MAX_WEIGHT; a positive one never becomes 0."""
+    if not 0 <= weight <= MAX_WEIGHT:
+        raise bad_input(field, f"A weight lies between 0 and {MAX_WEIGHT:.0f}.")
+    return max(round(weight * MICRO), 1) if weight > 0 else 0
+
+
+def line(text: str, *, field: str, required: bool = False, limit: int = MAX_NAME_LENGTH) -> str:
+    """One line of text as it is kept: trimmed; BAD_USER_INPUT when empty (if required) or too long."""
+    clean = " ".join(unicodedata.normalize("NFC", text).split())
+    if required and not clean:
+        raise bad_input(field, "This must not be empty.")
+    if len(clean) > limit:
+        raise bad_input(field, f"This has at most {limit} characters.", limit=limit)
+    return clean
+
+
+def paragraph(text: str, *, field: str, limit: int = MAX_DESCRIPTION_LENGTH) -> str:
+    """Free text with its line breaks, trimmed; BAD_USER_INPUT when too long."""
+    clean = unicodedata.normalize("NFC", text).strip()
+    if len(clean) > limit:
+        raise bad_input(field, f"This has at most {limit} characters.", limit=limit)
+    return clean
+
+
+def email_address(text: str, *, field: str = "email") -> str:
+    """The address as it is kept (trimmed, lower case); BAD_USER_INPUT where it cannot be one."""
+    clean = unicodedata.normalize("NFC", text).strip().lower()
+    name, at, host = clean.rpartition("@")
+    if not (at and name and "." in host.strip(".")) or len(clean) > 254 or " " in clean:
+        raise bad_input(field, "This is not an e-mail address.")
+    return clean

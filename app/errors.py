@@ -1,0 +1,109 @@
+"""The one error class of the product and its closed list of codes. No transport, no vendor."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+
+class ErrorCode(StrEnum):
+    """The codes of `errors[].extensions.code` that are this product's own."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    CONFLICT = "CONFLICT"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+class UploadProblem(StrEnum):
+    """What is wrong with an uploaded file: `errors[].extensions.reason`."""
+
+    EMPTY_FILE = "EMPTY_FILE"
+    NOT_AN_IMAGE = "NOT_AN_IMAGE"
+    FORMAT_NOT_ALLOWED = "FORMAT_NOT_ALLOWED"
+    TRUNCATED = "TRUNCATED"
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    TOO_LARGE = "TOO_LARGE"
+    TOO_EXPENSIVE = "TOO_EXPENSIVE"
+    TAG_NOT_ALLOWED = "TAG_NOT_ALLOWED"
+    CHECKSUM_MISMATCH = "CHECKSUM_MISMATCH"
+
+
+class AppError(Exception):
+    """An error that its reader may see.
+
+    `field` names the input at fault (`input.weight`), `reason` what is wrong with a file, `extras` are
+    further typed facts for `extensions` (`ids`, `limit`, `allowed`): JSON values only.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        field: str | None = None,
+        reason: UploadProblem | None = None,
+        **extras: Any,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.reason = reason
+        self.extras = extras
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets the error cross a process boundary (the image decoder's) whole."""
+        return _rebuild, (self.code, self.message, self.field, self.reason, self.extras)
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The error's `extensions` in a GraphQL answer, without absent ones."""
+        facts: dict[str, Any] = {"code": self.code.value}
+        if self.field is not None:
+            facts["field"] = self.field
+        if self.reason is not None:
+            facts["reason"] = self.reason.value
+        return facts | self.extras
+
+
+def _rebuild(
+    code: ErrorCode,
+    message: str,
+    field: str | None,
+    reason: UploadProblem | None,
+    extras: dict[str, Any],
+) -> AppError:
+    return AppError(code, message, field=field, reason=reason, **extras)
+
+
+def unauthenticated(message: str = "Send a valid API key.") -> AppError:
+    return AppError(ErrorCode.UNAUTHENTICATED, message)
+
+
+def forbidden(message: str) -> AppError:
+    return AppError(ErrorCode.FORBIDDEN, message)
+
+
+def not_found(what: str, *, field: str | None = None, ids: Sequence[object] = ()) -> AppError:
+    """`what` does not exist, or the actor may not see it: the answer is the same."""
+    extras: dict[str, Any] = {"ids": [str(one) for one in ids]} if ids else {}
+    return AppError(ErrorCode.NOT_FOUND, f"{what} not found.", field=field, **extras)
+
+
+def bad_input(field: str, message: str, **extras: Any) -> AppError:
+    return AppError(ErrorCode.BAD_USER_INPUT, message, field=field, **extras)
+
+
+def conflict(field: str, message: str, **extras: Any) -> AppError:
+    return AppError(ErrorCode.CONFLICT, message, field=field, **extras)
+
+
+def unavailable(message: str) -> AppError:
+    return AppError(ErrorCode.UNAVAILABLE, message)

@@ -1,0 +1,130 @@
+"""Every setting, read from the environment once (`PICTOR_…`, secrets also as `PICTOR_…_FILE`). No global."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+MIB = 1024 * 1024
+PREFIX = "PICTOR_"
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """`PICTOR_SECRET_KEY_FILE=/run/secrets/key` stands for the file's text, trimmed."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text().strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A list written with commas."""
+
+
+class Settings(BaseSettings):
+    """What an installation is told. Units stand in the names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL >= 16 with pgvector >= 0.8; unset: the embedded server"
+    )
+    database_pool_size: int = Field(10, ge=1, le=200, description="connections of one process")
+    storage_url: SecretStr | None = Field(
+        None,
+        description="`s3://bucket?endpoint=…` or `file:///path`; unset: a folder in the data dir",
+    )
+    s3_access_key: SecretStr | None = Field(
+        None, description="S3 access key, where the storage URL has none"
+    )
+    s3_secret_key: SecretStr | None = Field(
+        None, description="S3 secret key, where the storage URL has none"
+    )
+    embedding_model: str = Field(
+        "builtin", description="`builtin`, or a name or folder that sentence-transformers loads"
+    )
+    data_dir: Path = Field(Path("var"), description="database, objects and temporary files")
+    secret_key: SecretStr | None = Field(
+        None, description="signs addresses and cursors; unset: made once and kept in the data dir"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    log_level: str = Field("info", description="debug, info, warning or error")
+    public_url: str | None = Field(
+        None, description="address under which clients reach the server; unset: as they asked"
+    )
+    cors_origins: Names = Field((), description="exact origins of browsers on other sites")
+    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-… headers count")
+    worker: bool = Field(True, description="run the job worker inside the server")
+    graphiql: bool = Field(True, description="serve GraphiQL at /graphql")
+    introspection: bool = Field(True, description="answer introspection queries")
+    max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
+    max_request_bytes: int = Field(200 * MIB, ge=1, description="largest multipart request")
+    max_upload_files: int = Field(50, ge=1, description="files in one request")
+    max_image_pixels: int = Field(100_000_000, ge=1, description="width times height of a picture")
+    max_json_bytes: int = Field(MIB, ge=1, description="largest JSON body")
+    max_query_tokens: int = Field(4_000, ge=1, description="tokens of a GraphQL document")
+    max_query_depth: int = Field(15, ge=1, description="nesting of a GraphQL document")
+    operation_timeout_seconds: float = Field(30, gt=0, description="longest GraphQL operation")
+    api_key_lifetime_days: int = Field(365, ge=1, description="of a key made without expiresAt")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *args: Any, **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return sources["init_settings"], sources["env_settings"], FileSource(settings_cls)
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def objects_dir(self) -> Path:
+        return self.data_dir / "objects"
+
+    @property
+    def tmp_dir(self) -> Path:
+        return self.data_dir / "tmp"
+
+    @cached_property
+    def signing_key(self) -> bytes:
+        """The secret key; where none is set, one is made and kept (mode 0600) in the data dir."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            self._make_key(path)
+        return path.read_bytes()
+
+    def _make_key(self, path: Path) -> None:
+        """Writes a new key whole, or leaves the one that another process wrote first."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            draft.unlink()

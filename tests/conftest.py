@@ -1,0 +1,39 @@
+"""Real PostgreSQL for every test: one embedded server a run, one team (or more) a test."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.db import embedded, migrate
+from app.db.database import Database
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """An embedded server at the head of the migrations; nothing is synced to disk, it is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="pictor-test-") as folder:
+        Path(folder).chmod(0o755)
+        url = embedded.start(Path(folder))
+        asyncio.run(_prepare(url))
+        yield url
+
+
+async def _prepare(url: str) -> None:
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            await autocommit.exec_driver_sql(f"alter system set {setting} = off")
+        await autocommit.exec_driver_sql("select pg_reload_conf()")
+    await migrate.upgrade(database.engine)
+    await database.close()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=5)
+    yield database
+    await database.close()

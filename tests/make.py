@@ -1,0 +1,72 @@
+"""Makes rows for tests, straight in the tables."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.db.database import Database
+from app.db.models import Image, ImageTag, Membership, Tag, Team, User
+from app.domain import MICRO, Actor, ImageFormat, ImageState, Role, tag_key
+
+
+async def team(db: Database, name: str = "Team") -> UUID:
+    async with db.transaction() as session:
+        row = Team(name=name, slug=f"t-{secrets.token_hex(6)}")
+        session.add(row)
+        await session.flush()
+        return row.id
+
+
+async def user(db: Database, name: str = "Ada", **columns: Any) -> UUID:
+    async with db.transaction() as session:
+        row = User(name=name, email=f"{secrets.token_hex(6)}@example.org", **columns)
+        session.add(row)
+        await session.flush()
+        return row.id
+
+
+async def actor(db: Database, team_id: UUID | None = None, role: Role = Role.ADMIN) -> Actor:
+    """A new member of the team, or of a new team of their own."""
+    team_id = team_id or await team(db)
+    user_id = await user(db)
+    async with db.transaction() as session:
+        session.add(Membership(team_id=team_id, user_id=user_id, role=role))
+    return Actor(user_id=user_id, roles={team_id: role})
+
+
+async def image(
+    db: Database, team_id: UUID, *, tags: tuple[str, ...] = (), weight: float = 1, **columns: Any
+) -> UUID:
+    """A stored image without bytes, with its tags."""
+    values: dict[str, Any] = {
+        "state": ImageState.STORED,
+        "object_key": f"t/{team_id}/{secrets.token_hex(8)}",
+        "sha256": secrets.token_bytes(32),
+        "size_bytes": 1000,
+        "format": ImageFormat.JPEG,
+        "width": 640,
+        "height": 480,
+        "title": "A picture",
+        "filename": "picture.jpg",
+        "created_at": datetime.now(UTC),
+    }
+    async with db.transaction() as session:
+        row = Image(team_id=team_id, weight=round(weight * MICRO), **(values | columns))
+        session.add(row)
+        await session.flush()
+        for name in tags:
+            tag_id = await session.scalar(
+                select(Tag.id).where(Tag.team_id == team_id, Tag.key == tag_key(name))
+            )
+            if tag_id is None:
+                tag_row = Tag(team_id=team_id, name=name, key=tag_key(name))
+                session.add(tag_row)
+                await session.flush()
+                tag_id = tag_row.id
+            session.add(
+                ImageTag(team_id=team_id, image_id=row.id, tag_id=tag_id, created_at=row.created_at)
+            )
+        return row.id
