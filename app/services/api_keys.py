@@ -1,0 +1,224 @@
+"""API keys: `pic_<id>_<secret><crc>`. The secret has 256 bits; its SHA-256 is what is kept."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import ApiKey, Membership, User
+from app.domain import Actor, Role, line
+from app.errors import bad_input, forbidden, not_found
+from app.services import access, paging
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ID_LENGTH, SECRET_LENGTH, CRC_LENGTH = 12, 43, 6
+SHAPE = re.compile(
+    rf"pic_([0-9A-Za-z]{{{ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH}}})([0-9A-Za-z]{{{CRC_LENGTH}}})"
+)
+USED_EVERY = timedelta(minutes=1)
+BY_AGE = paging.Keyset(
+    "apiKey", (paging.Key(ApiKey.id, lambda row: row.id, UUID),), descending=True
+)
+NO_HASH = bytes(32)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A key's parts; `text` is what its holder sends."""
+
+    public_id: str
+    secret: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.prefix}_{self.secret}{_crc(self.public_id, self.secret)}"
+
+    @property
+    def prefix(self) -> str:
+        return f"pic_{self.public_id}"
+
+    @property
+    def hash(self) -> bytes:
+        return hashlib.sha256(self.secret.encode()).digest()
+
+
+def new_secret() -> Secret:
+    public_id, secret = (
+        "".join(secrets.choice(ALPHABET) for _ in range(length))
+        for length in (ID_LENGTH, SECRET_LENGTH)
+    )
+    return Secret(public_id, secret)
+
+
+def parse(text: str) -> Secret | None:
+    """The parts of a well-formed key whose checksum holds; no look-up is made for any other text."""
+    match = SHAPE.fullmatch(text)
+    if match is None or match[3] != _crc(match[1], match[2]):
+        return None
+    return Secret(match[1], match[2])
+
+
+def _crc(public_id: str, secret: str) -> str:
+    rest, digits = zlib.crc32(f"{public_id}_{secret}".encode()), ""
+    for _ in range(CRC_LENGTH):
+        rest, digit = divmod(rest, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+async def authenticate(session: AsyncSession, text: str) -> Actor | None:
+    """The actor of a key that is valid now: known, not revoked, not expired, its user still a member.
+
+    Its role is the key's, at most the user's own at this moment.
+    """
+    secret = parse(text)
+    if secret is None:
+        return None
+    return await _actor(session, select(ApiKey).where(ApiKey.public_id == secret.public_id), secret)
+
+
+async def actor_of(session: AsyncSession, api_key_id: UUID) -> Actor | None:
+    """The actor of a key that signed an address, if the key is valid now."""
+    return await _actor(session, select(ApiKey).where(ApiKey.id == api_key_id), None)
+
+
+async def _actor(
+    session: AsyncSession, keys: Select[ApiKey], secret: Secret | None
+) -> Actor | None:
+    query = (
+        keys.join(
+            Membership,
+            (Membership.team_id == ApiKey.team_id) & (Membership.user_id == ApiKey.user_id),
+        )
+        .join(User, User.id == ApiKey.user_id)
+        .add_columns(Membership.role, User.is_operator)
+    )
+    found = (await session.execute(query)).one_or_none()
+    stored = found[0].secret_hash if found else NO_HASH
+    if secret is not None and not hmac.compare_digest(stored, secret.hash):
+        return None
+    if found is None or not _is_valid(found[0]):
+        return None
+    key, role, is_operator = found
+    if secret is not None:
+        await _note_use(session, key)
+    return Actor(
+        user_id=key.user_id,
+        roles={key.team_id: key.role.at_most(role)},
+        api_key_id=key.id,
+        is_operator=is_operator,
+    )
+
+
+def _is_valid(key: ApiKey) -> bool:
+    expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
+    return key.revoked_at is None and not expired
+
+
+async def _note_use(session: AsyncSession, key: ApiKey) -> None:
+    """Remembers the use, at most once a minute, so that reading does not write."""
+    now = datetime.now(UTC)
+    if key.last_used_at is None or key.last_used_at < now - USED_EVERY:
+        await session.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
+
+
+def listed(actor: Actor, *, team_id: UUID | None = None, own: bool = False) -> Select[ApiKey]:
+    """The keys of a team that the actor administers, or their own as far as the actor sees the team."""
+    keys = select(ApiKey)
+    if own:
+        return keys.where(ApiKey.user_id == actor.user_id, ApiKey.team_id.in_(actor.team_ids))
+    if not actor.is_operator:
+        keys = keys.where(ApiKey.team_id.in_(_administered(actor)))
+    return keys if team_id is None else keys.where(ApiKey.team_id == team_id)
+
+
+def _administered(actor: Actor) -> list[UUID]:
+    return [one for one, role in actor.roles.items() if role is Role.ADMIN]
+
+
+def visible(actor: Actor) -> Select[ApiKey]:
+    if actor.is_operator:
+        return select(ApiKey)
+    own = (ApiKey.user_id == actor.user_id) & ApiKey.team_id.in_(actor.team_ids)
+    return select(ApiKey).where(own | ApiKey.team_id.in_(_administered(actor)))
+
+
+async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[ApiKey | None]:
+    rows = await session.scalars(visible(actor).where(ApiKey.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+async def create(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    team_id: UUID,
+    name: str,
+    role: Role | None = None,
+    user_id: UUID | None = None,
+    expires_at: datetime,
+) -> tuple[ApiKey, str]:
+    """A key for oneself, or (ADMIN) for another member. Its text is answered here and never again."""
+    holder = user_id or actor.user_id
+    access.require(actor, team_id, Role.VIEWER if holder == actor.user_id else Role.ADMIN)
+    own = await session.scalar(
+        select(Membership.role).where(Membership.team_id == team_id, Membership.user_id == holder)
+    )
+    if own is None:
+        raise not_found("Member", field="input.userId")
+    ceiling = own if holder != actor.user_id else own.at_most(actor.roles.get(team_id, own))
+    role = role or ceiling
+    if role.rank > ceiling.rank:
+        raise forbidden(f"The key's role can be {ceiling} at most.")
+    if expires_at <= datetime.now(UTC):
+        raise bad_input("input.expiresAt", "This lies in the past.")
+    return await add(
+        session, team_id=team_id, user_id=holder, name=name, role=role, expires_at=expires_at
+    )
+
+
+async def add(
+    session: AsyncSession,
+    *,
+    team_id: UUID,
+    user_id: UUID,
+    name: str,
+    role: Role,
+    expires_at: datetime | None,
+) -> tuple[ApiKey, str]:
+    """The bare row and the key's text, for `create` and the operator's commands."""
+    secret = new_secret()
+    key = ApiKey(
+        team_id=team_id,
+        user_id=user_id,
+        name=line(name, field="input.name", required=True),
+        role=role,
+        public_id=secret.public_id,
+        secret_hash=secret.hash,
+        expires_at=expires_at,
+    )
+    session.add(key)
+    await session.flush()
+    return key, secret.text
+
+
+async def revoke(session: AsyncSession, actor: Actor, key_id: UUID) -> ApiKey:
+    """Ends a key at once; one that is revoked already stays as it is."""
+    key: ApiKey | None = await session.scalar(
+        visible(actor).where(ApiKey.id == key_id).with_for_update()
+    )
+    if key is None:
+        raise not_found("API key")
+    if key.revoked_at is None:
+        key.revoked_at = datetime.now(UTC)
+    await session.flush()
+    return key

@@ -1,0 +1,221 @@
+"""Images: lists, look-ups, edits, trash and deletion. How they come in is in uploads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import SQLColumnExpression, delete, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import (
+    CollectionImage,
+    DrawHead,
+    EmbeddingModel,
+    Image,
+    ImageJob,
+    ImageTag,
+    ImageVector,
+)
+from app.domain import (
+    MAX_IDS,
+    NO_ID,
+    Actor,
+    ImageFilter,
+    ImageOrder,
+    ImageOrderField,
+    ImageState,
+    JobKind,
+    ModelState,
+    OrderDirection,
+    Role,
+    Window,
+    line,
+    micro_weight,
+    paragraph,
+)
+from app.errors import bad_input, forbidden, not_found
+from app.services import access, filters, jobs, paging
+
+ID = paging.Key(Image.id, lambda row: row.id, UUID)
+ORDERS: dict[ImageOrderField, tuple[SQLColumnExpression[Any], str, Any]] = {
+    ImageOrderField.CREATED_AT: (Image.created_at, "created_at", datetime),
+    ImageOrderField.TAKEN_AT: (
+        func.coalesce(Image.taken_at, paging.MINUS_INFINITY),
+        "taken_at",
+        datetime,
+    ),
+    ImageOrderField.TITLE: (Image.title, "title", str),
+    ImageOrderField.SIZE_BYTES: (Image.size_bytes, "size_bytes", int),
+    ImageOrderField.WEIGHT: (Image.weight, "weight", int),
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the background work has made of an image: its tries, its last error, its model."""
+
+    attempts: int
+    error: str | None
+    model: str | None
+    finished_at: datetime | None
+
+
+def keyset(order: ImageOrder) -> paging.Keyset:
+    """The order with the id as its last key; undated images are the oldest by TAKEN_AT."""
+    column, attribute, kind = ORDERS[order.field]
+    first = paging.Key(column, lambda row: getattr(row, attribute), kind)
+    return paging.Keyset(
+        f"image.{order.field}.{order.direction}",
+        (first, ID),
+        descending=order.direction is OrderDirection.DESC,
+    )
+
+
+async def page(
+    session: AsyncSession, actor: Actor, wanted: ImageFilter, order: ImageOrder, window: Window
+) -> paging.Page[Image]:
+    match = await filters.resolve(session, actor, wanted)
+    if match.empty:
+        paging.check(window)
+        return paging.Page([], [], has_next=False, has_previous=False)
+    return await paging.page(session, match.images(), keyset(order), window)
+
+
+async def count(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> int:
+    """How many images match: from the kept counters where they are exact, else counted."""
+    match = await filters.resolve(session, actor, wanted)
+    if match.empty:
+        return 0
+    if not match.only_tags or any(len(tags) > 1 for tags in match.all_tags.values()):
+        return await paging.count(session, match.images())
+    lists = [(team, tags[0] if tags else NO_ID) for team, tags in match.all_tags.items()]
+    total = select(func.coalesce(func.sum(DrawHead.images), 0)).where(
+        tuple_(DrawHead.team_id, DrawHead.tag_id).in_(lists)
+    )
+    return int(await session.scalar(total) or 0)
+
+
+async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Image | None]:
+    """In the order of the ids, the trash included; None for what the actor cannot see."""
+    rows = await session.scalars(access.visible_images(actor).where(Image.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+async def status_by_id(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID]
+) -> list[Status | None]:
+    """The state of the background work, in the order of the ids."""
+    embed = (
+        select(
+            ImageJob.image_id,
+            func.max(ImageJob.attempts),
+            func.max(ImageJob.error),
+            func.max(ImageJob.finished_at),
+        )
+        .where(access.in_teams(ImageJob.team_id, actor.team_ids), ImageJob.image_id.in_(ids))
+        .group_by(ImageJob.image_id)
+        .subquery()
+    )
+    vector = (
+        select(ImageVector.image_id, EmbeddingModel.name)
+        .join(EmbeddingModel, EmbeddingModel.id == ImageVector.model_id)
+        .where(
+            access.in_teams(ImageVector.team_id, actor.team_ids),
+            ImageVector.image_id.in_(ids),
+            EmbeddingModel.state == ModelState.ACTIVE,
+        )
+        .subquery()
+    )
+    rows = await session.execute(
+        select(embed, vector.c.name).outerjoin(vector, vector.c.image_id == embed.c.image_id)
+    )
+    found = {
+        image_id: Status(attempts=tries, error=error, finished_at=finished, model=model)
+        for image_id, tries, error, finished, model in rows
+    }
+    return [found.get(one) for one in ids]
+
+
+async def locked(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID], role: Role = Role.EDITOR
+) -> list[Image]:
+    """All of these images for a change, in the order of the ids, each once.
+
+    NOT_FOUND with the missing ids, FORBIDDEN below the role, BAD_USER_INPUT beyond MAX_IDS. Rows are
+    locked in the order of their ids, so that two changes cannot wait for each other.
+    """
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) > MAX_IDS:
+        raise bad_input("ids", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    rows = await session.scalars(
+        access.visible_images(actor)
+        .where(Image.id.in_(wanted))
+        .order_by(Image.id)
+        .with_for_update(key_share=True)
+    )
+    found = {row.id: row for row in rows}
+    missing = [one for one in wanted if one not in found]
+    if missing:
+        raise not_found("Image", ids=missing)
+    if any(actor.roles[row.team_id].rank < role.rank for row in found.values()):
+        raise forbidden(f"This needs the role {role} in the images' team.")
+    return [found[one] for one in wanted]
+
+
+async def update(
+    session: AsyncSession, actor: Actor, image_id: UUID, changes: dict[str, Any]
+) -> Image:
+    """Changes `title`, `description`, `weight` (as drawn, not in millionths) and `taken_at` as given."""
+    (image,) = await locked(session, actor, [image_id])
+    if "title" in changes:
+        image.title = line(changes["title"], field="input.title")
+    if "description" in changes:
+        image.description = paragraph(changes["description"], field="input.description")
+    if "weight" in changes:
+        image.weight = micro_weight(changes["weight"], field="input.weight")
+    if "taken_at" in changes:
+        image.taken_at = changes["taken_at"]
+    if changes:
+        image.updated_at = datetime.now(UTC)
+    await session.flush()
+    return image
+
+
+async def set_trashed(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID], *, trashed: bool
+) -> list[Image]:
+    """Moves images to the trash or out of it; those that are there already stay as they are."""
+    rows = await locked(session, actor, ids)
+    now = datetime.now(UTC)
+    for row in rows:
+        if (row.trashed_at is not None) != trashed:
+            row.trashed_at = now if trashed else None
+            row.updated_at = now
+    await session.flush()
+    return rows
+
+
+async def delete_forever(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[UUID]:
+    """Rows first: they are gone for every reader at once. A job removes bytes and row afterwards."""
+    rows = await locked(session, actor, ids)
+    for row in rows:
+        row.state = ImageState.DELETED
+        row.deleted_at = datetime.now(UTC)
+    await session.flush()
+    gone = [row.id for row in rows]
+    for table in (ImageTag, CollectionImage, ImageVector):
+        await session.execute(delete(table).where(table.image_id.in_(gone)))
+    for row in rows:
+        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE])
+    return gone
+
+
+async def for_download(session: AsyncSession, actor: Actor, image_id: UUID) -> Image | None:
+    """The image whose bytes a signed address asks for, if the actor may see it now."""
+    image: Image | None = await session.scalar(
+        access.visible_images(actor).where(Image.id == image_id)
+    )
+    return image

@@ -1,0 +1,232 @@
+"""Background work on images: queue, claim, finish, fail. The rows are the truth; what a job does is in worker/."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import CursorResult, case, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image, ImageJob
+from app.domain import JobKind, JobState, ProcessingStatus
+
+CHANNEL: Final = "pictor_jobs"
+"""PostgreSQL notifies it when a transaction with new work commits."""
+MAX_ATTEMPTS: Final = 3
+BACKOFF: Final = timedelta(seconds=5)
+"""Doubles with each attempt that failed: 10 s after the first, 20 s after the second."""
+MAX_ERROR_LENGTH: Final = 500
+LOST: Final = "The worker stopped while it was on this image."
+PROCESSING: Final = (JobKind.EMBED, JobKind.THUMBNAILS)
+"""The kinds that `Image.processing` tells of."""
+
+OPEN = text("image_job.state in ('QUEUED', 'RUNNING')")
+"""Written out, so that a prepared statement can use the partial index ix_image_job_due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job: this run may finish it until another run claims it."""
+
+    id: UUID
+    team_id: UUID
+    image_id: UUID
+    kind: JobKind
+    attempts: int
+    run_id: UUID
+
+
+class SupersededError(Exception):
+    """Another run has the job now, or its image is gone: the result must not be written."""
+
+
+async def enqueue(
+    session: AsyncSession,
+    team_id: UUID,
+    image_id: UUID,
+    kinds: Iterable[JobKind],
+    run_after: datetime | None = None,
+) -> None:
+    """Queues work on an image, in the caller's transaction.
+
+    A job that is done or failed is queued again; one that is queued or running stays as it is.
+    """
+    wanted = list(kinds)
+    due = literal(run_after) if run_after is not None else func.now()
+    new = insert(ImageJob).values(
+        [
+            {"team_id": team_id, "image_id": image_id, "kind": kind, "run_after": due}
+            for kind in wanted
+        ]
+    )
+    again = new.on_conflict_do_update(
+        index_elements=["team_id", "image_id", "kind"],
+        set_={**_QUEUED, "attempts": 0, "error": None, "run_after": new.excluded.run_after},
+        where=ImageJob.state.in_((JobState.DONE, JobState.FAILED)),
+    )
+    await session.execute(again)
+    if any(kind in PROCESSING for kind in wanted):
+        await follow(session, [image_id])
+    await wake(session)
+
+
+async def wake(session: AsyncSession) -> None:
+    """Tells the workers of new work when the transaction commits."""
+    await session.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+async def claim(
+    session: AsyncSession, kinds: Iterable[JobKind], limit: int, lease: timedelta
+) -> list[Job]:
+    """Takes due jobs, those of workers that did not come back included; the oldest first.
+
+    The attempt counts from the moment the caller commits. A job whose last attempt ran out is marked as
+    failed instead. Claimers never wait for each other.
+    """
+    due = (
+        select(ImageJob.id)
+        .where(
+            OPEN,
+            ImageJob.kind.in_(tuple(kinds)),
+            ImageJob.run_after <= func.now(),
+            (ImageJob.state == JobState.QUEUED) | (ImageJob.lease_until < func.now()),
+        )
+        .order_by(ImageJob.run_after, ImageJob.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(await session.scalars(due))
+    if not ids:
+        return []
+    spent = (ImageJob.attempts >= MAX_ATTEMPTS) & (ImageJob.state == JobState.RUNNING)
+    taken = (
+        update(ImageJob)
+        .where(ImageJob.id.in_(ids))
+        .values(
+            state=case((spent, JobState.FAILED), else_=JobState.RUNNING),
+            attempts=case((spent, ImageJob.attempts), else_=ImageJob.attempts + 1),
+            error=case((spent, LOST), else_=ImageJob.error),
+            finished_at=case((spent, func.now()), else_=None),
+            run_id=uuid4(),
+            lease_until=func.now() + lease,
+        )
+        .returning(ImageJob)
+        .execution_options(synchronize_session=False)
+    )
+    rows = list(await session.scalars(taken))
+    await follow(session, [row.image_id for row in rows])
+    claimed = {row.id: _job(row) for row in rows if row.state is JobState.RUNNING}
+    return [claimed[one] for one in ids if one in claimed]
+
+
+def _job(row: ImageJob) -> Job:
+    assert row.run_id is not None  # noqa: S101  claim has just set it
+    return Job(row.id, row.team_id, row.image_id, row.kind, row.attempts, row.run_id)
+
+
+async def finish(session: AsyncSession, jobs: Sequence[Job]) -> None:
+    """Marks the jobs as done, in the transaction of their results, and locks their images.
+
+    Call it before the results are written: SupersededError, unless this run still has every one of them.
+    """
+    done = update(ImageJob).values(
+        state=JobState.DONE, lease_until=None, error=None, finished_at=func.now()
+    )
+    if await _of_run(session, done, jobs) != len(jobs):
+        raise SupersededError(f"{len(jobs)} jobs")
+    await follow(session, [job.image_id for job in jobs])
+
+
+async def fail(session: AsyncSession, job: Job, error: str) -> None:
+    """Queues the job again for later, or marks it as failed after its last attempt.
+
+    Does nothing where another run has it. `error` is shown to the team.
+    """
+    last = job.attempts >= MAX_ATTEMPTS
+    failed = update(ImageJob).values(
+        state=JobState.FAILED if last else JobState.QUEUED,
+        run_id=None,
+        lease_until=None,
+        run_after=func.now() + BACKOFF * 2**job.attempts,
+        error=error[:MAX_ERROR_LENGTH],
+        finished_at=func.now() if last else None,
+    )
+    if await _of_run(session, failed, [job]):
+        await follow(session, [job.image_id])
+
+
+async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
+    """Hands jobs back that this run has not worked on; their attempt does not count."""
+    back = update(ImageJob).values(**_QUEUED, attempts=ImageJob.attempts - 1)
+    await _of_run(session, back, jobs)
+    await follow(session, [job.image_id for job in jobs])
+    await wake(session)
+
+
+_QUEUED: Final = {
+    "state": JobState.QUEUED,
+    "run_id": None,
+    "lease_until": None,
+    "finished_at": None,
+}
+
+
+async def _of_run(session: AsyncSession, change: "update", jobs: Sequence[Job]) -> int:
+    """Runs the update on those jobs that this run still has; how many they were."""
+    runs = {job.run_id for job in jobs}
+    done = await session.execute(
+        change.where(
+            ImageJob.id.in_([job.id for job in jobs]),
+            ImageJob.run_id.in_(runs),
+            ImageJob.state == JobState.RUNNING,
+        ).execution_options(synchronize_session=False)
+    )
+    assert isinstance(done, CursorResult)  # noqa: S101  an update's result is one
+    return done.rowcount
+
+
+async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
+    """Locks the images and sets `processing` to what their jobs say now.
+
+    Two statements: the second sees what another transaction did to the image's other job before it let
+    the lock go. Jobs are always changed before their images are locked, so two runs cannot wait for each
+    other.
+    """
+    ids = list(set(image_ids))
+    if not ids:
+        return
+    await session.execute(
+        select(Image.id).where(Image.id.in_(ids)).order_by(Image.id).with_for_update(key_share=True)
+    )
+    status = (
+        select(Image.id.label("image_id"), _STATUS.label("status"))
+        .join(
+            ImageJob,
+            (ImageJob.team_id == Image.team_id)
+            & (ImageJob.image_id == Image.id)
+            & ImageJob.kind.in_(PROCESSING),
+        )
+        .where(Image.id.in_(ids))
+        .group_by(Image.id)
+        .subquery()
+    )
+    await session.execute(
+        update(Image)
+        .values(processing=status.c.status)
+        .where(Image.id == status.c.image_id, Image.processing != status.c.status)
+        .execution_options(synchronize_session=False)
+    )
+
+
+_STATUS: Final = case(
+    (func.bool_or(ImageJob.state == JobState.FAILED), ProcessingStatus.FAILED.value),
+    (func.bool_or(ImageJob.state == JobState.RUNNING), ProcessingStatus.PROCESSING.value),
+    (
+        func.count().filter(ImageJob.state == JobState.DONE) == len(PROCESSING),
+        ProcessingStatus.READY.value,
+    ),
+    else_=ProcessingStatus.PENDING.value,
+)

@@ -1,0 +1,323 @@
+"""Tags: the team's words, and which image carries which."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import constraints
+from app.db.models import DrawHead, Image, ImageTag, Tag, Team
+from app.domain import (
+    MAX_IDS,
+    MAX_TAGS_PER_CALL,
+    Actor,
+    Role,
+    TagPolicy,
+    tag_key,
+    tag_name,
+)
+from app.errors import AppError, ErrorCode, UploadProblem, bad_input, conflict, not_found
+from app.services import access, images, paging
+
+BY_NAME = paging.Keyset(
+    "tag",
+    (paging.Key(Tag.name, lambda row: row.name, str), paging.Key(Tag.id, lambda row: row.id, UUID)),
+)
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """A tag on an image, with who put it there (None once that user was deleted) and when."""
+
+    tag: Tag
+    tagged_by: UUID | None
+    tagged_at: datetime
+
+
+async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag | None]:
+    rows = await session.scalars(access.visible_tags(actor).where(Tag.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+async def by_name(
+    session: AsyncSession, actor: Actor, name: str, team_id: UUID | None = None
+) -> Tag | None:
+    """The tag of this name in the team; without a team, in the first of the actor's that has it."""
+    query = access.visible_tags(actor).where(Tag.key == tag_key(name))
+    if team_id is not None:
+        query = query.where(Tag.team_id == team_id)
+    tag: Tag | None = await session.scalar(query.order_by(Tag.id).limit(1))
+    return tag
+
+
+def listed(actor: Actor, *, team_id: UUID | None = None, search: str | None = None) -> Select[Tag]:
+    """The tags of the actor's teams, or of one; `search`: those whose name contains the text."""
+    query = access.visible_tags(actor)
+    if team_id is not None:
+        query = query.where(Tag.team_id == team_id)
+    if search is not None and search.strip():
+        query = query.where(Tag.key.contains(tag_key(search), autoescape=True))
+    return query
+
+
+async def taggings_by_image(
+    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID]
+) -> list[list[Tagging]]:
+    """The tags of each image by name, in the order of the images: one statement."""
+    query = (
+        access.visible_tags(actor)
+        .join(ImageTag, (ImageTag.team_id == Tag.team_id) & (ImageTag.tag_id == Tag.id))
+        .where(ImageTag.image_id.in_(image_ids))
+        .add_columns(ImageTag.image_id, ImageTag.tagged_by, ImageTag.tagged_at)
+        .order_by(Tag.name, Tag.id)
+    )
+    found: dict[UUID, list[Tagging]] = {one: [] for one in image_ids}
+    for tag, image_id, tagged_by, tagged_at in await session.execute(query):
+        found[image_id].append(Tagging(tag, tagged_by, tagged_at))
+    return [found[one] for one in image_ids]
+
+
+async def image_counts(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[int]:
+    """How many live images carry each tag, from the kept counters."""
+    query = (
+        select(DrawHead.tag_id, func.sum(DrawHead.images))
+        .where(access.in_teams(DrawHead.team_id, actor.team_ids), DrawHead.tag_id.in_(ids))
+        .group_by(DrawHead.tag_id)
+    )
+    found = dict((await session.execute(query)).tuples().all())
+    return [int(found.get(one, 0)) for one in ids]
+
+
+async def add(
+    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID], names: Sequence[str]
+) -> list[Image]:
+    """Puts the tags on the images; what an image carries already stays as it was."""
+    rows = await images.locked(session, actor, image_ids)
+    for team_id, members in _by_team(rows).items():
+        tag_ids = await ensure(session, actor, team_id, names)
+        await attach(session, actor, members, tag_ids)
+    return rows
+
+
+async def remove(
+    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID], names: Sequence[str]
+) -> list[Image]:
+    """Takes the tags off the images; a name that the team does not know is no error."""
+    rows = await images.locked(session, actor, image_ids)
+    keys = [tag_key(name) for name in _checked(names)]
+    for team_id, members in _by_team(rows).items():
+        tag_ids = select(Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
+        gone = await session.execute(
+            delete(ImageTag)
+            .where(
+                ImageTag.team_id == team_id,
+                ImageTag.image_id.in_([row.id for row in members]),
+                ImageTag.tag_id.in_(tag_ids),
+            )
+            .returning(ImageTag.image_id)
+        )
+        _touch(members, set(gone.scalars()))
+    await session.flush()
+    return rows
+
+
+async def set_all(
+    session: AsyncSession, actor: Actor, image_id: UUID, names: Sequence[str]
+) -> Image:
+    """Makes these the image's tags; those that stay keep who put them there and when."""
+    (image,) = await images.locked(session, actor, [image_id])
+    tag_ids = await ensure(session, actor, image.team_id, names)
+    gone = await session.execute(
+        delete(ImageTag)
+        .where(
+            ImageTag.team_id == image.team_id,
+            ImageTag.image_id == image.id,
+            ImageTag.tag_id.not_in(tag_ids),
+        )
+        .returning(ImageTag.image_id)
+    )
+    _touch([image], set(gone.scalars()))
+    await attach(session, actor, [image], tag_ids)
+    return image
+
+
+async def ensure(
+    session: AsyncSession, actor: Actor, team_id: UUID, names: Sequence[str], *, field: str = "tags"
+) -> list[UUID]:
+    """The ids of these tags of the team; a new name is made, or refused where the policy is CLOSED.
+
+    Rows are made in the order of their keys, so that two callers with the same new names cannot deadlock.
+    """
+    by_key, known = await admissible(session, team_id, names, field=field)
+    fresh = sorted(by_key.keys() - known.keys())
+    if fresh:
+        values = [
+            {"team_id": team_id, "key": key, "name": by_key[key], "created_by": actor.user_id}
+            for key in fresh
+        ]
+        await session.execute(insert(Tag).values(values).on_conflict_do_nothing())
+        known = await _ids_by_key(session, team_id, by_key)
+    return list(known.values())
+
+
+async def admissible(
+    session: AsyncSession, team_id: UUID, names: Sequence[str], *, field: str = "tags"
+) -> tuple[dict[str, str], dict[str, UUID]]:
+    """The names by key and the ids of those that exist, changing nothing.
+
+    BAD_USER_INPUT for what is no name, and for a new one where the policy is CLOSED.
+    """
+    by_key = {tag_key(name): name for name in _checked(names, field=field)}
+    known = await _ids_by_key(session, team_id, by_key) if by_key else {}
+    fresh = [name for key, name in by_key.items() if key not in known]
+    if fresh:
+        await _refuse_if_closed(session, team_id, fresh, field=field)
+    return by_key, known
+
+
+async def _ids_by_key(session: AsyncSession, team_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
+    query = select(Tag.key, Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
+    return dict((await session.execute(query)).tuples().all())
+
+
+async def _refuse_if_closed(
+    session: AsyncSession, team_id: UUID, names: list[str], *, field: str
+) -> None:
+    policy = await session.scalar(select(Team.tag_policy).where(Team.id == team_id))
+    if policy is TagPolicy.CLOSED:
+        allowed = select(Tag.name).where(Tag.team_id == team_id).order_by(Tag.name).limit(100)
+        raise AppError(
+            ErrorCode.BAD_USER_INPUT,
+            f"This team takes its own tags only, and not: {', '.join(names)}.",
+            field=field,
+            reason=UploadProblem.TAG_NOT_ALLOWED,
+            allowed=list(await session.scalars(allowed)),
+        )
+
+
+async def attach(
+    session: AsyncSession, actor: Actor, rows: Sequence[Image], tag_ids: Sequence[UUID]
+) -> None:
+    """Puts the tags on images whose rows are locked or new."""
+    values = [
+        {
+            "team_id": row.team_id,
+            "image_id": row.id,
+            "tag_id": tag_id,
+            "created_at": row.created_at,
+            "tagged_by": actor.user_id,
+        }
+        for row in rows
+        for tag_id in tag_ids
+    ]
+    if values:
+        made = await session.execute(
+            insert(ImageTag).values(values).on_conflict_do_nothing().returning(ImageTag.image_id)
+        )
+        _touch(rows, set(made.scalars()))
+    await session.flush()
+
+
+def _touch(rows: Iterable[Image], changed: set[UUID]) -> None:
+    for row in rows:
+        if row.id in changed:
+            row.updated_at = datetime.now(UTC)
+
+
+def _checked(names: Sequence[str], *, field: str = "tags") -> list[str]:
+    if len(names) > MAX_TAGS_PER_CALL:
+        raise bad_input(field, f"At most {MAX_TAGS_PER_CALL} tags.", limit=MAX_TAGS_PER_CALL)
+    return [tag_name(name, field=field) for name in names]
+
+
+def _by_team(rows: Iterable[Image]) -> dict[UUID, list[Image]]:
+    teams: dict[UUID, list[Image]] = {}
+    for row in rows:
+        teams.setdefault(row.team_id, []).append(row)
+    return teams
+
+
+async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) -> Tag:
+    """A new tag (EDITOR; ADMIN where the policy is CLOSED). CONFLICT where the team has the name."""
+    policy = await session.scalar(select(Team.tag_policy).where(Team.id == team_id))
+    needed = Role.ADMIN if policy is TagPolicy.CLOSED else Role.EDITOR
+    access.require_member(actor, team_id, needed)
+    name = tag_name(name, field="name")
+    tag = Tag(team_id=team_id, name=name, key=tag_key(name), created_by=actor.user_id)
+    session.add(tag)
+    with _unique_name():
+        await session.flush()
+    return tag
+
+
+async def rename(session: AsyncSession, actor: Actor, tag_id: UUID, name: str) -> Tag:
+    """Gives the tag another name; CONFLICT where another tag of the team has it."""
+    tag = (await _locked(session, actor, [tag_id]))[0]
+    tag.name = tag_name(name, field="name")
+    tag.key = tag_key(name)
+    with _unique_name():
+        await session.flush()
+    return tag
+
+
+def _unique_name() -> AbstractContextManager[None]:
+    return constraints(uq_tag_team_id_key=conflict("name", "The team has a tag of this name."))
+
+
+async def merge(
+    session: AsyncSession, actor: Actor, source_ids: Sequence[UUID], target_id: UUID
+) -> Tag:
+    """Gives all images of the sources the target, with who tagged them and when; the sources go."""
+    if target_id in source_ids:
+        raise bad_input("sourceIds", "The target is not one of the sources.")
+    if len(source_ids) > MAX_IDS:
+        raise bad_input("sourceIds", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    *sources, target = await _locked(session, actor, [*dict.fromkeys(source_ids), target_id])
+    if any(source.team_id != target.team_id for source in sources):
+        raise bad_input("sourceIds", "All tags must be of one team.")
+    gone = [source.id for source in sources]
+    carried = (
+        select(
+            ImageTag.team_id,
+            ImageTag.image_id,
+            literal(target.id, Uuid()),
+            ImageTag.created_at,
+            ImageTag.tagged_by,
+            ImageTag.tagged_at,
+        )
+        .distinct(ImageTag.image_id)
+        .where(ImageTag.team_id == target.team_id, ImageTag.tag_id.in_(gone))
+        .order_by(ImageTag.image_id, ImageTag.tagged_at)
+    )
+    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by", "tagged_at"]
+    await session.execute(insert(ImageTag).from_select(columns, carried).on_conflict_do_nothing())
+    await session.execute(delete(Tag).where(Tag.id.in_(gone)))
+    return target
+
+
+async def delete_forever(session: AsyncSession, actor: Actor, tag_id: UUID) -> UUID:
+    """Takes the tag off all images and out of the team."""
+    tag = (await _locked(session, actor, [tag_id]))[0]
+    await session.delete(tag)
+    await session.flush()
+    return tag.id
+
+
+async def _locked(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag]:
+    """These tags for a change (EDITOR), in the order of the ids; NOT_FOUND with the missing ones."""
+    rows = await session.scalars(
+        access.visible_tags(actor).where(Tag.id.in_(ids)).order_by(Tag.id).with_for_update()
+    )
+    found = {row.id: row for row in rows}
+    missing = [one for one in ids if one not in found]
+    if missing:
+        raise not_found("Tag", ids=missing)
+    for row in found.values():
+        access.require_member(actor, row.team_id, Role.EDITOR)
+    return [found[one] for one in ids]

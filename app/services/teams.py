@@ -1,0 +1,216 @@
+"""Teams and their members."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import constraints
+from app.db.models import DrawHead, Image, Membership, Tag, Team, User
+from app.domain import NO_ID, Actor, ImageState, ProcessingStatus, Role, TagPolicy, line
+from app.errors import bad_input, conflict, forbidden, not_found
+from app.services import access, paging
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+BY_NAME = paging.Keyset(
+    "team",
+    (
+        paging.Key(Team.name, lambda row: row.name, str),
+        paging.Key(Team.id, lambda row: row.id, UUID),
+    ),
+)
+MEMBERS = paging.Keyset("member", (paging.Key(Membership.id, lambda row: row.id, UUID),))
+
+
+@dataclass(frozen=True)
+class Stats:
+    image_count: int
+    tag_count: int
+    stored_bytes: int
+    processing: dict[ProcessingStatus, int]
+
+
+async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Team | None]:
+    rows = await session.scalars(access.visible_teams(actor).where(Team.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+async def by_slug(session: AsyncSession, actor: Actor, slug: str) -> Team | None:
+    team: Team | None = await session.scalar(access.visible_teams(actor).where(Team.slug == slug))
+    return team
+
+
+def listed(actor: Actor) -> Select[Team]:
+    return access.visible_teams(actor)
+
+
+def members(actor: Actor, team_id: UUID) -> Select[Membership]:
+    return access.visible_memberships(actor).where(Membership.team_id == team_id)
+
+
+async def membership_by_id(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID]
+) -> list[Membership | None]:
+    rows = await session.scalars(access.visible_memberships(actor).where(Membership.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+async def memberships_by_user(
+    session: AsyncSession, actor: Actor, user_ids: Sequence[UUID]
+) -> list[list[Membership]]:
+    query = access.visible_memberships(actor).where(Membership.user_id.in_(user_ids))
+    found: dict[UUID, list[Membership]] = {one: [] for one in user_ids}
+    for row in await session.scalars(query.order_by(Membership.id)):
+        found[row.user_id].append(row)
+    return [found[one] for one in user_ids]
+
+
+async def stats(session: AsyncSession, actor: Actor, team_id: UUID) -> Stats:
+    """Counts of a team that the actor is a member of; NOT_FOUND for others, operators too."""
+    access.require_member(actor, team_id, Role.VIEWER)
+    heads = select(func.coalesce(func.sum(DrawHead.images), 0)).where(
+        DrawHead.team_id == team_id, DrawHead.tag_id == NO_ID
+    )
+    tags = select(func.count()).where(Tag.team_id == team_id)
+    image_count, tag_count = (
+        await session.execute(select(heads.scalar_subquery(), tags.scalar_subquery()))
+    ).one()
+    rows = await session.execute(
+        select(Image.processing, func.count(), func.sum(Image.size_bytes))
+        .where(Image.team_id == team_id, Image.state == ImageState.STORED)
+        .group_by(Image.processing)
+    )
+    counts = {status: (n, int(size)) for status, n, size in rows}
+    return Stats(
+        image_count=int(image_count),
+        tag_count=tag_count,
+        stored_bytes=sum(size for _, size in counts.values()),
+        processing={one: counts.get(one, (0, 0))[0] for one in ProcessingStatus},
+    )
+
+
+async def create(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    name: str,
+    slug: str | None = None,
+    tag_policy: TagPolicy = TagPolicy.OPEN,
+) -> Team:
+    """A new team with the actor as its ADMIN. For operators, and for whoever is ADMIN of a team."""
+    if not actor.is_operator and Role.ADMIN not in actor.roles.values():
+        raise forbidden("Only an operator or a team's ADMIN makes teams.")
+    team = await add(session, name=name, slug=slug, tag_policy=tag_policy)
+    session.add(Membership(team_id=team.id, user_id=actor.user_id, role=Role.ADMIN))
+    await session.flush()
+    return team
+
+
+async def add(
+    session: AsyncSession, *, name: str, slug: str | None, tag_policy: TagPolicy = TagPolicy.OPEN
+) -> Team:
+    """The bare row, for `create` and the operator's commands. CONFLICT where the slug is taken."""
+    name = line(name, field="input.name", required=True)
+    if slug is not None and not SLUG.fullmatch(slug):
+        raise bad_input(
+            "input.slug", "A slug has 1 to 63 lower-case letters, digits and inner hyphens."
+        )
+    team = Team(name=name, slug=slug or _free_slug(name), tag_policy=tag_policy)
+    session.add(team)
+    with constraints(uq_team_slug=conflict("input.slug", "This slug is taken.")):
+        await session.flush()
+    return team
+
+
+def _free_slug(name: str) -> str:
+    """A readable slug that no other team has: a random end says nothing of other teams' names."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "team"
+    return f"{stem}-{secrets.token_hex(3)}"
+
+
+async def update(
+    session: AsyncSession, actor: Actor, team_id: UUID, changes: dict[str, Any]
+) -> Team:
+    """Changes `name` and `tag_policy` as far as given (ADMIN)."""
+    access.require(actor, team_id, Role.ADMIN)
+    team = await _locked(session, team_id)
+    if "name" in changes:
+        team.name = line(changes["name"], field="input.name", required=True)
+    if "tag_policy" in changes:
+        team.tag_policy = changes["tag_policy"]
+    await session.flush()
+    return team
+
+
+async def _locked(session: AsyncSession, team_id: UUID) -> Team:
+    team: Team | None = await session.scalar(
+        select(Team).where(Team.id == team_id).with_for_update(key_share=True)
+    )
+    if team is None:
+        raise not_found("Team")
+    return team
+
+
+async def set_membership(
+    session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID, role: Role
+) -> Membership:
+    """Adds the user, or changes their role (ADMIN). CONFLICT where that would leave no ADMIN."""
+    access.require(actor, team_id, Role.ADMIN)
+    await _locked(session, team_id)
+    known = await session.scalar(
+        access.visible_users(actor).with_only_columns(func.count()).where(User.id == user_id)
+    )
+    if not known:
+        raise not_found("User", field="input.userId")
+    membership = await _membership(session, team_id, user_id)
+    if membership is None:
+        membership = Membership(team_id=team_id, user_id=user_id, role=role)
+        session.add(membership)
+    else:
+        if role is not Role.ADMIN:
+            await _keep_an_admin(session, membership)
+        membership.role = role
+    await session.flush()
+    return membership
+
+
+async def remove_membership(
+    session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID
+) -> UUID:
+    """Ends a membership: an ADMIN anyone's, a member their own. Their keys of the team end with it."""
+    access.require(actor, team_id, Role.VIEWER if user_id == actor.user_id else Role.ADMIN)
+    await _locked(session, team_id)
+    membership = await _membership(session, team_id, user_id)
+    if membership is None:
+        raise not_found("Membership")
+    await _keep_an_admin(session, membership)
+    await session.delete(membership)
+    await session.flush()
+    return membership.id
+
+
+async def _membership(session: AsyncSession, team_id: UUID, user_id: UUID) -> Membership | None:
+    membership: Membership | None = await session.scalar(
+        select(Membership).where(Membership.team_id == team_id, Membership.user_id == user_id)
+    )
+    return membership
+
+
+async def _keep_an_admin(session: AsyncSession, leaving: Membership) -> None:
+    """CONFLICT where `leaving` is the team's last ADMIN. The team's row is locked."""
+    if leaving.role is not Role.ADMIN:
+        return
+    admins = select(func.count()).where(
+        Membership.team_id == leaving.team_id, Membership.role == Role.ADMIN
+    )
+    if await session.scalar(admins) == 1:
+        raise conflict("userId", "A team keeps at least one ADMIN.")

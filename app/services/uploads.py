@@ -1,0 +1,249 @@
+"""How images come in: bytes and rows never disagree, whatever dies in between.
+
+Intent row (PENDING, with a lease) → bytes under a key used once → one transaction {STORED, tags, jobs}.
+"""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path, PurePath
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import Database, constraints
+from app.db.models import Collection, Image
+from app.domain import (
+    Actor,
+    ImageState,
+    JobKind,
+    Role,
+    line,
+    micro_weight,
+    paragraph,
+)
+from app.errors import AppError, ErrorCode, UploadProblem, bad_input, unavailable
+from app.imaging import Decoder, Inspection
+from app.services import access, collections, jobs, tags
+from app.storage import Storage
+
+log = logging.getLogger(__name__)
+LEASE = timedelta(minutes=15)
+MAX_FILENAME_LENGTH = 255
+
+
+class _Duplicate(AppError):
+    """Another upload of the same bytes was stored first."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.CONFLICT, "The team has these bytes already.")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file as it arrived: its bytes lie at `path`, a temporary file of the caller's.
+
+    `too_large`: it went beyond the limit, and `path` does not hold all of it. `field` names the variable.
+    """
+
+    path: Path
+    filename: str
+    size: int
+    sha256: bytes
+    field: str
+    too_large: bool = False
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """What the uploader says of the picture. `weight` as drawn, not in millionths."""
+
+    team_id: UUID
+    title: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    weight: float = 1
+    taken_at: datetime | None = None
+    collection_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """`created` is False where the team had these very bytes: then it is that image."""
+
+    image: Image
+    created: bool
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes files in, with what that needs open."""
+
+    db: Database
+    storage: Storage
+    decoder: Decoder
+    max_upload_bytes: int
+
+    async def check(self, actor: Actor, new: NewImage) -> None:
+        """Everything that is wrong whatever the file: team, role, tags, weight, collection."""
+        async with self.db.transaction() as session:
+            await _check(session, actor, new)
+
+    async def upload(self, actor: Actor, new: NewImage, file: Incoming) -> Uploaded:
+        """Stores the picture, or finds the one with the same bytes. Nothing is left behind on refusal."""
+        self._check_size(file)
+        known = await self.db.run(lambda session: _again(session, actor, new, file.sha256))
+        if known is not None:
+            return Uploaded(known, created=False)
+        seen = await self._inspected(file)
+        intent = await self.db.run(lambda session: _intend(session, actor, new, file, seen))
+        try:
+            await self.storage.put(intent.object_key, file.path, size=file.size)
+            image = await self.db.run(lambda session: _publish(session, actor, new, intent.id))
+        except _Duplicate:
+            await self._forget(intent)
+            return await self.upload(actor, new, file)
+        except BaseException:
+            await self._forget(intent)
+            raise
+        return Uploaded(image, created=True)
+
+    def _check_size(self, file: Incoming) -> None:
+        if file.too_large:
+            raise AppError(
+                ErrorCode.PAYLOAD_TOO_LARGE,
+                f"A file has at most {self.max_upload_bytes} bytes.",
+                field=file.field,
+                reason=UploadProblem.TOO_LARGE,
+                limit=self.max_upload_bytes,
+            )
+
+    async def _inspected(self, file: Incoming) -> Inspection:
+        try:
+            return await self.decoder.inspect(file.path)
+        except AppError as error:
+            error.field = file.field
+            raise
+
+    async def _forget(self, intent: Image) -> None:
+        """Removes what a failed upload wrote. Where this fails too, the lease ends it later."""
+        try:
+            async with self.db.transaction() as session:
+                gone = await session.execute(
+                    delete(Image)
+                    .where(Image.id == intent.id, Image.state == ImageState.PENDING)
+                    .returning(Image.id)
+                )
+                fenced = gone.scalar_one_or_none() is not None
+            if fenced:
+                await self.storage.delete([intent.object_key])
+        except AppError:
+            log.warning("an upload's remains stay until its lease ends: %s", intent.id)
+
+
+async def _check(session: AsyncSession, actor: Actor, new: NewImage) -> None:
+    access.require_member(actor, new.team_id, Role.EDITOR)
+    micro_weight(new.weight, field="input.weight")
+    line(new.title or "", field="input.title")
+    paragraph(new.description or "", field="input.description")
+    await tags.admissible(session, new.team_id, new.tags, field="input.tags")
+    if new.collection_id is not None:
+        await _collection(session, actor, new, new.collection_id)
+
+
+async def _collection(
+    session: AsyncSession, actor: Actor, new: NewImage, collection_id: UUID
+) -> Collection:
+    collection = await collections.locked(session, actor, collection_id, field="input.collectionId")
+    if collection.team_id != new.team_id:
+        raise bad_input("input.collectionId", "The collection is another team's.")
+    return collection
+
+
+async def _again(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> Image | None:
+    """The team's image of these bytes, out of the trash and with the new tags; None where there is none."""
+    await _check(session, actor, new)
+    image: Image | None = await session.scalar(
+        select(Image)
+        .where(
+            Image.team_id == new.team_id,
+            Image.sha256 == sha256,
+            Image.state == ImageState.STORED,
+        )
+        .with_for_update(key_share=True)
+    )
+    if image is None:
+        return None
+    if image.trashed_at is not None:
+        image.trashed_at = None
+        image.updated_at = (await session.execute(select(func.now()))).scalar_one()
+        await session.flush()
+    await _relate(session, actor, new, image)
+    return image
+
+
+async def _intend(
+    session: AsyncSession, actor: Actor, new: NewImage, file: Incoming, seen: Inspection
+) -> Image:
+    filename = _clean_filename(file.filename)
+    image_id = await session.scalar(select(func.new_id()))
+    image = Image(
+        id=image_id,
+        team_id=new.team_id,
+        uploaded_by=actor.user_id,
+        object_key=f"t/{new.team_id}/{image_id}/{secrets.token_hex(8)}",
+        lease_until=func.now() + LEASE,
+        sha256=file.sha256,
+        size_bytes=file.size,
+        format=seen.format,
+        width=seen.width,
+        height=seen.height,
+        filename=filename,
+        title=line(new.title or "", field="input.title") or PurePath(filename).stem,
+        description=paragraph(new.description or "", field="input.description"),
+        weight=micro_weight(new.weight, field="input.weight"),
+        taken_at=new.taken_at or seen.taken_at,
+        exif={"entries": [list(entry) for entry in seen.exif]},
+        thumb_hash=seen.thumb_hash,
+    )
+    session.add(image)
+    await session.flush()
+    return image
+
+
+def _clean_filename(name: str) -> str:
+    """The last part of the name, without what no terminal or header should see."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    clean = "".join(letter for letter in last if letter.isprintable()).strip()
+    return clean[-MAX_FILENAME_LENGTH:]
+
+
+async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
+    """Makes the image visible, with its tags and jobs; nothing of it where the lease has run out."""
+    image: Image | None = await session.scalar(
+        select(Image)
+        .where(
+            Image.id == image_id, Image.state == ImageState.PENDING, Image.lease_until > func.now()
+        )
+        .with_for_update()
+    )
+    if image is None:
+        raise unavailable("Storing the file took too long; try again.")
+    now = (await session.execute(select(func.now()))).scalar_one()
+    image.state, image.lease_until = ImageState.STORED, None
+    image.created_at = image.updated_at = now
+    with constraints(uq_image_team_id_sha256=_Duplicate()):
+        await session.flush()
+    await _relate(session, actor, new, image)
+    await jobs.enqueue(session, image.team_id, image.id, [JobKind.THUMBNAILS, JobKind.EMBED])
+    return image
+
+
+async def _relate(session: AsyncSession, actor: Actor, new: NewImage, image: Image) -> None:
+    tag_ids = await tags.ensure(session, actor, new.team_id, new.tags, field="input.tags")
+    await tags.attach(session, actor, [image], tag_ids)
+    if new.collection_id is not None:
+        collection = await _collection(session, actor, new, new.collection_id)
+        await collections.attach(session, actor, collection, [image])

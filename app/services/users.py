@@ -1,0 +1,90 @@
+"""Users: who they are to each other, and how they come to be."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Membership, PasswordToken, Team, User
+from app.domain import Actor, Role, email_address, line
+from app.errors import not_found
+from app.services import access, paging
+
+TOKEN_LIFETIME = timedelta(days=7)
+BY_NAME = paging.Keyset(
+    "user",
+    (
+        paging.Key(User.name, lambda row: row.name, str),
+        paging.Key(User.id, lambda row: row.id, UUID),
+    ),
+)
+
+
+async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[User | None]:
+    rows = await session.scalars(access.visible_users(actor).where(User.id.in_(ids)))
+    found = {row.id: row for row in rows}
+    return [found.get(one) for one in ids]
+
+
+def listed(actor: Actor, team_id: UUID | None = None) -> Select[User]:
+    """The users that the actor sees; with a team, its members as far as the actor sees that team."""
+    users = access.visible_users(actor)
+    if team_id is None:
+        return users
+    members = access.visible_memberships(actor).where(Membership.team_id == team_id)
+    return users.where(User.id.in_(members.with_only_columns(Membership.user_id)))
+
+
+async def emails_by_id(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID]
+) -> list[str | None]:
+    """The addresses that the actor may know: their own, and those of members where they are ADMIN."""
+    users = select(User.id, User.email).where(User.id.in_(ids))
+    if not actor.is_operator:
+        administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
+        members = select(Membership.user_id).where(Membership.team_id.in_(administered))
+        users = users.where((User.id == actor.user_id) | User.id.in_(members))
+    found = dict((await session.execute(users)).tuples().all())
+    return [found.get(one) for one in ids]
+
+
+async def create(
+    session: AsyncSession, actor: Actor, *, team_id: UUID, email: str, name: str, role: Role
+) -> tuple[User, str | None]:
+    """A member of the team (ADMIN), and the one-time token of a new user.
+
+    A known address just gets the membership; one who is a member already keeps their role.
+    """
+    access.require(actor, team_id, Role.ADMIN)
+    if await session.get(Team, team_id) is None:
+        raise not_found("Team", field="input.teamId")
+    user, token = await add(session, email=email, name=name)
+    member = insert(Membership).values(team_id=team_id, user_id=user.id, role=role)
+    await session.execute(member.on_conflict_do_nothing())
+    return user, token
+
+
+async def add(session: AsyncSession, *, email: str, name: str) -> tuple[User, str | None]:
+    """The user of this address, made where there is none, then with a token to set a password."""
+    address = email_address(email, field="input.email")
+    name = line(name, field="input.name", required=True)
+    made = await session.scalar(
+        insert(User).values(email=address, name=name).on_conflict_do_nothing().returning(User)
+    )
+    if made is None:
+        return (await session.scalars(select(User).where(User.email == address))).one(), None
+    token = secrets.token_urlsafe(32)
+    session.add(
+        PasswordToken(
+            user_id=made.id,
+            token_hash=hashlib.sha256(token.encode()).digest(),
+            expires_at=datetime.now(UTC) + TOKEN_LIFETIME,
+        )
+    )
+    await session.flush()
+    return made, token
