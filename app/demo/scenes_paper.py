@@ -1,0 +1,420 @@
+"""Pictures of paper and screens: charts, documents, tables, maps, codes, notes."""
+
+import math
+from collections.abc import Sequence
+
+from app.demo import colors
+from app.demo.canvas import Canvas, Point
+from app.demo.colors import RGB, darker, jitter, lighter
+
+_CHART: tuple[RGB, ...] = (
+    (66, 133, 214),
+    (240, 132, 60),
+    (80, 176, 110),
+    (214, 76, 84),
+    (150, 104, 190),
+    (244, 194, 70),
+    (70, 176, 190),
+)
+_INK: RGB = (62, 66, 76)
+
+
+def _page(canvas: Canvas) -> tuple[float, float, float, float]:
+    rng = canvas.rng
+    paper: RGB = rng.choice([(255, 255, 255), (252, 250, 244), (246, 248, 252)])
+    canvas.gradient(0, canvas.h, [paper, darker(paper, 0.02)])
+    margin = rng.uniform(0.08, 0.13)
+    return margin, margin, canvas.w - margin, canvas.h - margin
+
+
+def _words(canvas: Canvas, start: Point, right: float, height: float, color: RGB = _INK) -> None:
+    x, y = start
+    while x < right - height:
+        width = min(canvas.rng.uniform(1.2, 5.5) * height, right - x)
+        canvas.rounded((x, y, x + width, y + height), height * 0.3, color)
+        x += width + height * 0.8
+
+
+def bar_chart(canvas: Canvas) -> None:
+    """Bars over an axis."""
+    rng = canvas.rng
+    left, top, right, bottom = _page(canvas)
+    _words(canvas, (left, top), left + (right - left) * 0.5, 0.026)
+    top += 0.1
+    _axes(canvas, (left, top, right, bottom))
+    count = rng.randint(4, 8)
+    one = rng.choice(_CHART) if canvas.chance(0.5) else None
+    step = (right - left) / count
+    for i in range(count):
+        color = one or _CHART[i % len(_CHART)]
+        x, y = left + step * (i + 0.18), bottom - (bottom - top) * rng.uniform(0.15, 0.95)
+        canvas.gradient(
+            y,
+            bottom,
+            [lighter(color, 0.12), color],
+            [(x, y), (x + step * 0.64, y), (x + step * 0.64, bottom), (x, bottom)],
+        )
+        canvas.rounded(
+            (x + step * 0.12, bottom + 0.02, x + step * 0.5, bottom + 0.034), 0.005, (150, 154, 162)
+        )
+    canvas.shows("chart", "bar chart", "diagram")
+
+
+def line_chart(canvas: Canvas) -> None:
+    """Lines over time."""
+    rng = canvas.rng
+    left, top, right, bottom = _page(canvas)
+    _words(canvas, (left, top), left + (right - left) * 0.45, 0.026)
+    top += 0.1
+    _axes(canvas, (left, top, right, bottom))
+    count = rng.randint(7, 13)
+    for color in rng.sample(_CHART, rng.randint(1, 3)):
+        level, slope = rng.uniform(0.2, 0.6), rng.uniform(-0.03, 0.06)
+        points: list[Point] = []
+        for i in range(count):
+            level = min(0.97, max(0.04, level + slope + rng.uniform(-0.13, 0.13)))
+            points.append(
+                (left + (right - left) * i / (count - 1), bottom - (bottom - top) * level)
+            )
+        canvas.line(points, color, 0.011)
+        for x, y in points:
+            canvas.circle(x, y, 0.013, color)
+            canvas.circle(x, y, 0.007, (255, 255, 255))
+    canvas.shows("chart", "line chart", "diagram")
+
+
+def _axes(canvas: Canvas, box: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = box
+    for i in range(5):
+        y = top + (bottom - top) * i / 5
+        canvas.line([(left, y), (right, y)], (226, 229, 234), 0.004)
+    canvas.line([(left, top - 0.02), (left, bottom), (right, bottom)], (110, 114, 124), 0.006)
+
+
+def pie_chart(canvas: Canvas) -> None:
+    """A pie or a doughnut with its legend."""
+    rng = canvas.rng
+    left, top, right, bottom = _page(canvas)
+    shares = [rng.uniform(0.5, 2.5) for _ in range(rng.randint(3, 6))]
+    total, start = sum(shares), -math.pi / 2
+    radius = min(right - left, bottom - top) * 0.46
+    x, y = left + radius + 0.02, (top + bottom) / 2
+    palette = rng.sample(_CHART, len(shares))
+    for share, color in zip(shares, palette, strict=True):
+        end = start + 2 * math.pi * share / total
+        steps = [start + (end - start) * i / 30 for i in range(31)]
+        canvas.polygon(
+            [(x, y), *((x + radius * math.cos(a), y + radius * math.sin(a)) for a in steps)], color
+        )
+        canvas.line(
+            [(x, y), (x + radius * math.cos(start), y + radius * math.sin(start))],
+            (255, 255, 255),
+            0.008,
+        )
+        start = end
+    if canvas.chance(0.4):
+        canvas.circle(x, y, radius * 0.52, (255, 255, 255))
+    for i, color in enumerate(palette):
+        row = top + 0.08 + 0.09 * i
+        if x + radius + 0.1 < right:
+            canvas.rounded((x + radius + 0.05, row, x + radius + 0.09, row + 0.04), 0.008, color)
+            _words(canvas, (x + radius + 0.11, row + 0.01), right, 0.02, (130, 134, 142))
+    canvas.shows("chart", "pie chart", "diagram")
+
+
+def document(canvas: Canvas) -> None:
+    """A printed page on a desk."""
+    rng = canvas.rng
+    desk = jitter(
+        rng, rng.choice([(120, 128, 140), (176, 140, 104), (206, 210, 214), (84, 96, 112)]), 8
+    )
+    canvas.gradient(0, canvas.h, [desk, darker(desk, 0.12)])
+    half = min(canvas.w * 0.42, 0.42)
+    x, top = canvas.w / 2, canvas.h * 0.06
+    bottom = canvas.h * 0.98 if canvas.chance(0.5) else min(canvas.h * 0.95, top + half * 2.8)
+    canvas.box(x - half + 0.012, top + 0.014, x + half + 0.012, bottom + 0.014, darker(desk, 0.35))
+    canvas.box(x - half, top, x + half, bottom, (253, 252, 249))
+    inner, y = half * 0.8, top + 0.07
+    _words(canvas, (x - inner, y), x + inner * rng.uniform(0.1, 0.6), 0.034)
+    y += 0.085
+    while y < bottom - 0.07:
+        for _ in range(rng.randint(3, 6)):
+            if y < bottom - 0.06:
+                _words(
+                    canvas, (x - inner, y), x + inner * rng.uniform(0.92, 1), 0.014, (128, 132, 140)
+                )
+                y += 0.032
+        y += 0.03
+        if canvas.chance(0.2) and y < bottom - 0.26:
+            canvas.box(x - inner, y, x + inner * 0.1, y + 0.16, lighter(rng.choice(_CHART), 0.4))
+            y += 0.2
+    canvas.shows("document", "paper", "text", "page")
+
+
+def table(canvas: Canvas) -> None:
+    """A table with a coloured head row."""
+    rng = canvas.rng
+    left, top, right, bottom = _page(canvas)
+    rows, columns = rng.randint(6, 10), rng.randint(3, 5)
+    color = rng.choice(_CHART)
+    high, wide = (bottom - top) / rows, (right - left) / columns
+    for row in range(rows):
+        y = top + high * row
+        if row == 0:
+            canvas.box(left, y, right, y + high, color)
+        elif row % 2 == 0:
+            canvas.box(left, y, right, y + high, lighter(color, 0.86))
+        for column in range(columns):
+            x = left + wide * column + 0.018
+            ink: RGB = (255, 255, 255) if row == 0 else (120, 124, 132)
+            _words(
+                canvas, (x, y + high * 0.38), x + wide * rng.uniform(0.35, 0.75), high * 0.24, ink
+            )
+    for column in range(columns + 1):
+        canvas.line(
+            [(left + wide * column, top), (left + wide * column, bottom)], (206, 210, 216), 0.004
+        )
+    for row in range(rows + 1):
+        canvas.line([(left, top + high * row), (right, top + high * row)], (206, 210, 216), 0.004)
+    canvas.shows("table", "spreadsheet", "document")
+
+
+def city_map(canvas: Canvas) -> None:
+    """A map: blocks, streets, a park, a river and a pin."""
+    rng = canvas.rng
+    canvas.gradient(0, canvas.h, [(240, 236, 226), (236, 232, 222)])
+    for _ in range(rng.randint(2, 3)):
+        x, y, size = rng.uniform(0, canvas.w), rng.uniform(0, canvas.h), rng.uniform(0.14, 0.26)
+        points = [
+            (
+                x + size * rng.uniform(0.8, 1.2) * math.cos(a),
+                y + size * rng.uniform(0.8, 1.2) * math.sin(a),
+            )
+            for a in (2 * math.pi * i / 9 for i in range(9))
+        ]
+        canvas.polygon(points, (196, 226, 178))
+    flow = rng.uniform(0.2, 0.8) * canvas.h
+    bend, phase = rng.uniform(0.05, 0.16), rng.uniform(0, 6)
+    stream = [(canvas.w * i / 40, flow + bend * math.sin(phase + i / 7)) for i in range(41)]
+    canvas.line(
+        [(-0.05, stream[0][1]), *stream, (canvas.w + 0.05, stream[-1][1])],
+        (158, 204, 232),
+        rng.uniform(0.05, 0.09),
+    )
+    tilt = rng.uniform(-0.3, 0.3)
+    for thick, gap, color in (
+        (0.009, 0.085, (255, 255, 255)),
+        (0.022, 0.31, (255, 255, 255)),
+        (0.03, 0.62, (252, 214, 112)),
+    ):
+        _streets(canvas, tilt, (thick, gap), color)
+    x, y = canvas.w * rng.uniform(0.3, 0.7), canvas.h * rng.uniform(0.35, 0.65)
+    pin: RGB = rng.choice([(222, 60, 54), (222, 60, 54), (52, 112, 210)])
+    canvas.polygon([(x - 0.046, y - 0.09), (x, y), (x + 0.046, y - 0.09)], pin)
+    canvas.circle(x, y - 0.11, 0.055, pin)
+    canvas.circle(x, y - 0.11, 0.022, (255, 255, 255))
+    canvas.shows("map", "city map", "street")
+
+
+def _streets(canvas: Canvas, tilt: float, grid: tuple[float, float], color: RGB) -> None:
+    thick, gap = grid
+    rng = canvas.rng
+    reach = canvas.w + canvas.h
+    for turn in (tilt, tilt + math.pi / 2):
+        along, across = (math.cos(turn), math.sin(turn)), (-math.sin(turn), math.cos(turn))
+        offset = -reach + rng.uniform(0, gap)
+        while offset < reach:
+            cx, cy = canvas.w / 2 + offset * across[0], canvas.h / 2 + offset * across[1]
+            canvas.line(
+                [
+                    (cx - reach * along[0], cy - reach * along[1]),
+                    (cx + reach * along[0], cy + reach * along[1]),
+                ],
+                color,
+                thick,
+            )
+            offset += gap * rng.uniform(0.7, 1.4)
+
+
+def qr_code(canvas: Canvas) -> None:
+    """A square two-dimensional code."""
+    rng = canvas.rng
+    canvas.gradient(0, canvas.h, [(255, 255, 255), (250, 250, 250)])
+    cells = rng.choice([21, 25, 29])
+    side = 0.82
+    step, left, top = side / cells, (canvas.w - side) / 2, (canvas.h - side) / 2
+    ink: RGB = rng.choice([(16, 18, 22), (16, 18, 22), (24, 44, 92)])
+    for row in range(cells):
+        for column in range(cells):
+            if canvas.chance(0.48):
+                x, y = left + column * step, top + row * step
+                canvas.box(x, y, x + step, y + step, ink)
+    for row, column in ((0, 0), (0, cells - 7), (cells - 7, 0)):
+        x, y = left + column * step, top + row * step
+        for grow, color in (
+            (1.0, (255, 255, 255)),
+            (0.0, ink),
+            (-1.0, (255, 255, 255)),
+            (-2.0, ink),
+        ):
+            canvas.box(
+                x - grow * step,
+                y - grow * step,
+                x + (7 + grow) * step,
+                y + (7 + grow) * step,
+                color,
+            )
+    canvas.shows("qr code", "code")
+
+
+def barcode(canvas: Canvas) -> None:
+    """A bar code on a label."""
+    rng = canvas.rng
+    paper: RGB = rng.choice([(255, 255, 255), (250, 246, 236), (252, 236, 190)])
+    canvas.gradient(0, canvas.h, [paper, darker(paper, 0.03)])
+    x, right = canvas.w * 0.12, canvas.w * 0.88
+    top, bottom = canvas.h * 0.2, canvas.h * 0.7
+    while x < right:
+        width = rng.choice([1, 1, 2, 3]) * canvas.w * 0.0065
+        canvas.box(x, top, x + width, bottom, (18, 18, 20))
+        x += width + rng.choice([1, 1, 2, 3]) * canvas.w * 0.0065
+    for i in range(12):
+        digit = canvas.w * (0.15 + 0.06 * i)
+        canvas.rounded((digit, bottom + 0.04, digit + 0.025, bottom + 0.09), 0.008, (40, 40, 44))
+    canvas.shows("barcode", "code")
+
+
+def handwriting(canvas: Canvas) -> None:
+    """A handwritten note on lined paper."""
+    rng = canvas.rng
+    paper: RGB = rng.choice([(255, 253, 244), (254, 244, 170), (250, 250, 252), (250, 222, 222)])
+    canvas.gradient(0, canvas.h, [paper, darker(paper, 0.04)])
+    ink: RGB = rng.choice([(36, 50, 120), (30, 32, 40), (140, 40, 46)])
+    gap = rng.uniform(0.085, 0.11)
+    rows = int((canvas.h - 0.12) / gap)
+    for row in range(rows):
+        y = 0.12 + gap * row
+        canvas.line([(0, y), (canvas.w, y)], (178, 200, 222), 0.003)
+        if row and canvas.chance(0.9):
+            _scribble(canvas, (0.16, y), canvas.w * rng.uniform(0.55, 0.93), (gap * 0.42, ink))
+    canvas.line([(0.11, 0), (0.11, canvas.h)], (232, 130, 130), 0.004)
+    canvas.shows("handwriting", "note", "paper", "text")
+
+
+def _scribble(canvas: Canvas, start: Point, right: float, pen: tuple[float, RGB]) -> None:
+    rng = canvas.rng
+    (x, y), (height, ink) = start, pen
+    while x < right:
+        points: list[Point] = []
+        for _i in range(rng.randint(5, 14)):
+            tall = height * (rng.uniform(0.9, 1.3) if canvas.chance(0.15) else 0.55)
+            points += [(x, y - 0.006), (x + height * 0.16, y - 0.006 - tall * rng.uniform(0.7, 1))]
+            x += height * 0.3
+            if x > right:
+                break
+        if len(points) > 1:
+            canvas.line(points, ink, 0.0055)
+        x += height * 0.7
+
+
+def sheet_music(canvas: Canvas) -> None:
+    """Staves with notes."""
+    rng = canvas.rng
+    paper: RGB = rng.choice([(255, 254, 248), (250, 244, 226)])
+    canvas.gradient(0, canvas.h, [paper, darker(paper, 0.03)])
+    gap = 0.02
+    staff = 0.2
+    rows = max(1, int((canvas.h - 0.1) / staff))
+    ink: RGB = (26, 26, 30)
+    for row in range(rows):
+        y = 0.09 + row * staff
+        for i in range(5):
+            canvas.line([(0.06, y + i * gap), (canvas.w - 0.06, y + i * gap)], (90, 90, 96), 0.003)
+        for x in (0.06, canvas.w / 2, canvas.w - 0.06):
+            canvas.line([(x, y), (x, y + 4 * gap)], ink, 0.005)
+        canvas.arc((0.11, y + gap * 2.6), gap * 1.1, (0, 320), ink, 0.006)
+        canvas.line([(0.112, y - gap), (0.112, y + gap * 5.2)], ink, 0.006)
+        _notes(canvas, y, gap, ink)
+    canvas.shows("sheet music", "music", "note", "paper")
+
+
+def _notes(canvas: Canvas, y: float, gap: float, ink: RGB) -> None:
+    rng = canvas.rng
+    x = 0.18
+    while x < canvas.w - 0.1:
+        level = y + gap * rng.randint(0, 8) / 2
+        stem = -gap * 3.2 if level > y + gap * 2 else gap * 3.2
+        side = gap * 0.55 if stem < 0 else -gap * 0.55
+        canvas.ellipse(x, level, gap * 0.66, gap * 0.5, ink)
+        if canvas.chance(0.25):
+            canvas.ellipse(x, level, gap * 0.36, gap * 0.26, (255, 254, 248))
+        canvas.line([(x + side, level), (x + side, level + stem)], ink, 0.004)
+        if canvas.chance(0.3):
+            canvas.line(
+                [(x + side, level + stem), (x + side + gap, level + stem * 0.55)], ink, 0.006
+            )
+        x += rng.uniform(0.045, 0.09)
+
+
+def screenshot(canvas: Canvas) -> None:
+    """A program's window: title bar, side bar, cards."""
+    rng = canvas.rng
+    dark = canvas.chance(0.35)
+    ground: RGB = (30, 33, 42) if dark else (246, 247, 250)
+    ink: RGB = (196, 202, 214) if dark else (90, 96, 108)
+    accent = colors.pick(rng, rng.choice(["blue", "green", "purple", "orange", "turquoise"]))
+    canvas.gradient(0, canvas.h, [ground, ground])
+    canvas.box(0, 0, canvas.w, 0.075, darker(ground, 0.3) if dark else (226, 229, 235))
+    for i, light in enumerate(((236, 94, 86), (245, 190, 78), (98, 196, 92))):
+        canvas.circle(0.045 + 0.045 * i, 0.0375, 0.014, light)
+    _sidebar(canvas, (ground, ink, accent), dark=dark)
+    left, columns = canvas.w * 0.25, 2 if canvas.w < 1.3 else 3
+    gap = 0.035
+    wide = (canvas.w - left - gap * (columns + 1)) / columns
+    canvas.rounded(
+        (left + gap, 0.11, canvas.w - gap, 0.17),
+        0.02,
+        lighter(ground, 0.1) if dark else (255, 255, 255),
+    )
+    _words(canvas, (left + gap * 2, 0.13), left + wide, 0.02, ink)
+    row = 0.21
+    while row < canvas.h:
+        for column in range(columns):
+            x = left + gap + (wide + gap) * column
+            card = (x, row, x + wide, row + wide * 0.8)
+            _card(canvas, card, (lighter(ground, 0.08) if dark else (255, 255, 255), ink, accent))
+        row += wide * 0.8 + gap
+    canvas.shows("screenshot", "computer", "window", "screen")
+
+
+def _sidebar(canvas: Canvas, palette: Sequence[RGB], *, dark: bool) -> None:
+    ground, ink, accent = palette
+    canvas.box(
+        0, 0.075, canvas.w * 0.25, canvas.h, lighter(ground, 0.05) if dark else (236, 239, 244)
+    )
+    for i in range(int((canvas.h - 0.15) / 0.085)):
+        y = 0.13 + 0.085 * i
+        if i == 1:
+            canvas.rounded((0.02, y - 0.025, canvas.w * 0.235, y + 0.045), 0.015, accent)
+        canvas.circle(0.06, y + 0.01, 0.014, (255, 255, 255) if i == 1 else ink)
+        _words(
+            canvas,
+            (0.095, y),
+            canvas.w * canvas.rng.uniform(0.16, 0.22),
+            0.018,
+            (255, 255, 255) if i == 1 else ink,
+        )
+
+
+def _card(canvas: Canvas, box: tuple[float, float, float, float], palette: Sequence[RGB]) -> None:
+    left, top, right, bottom = box
+    ground, ink, accent = palette
+    canvas.rounded(box, 0.018, ground)
+    middle = top + (bottom - top) * 0.6
+    tint = lighter(canvas.rng.choice([accent, *_CHART]), 0.3)
+    canvas.rounded((left + 0.014, top + 0.014, right - 0.014, middle), 0.012, tint)
+    canvas.circle((left + right) / 2, (top + middle) / 2, (middle - top) * 0.2, lighter(tint, 0.5))
+    _words(canvas, (left + 0.02, middle + 0.022), right - 0.05, 0.016, ink)
+    _words(
+        canvas, (left + 0.02, middle + 0.056), left + (right - left) * 0.6, 0.012, (160, 165, 175)
+    )
