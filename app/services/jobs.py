@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, case, func, literal, select, text, update
+from sqlalchemy import Update, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,23 @@ PROCESSING: Final = (JobKind.EMBED, JobKind.THUMBNAILS)
 
 OPEN = text("image_job.state in ('QUEUED', 'RUNNING')")
 """Written out, so that a prepared statement can use the partial index ix_image_job_due."""
+
+
+QUEUED: Final = {
+    "state": JobState.QUEUED,
+    "run_id": None,
+    "lease_until": None,
+    "finished_at": None,
+}
+STATUS: Final = case(
+    (func.bool_or(ImageJob.state == JobState.FAILED), ProcessingStatus.FAILED.value),
+    (func.bool_or(ImageJob.state == JobState.RUNNING), ProcessingStatus.PROCESSING.value),
+    (
+        func.count().filter(ImageJob.state == JobState.DONE) == len(PROCESSING),
+        ProcessingStatus.READY.value,
+    ),
+    else_=ProcessingStatus.PENDING.value,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ async def enqueue(
     )
     again = new.on_conflict_do_update(
         index_elements=["team_id", "image_id", "kind"],
-        set_={**_QUEUED, "attempts": 0, "error": None, "run_after": new.excluded.run_after},
+        set_={**QUEUED, "attempts": 0, "error": None, "run_after": new.excluded.run_after},
         where=ImageJob.state.in_((JobState.DONE, JobState.FAILED)),
     )
     await session.execute(again)
@@ -101,6 +118,7 @@ async def claim(
     ids = list(await session.scalars(due))
     if not ids:
         return []
+    run_id = uuid4()
     spent = (ImageJob.attempts >= MAX_ATTEMPTS) & (ImageJob.state == JobState.RUNNING)
     taken = (
         update(ImageJob)
@@ -110,7 +128,7 @@ async def claim(
             attempts=case((spent, ImageJob.attempts), else_=ImageJob.attempts + 1),
             error=case((spent, LOST), else_=ImageJob.error),
             finished_at=case((spent, func.now()), else_=None),
-            run_id=uuid4(),
+            run_id=run_id,
             lease_until=func.now() + lease,
         )
         .returning(ImageJob)
@@ -118,13 +136,12 @@ async def claim(
     )
     rows = list(await session.scalars(taken))
     await follow(session, [row.image_id for row in rows])
-    claimed = {row.id: _job(row) for row in rows if row.state is JobState.RUNNING}
+    claimed = {row.id: _job(row, run_id) for row in rows if row.state is JobState.RUNNING}
     return [claimed[one] for one in ids if one in claimed]
 
 
-def _job(row: ImageJob) -> Job:
-    assert row.run_id is not None  # noqa: S101  claim has just set it
-    return Job(row.id, row.team_id, row.image_id, row.kind, row.attempts, row.run_id)
+def _job(row: ImageJob, run_id: UUID) -> Job:
+    return Job(row.id, row.team_id, row.image_id, row.kind, row.attempts, run_id)
 
 
 async def finish(session: AsyncSession, jobs: Sequence[Job]) -> None:
@@ -160,32 +177,21 @@ async def fail(session: AsyncSession, job: Job, error: str) -> None:
 
 async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
     """Hands jobs back that this run has not worked on; their attempt does not count."""
-    back = update(ImageJob).values(**_QUEUED, attempts=ImageJob.attempts - 1)
+    back = update(ImageJob).values(**QUEUED, attempts=ImageJob.attempts - 1)
     await _of_run(session, back, jobs)
     await follow(session, [job.image_id for job in jobs])
     await wake(session)
 
 
-_QUEUED: Final = {
-    "state": JobState.QUEUED,
-    "run_id": None,
-    "lease_until": None,
-    "finished_at": None,
-}
-
-
-async def _of_run(session: AsyncSession, change: "update", jobs: Sequence[Job]) -> int:
+async def _of_run(session: AsyncSession, change: Update, jobs: Sequence[Job]) -> int:
     """Runs the update on those jobs that this run still has; how many they were."""
-    runs = {job.run_id for job in jobs}
-    done = await session.execute(
-        change.where(
-            ImageJob.id.in_([job.id for job in jobs]),
-            ImageJob.run_id.in_(runs),
-            ImageJob.state == JobState.RUNNING,
-        ).execution_options(synchronize_session=False)
-    )
-    assert isinstance(done, CursorResult)  # noqa: S101  an update's result is one
-    return done.rowcount
+    mine = change.where(
+        ImageJob.id.in_([job.id for job in jobs]),
+        ImageJob.run_id.in_({job.run_id for job in jobs}),
+        ImageJob.state == JobState.RUNNING,
+    ).returning(ImageJob.id)
+    done = await session.scalars(mine.execution_options(synchronize_session=False))
+    return len(done.all())
 
 
 async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
@@ -202,7 +208,7 @@ async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
         select(Image.id).where(Image.id.in_(ids)).order_by(Image.id).with_for_update(key_share=True)
     )
     status = (
-        select(Image.id.label("image_id"), _STATUS.label("status"))
+        select(Image.id.label("image_id"), STATUS.label("status"))
         .join(
             ImageJob,
             (ImageJob.team_id == Image.team_id)
@@ -219,14 +225,3 @@ async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
         .where(Image.id == status.c.image_id, Image.processing != status.c.status)
         .execution_options(synchronize_session=False)
     )
-
-
-_STATUS: Final = case(
-    (func.bool_or(ImageJob.state == JobState.FAILED), ProcessingStatus.FAILED.value),
-    (func.bool_or(ImageJob.state == JobState.RUNNING), ProcessingStatus.PROCESSING.value),
-    (
-        func.count().filter(ImageJob.state == JobState.DONE) == len(PROCESSING),
-        ProcessingStatus.READY.value,
-    ),
-    else_=ProcessingStatus.PENDING.value,
-)

@@ -1,0 +1,209 @@
+"""Jobs: each is run once, counted when it starts, given up after three, and fenced from a late finisher."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db.database import Database
+from app.db.models import Image, ImageJob
+from app.domain import JobKind, JobState, ProcessingStatus
+from app.services import jobs
+from tests import make
+
+LEASE = timedelta(minutes=5)
+BOTH = (JobKind.EMBED, JobKind.THUMBNAILS)
+
+
+async def queued(db: Database, team_id: UUID, kinds: Iterable[JobKind] = BOTH) -> UUID:
+    image_id = await make.image(db, team_id)
+    async with db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, kinds)
+    return image_id
+
+
+async def claim(
+    db: Database, image_ids: Iterable[UUID], kinds: Iterable[JobKind] = BOTH, limit: int = 1000
+) -> list[jobs.Job]:
+    """Claims, and keeps those of this test: other tests' jobs lie in the same table."""
+    async with db.transaction() as session:
+        claimed = await jobs.claim(session, kinds, limit, LEASE)
+        others = [job for job in claimed if job.image_id not in set(image_ids)]
+        await jobs.release(session, others)
+    return [job for job in claimed if job.image_id in set(image_ids)]
+
+
+async def row(db: Database, image_id: UUID, kind: JobKind = JobKind.EMBED) -> ImageJob:
+    async with db.transaction() as session:
+        found = await session.scalar(
+            select(ImageJob).where(ImageJob.image_id == image_id, ImageJob.kind == kind)
+        )
+    assert found is not None
+    return found
+
+
+async def status(db: Database, image_id: UUID) -> ProcessingStatus:
+    async with db.transaction() as session:
+        found = await session.scalar(select(Image.processing).where(Image.id == image_id))
+    assert found is not None
+    return found
+
+
+async def change(db: Database, image_id: UUID, **columns: object) -> None:
+    async with db.transaction() as session:
+        await session.execute(
+            update(ImageJob).where(ImageJob.image_id == image_id).values(**columns)
+        )
+
+
+async def expire(db: Database, image_id: UUID) -> None:
+    await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
+
+
+async def test_twenty_claimers_take_each_job_once(db: Database) -> None:
+    team_id = await make.team(db)
+    image_ids = [await queued(db, team_id, [JobKind.EMBED]) for _ in range(60)]
+
+    async def claimer() -> list[UUID]:
+        async with db.transaction() as session:
+            return [job.id for job in await jobs.claim(session, [JobKind.EMBED], 5, LEASE)]
+
+    taken = [one for got in await asyncio.gather(*(claimer() for _ in range(20))) for one in got]
+    assert len(taken) == len(set(taken))
+    rest = await claim(db, image_ids, [JobKind.EMBED])
+    assert set(taken).isdisjoint(job.id for job in rest)
+    async with db.transaction() as session:
+        tries = set(
+            await session.scalars(select(ImageJob.attempts).where(ImageJob.image_id.in_(image_ids)))
+        )
+    assert tries == {1}
+
+
+async def test_processing_follows_the_jobs(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id)
+    assert await status(db, image_id) is ProcessingStatus.PENDING
+    (embed,) = await claim(db, [image_id], [JobKind.EMBED])
+    assert await status(db, image_id) is ProcessingStatus.PROCESSING
+    async with db.transaction() as session:
+        await jobs.finish(session, [embed])
+    assert await status(db, image_id) is ProcessingStatus.PENDING
+    (thumbnails,) = await claim(db, [image_id])
+    async with db.transaction() as session:
+        await jobs.finish(session, [thumbnails])
+    assert await status(db, image_id) is ProcessingStatus.READY
+    assert (await row(db, image_id)).finished_at is not None
+
+
+async def test_both_jobs_of_an_image_finish_at_once(db: Database) -> None:
+    """Each transaction sees the other's job still running; together they must leave READY behind."""
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id)
+    claimed = await claim(db, [image_id])
+    assert len(claimed) == 2
+
+    async def finish(job: jobs.Job) -> None:
+        async with db.transaction() as session:
+            await jobs.finish(session, [job])
+            await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(finish(job) for job in claimed))
+    assert await status(db, image_id) is ProcessingStatus.READY
+
+
+async def test_three_failures_end_it(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    for attempt in (1, 2, 3):
+        (job,) = await claim(db, [image_id])
+        assert job.attempts == attempt
+        async with db.transaction() as session:
+            await jobs.fail(session, job, "no colours")
+        wait = (await row(db, image_id)).run_after - datetime.now(UTC)
+        assert wait > timedelta(seconds=5 * 2**attempt - 3)
+        assert await claim(db, [image_id]) == []
+        await change(db, image_id, run_after=datetime.now(UTC))
+    assert (await row(db, image_id)).state is JobState.FAILED
+    assert (await row(db, image_id)).error == "no colours"
+    assert await status(db, image_id) is ProcessingStatus.FAILED
+    assert await claim(db, [image_id]) == []
+
+
+async def test_enqueue_revives_what_failed_and_leaves_what_runs(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    (job,) = await claim(db, [image_id])
+    async with db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, [JobKind.EMBED])
+    assert (await row(db, image_id)).run_id == job.run_id
+    await change(db, image_id, state=JobState.FAILED, attempts=3, error="x")
+    async with db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, [JobKind.EMBED])
+    again = await row(db, image_id)
+    assert (again.state, again.attempts, again.error) == (JobState.QUEUED, 0, None)
+    assert await status(db, image_id) is ProcessingStatus.PENDING
+
+
+async def test_a_rolled_back_upload_leaves_no_job(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await make.image(db, team_id)
+    async with db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, BOTH)
+        await session.rollback()
+    assert await claim(db, [image_id]) == []
+
+
+async def test_a_dead_workers_job_runs_again_and_its_late_result_is_refused(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    (late,) = await claim(db, [image_id])
+    assert await claim(db, [image_id]) == []
+    await expire(db, image_id)
+    (now,) = await claim(db, [image_id])
+    assert now.id == late.id
+    assert now.attempts == 2
+    with pytest.raises(jobs.SupersededError):
+        async with db.transaction() as session:
+            await jobs.finish(session, [late])
+    async with db.transaction() as session:
+        await jobs.fail(session, late, "too late")
+    assert (await row(db, image_id)).state is JobState.RUNNING
+    async with db.transaction() as session:
+        await jobs.finish(session, [now])
+    assert (await row(db, image_id)).state is JobState.DONE
+
+
+async def test_an_image_that_kills_its_worker_is_given_up(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    for _ in range(3):
+        assert len(await claim(db, [image_id])) == 1
+        await expire(db, image_id)
+    assert await claim(db, [image_id]) == []
+    assert (await row(db, image_id)).state is JobState.FAILED
+    assert (await row(db, image_id)).error == jobs.LOST
+    assert await status(db, image_id) is ProcessingStatus.FAILED
+
+
+async def test_work_handed_back_costs_no_attempt(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    held = await claim(db, [image_id])
+    async with db.transaction() as session:
+        await jobs.release(session, held)
+    (job,) = await claim(db, [image_id])
+    assert job.attempts == 1
+
+
+async def test_work_for_later_waits(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await make.image(db, team_id)
+    async with db.transaction() as session:
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await jobs.enqueue(session, team_id, image_id, [JobKind.PURGE], run_after=later)
+    assert await claim(db, [image_id], [JobKind.PURGE]) == []
+    await change(db, image_id, run_after=datetime.now(UTC) - timedelta(seconds=1))
+    assert len(await claim(db, [image_id], [JobKind.PURGE])) == 1
