@@ -1,0 +1,19 @@
+"""Where the bytes lie: a folder, or a bucket of an S3-compatible server. No SQL, no HTTP of our own."""
+
+from app.storage.address import StorageSettingError, storage_from_url
+from app.storage.folder import FolderStorage
+from app.storage.protocol import ObjectExists, ObjectMissing, Storage, StoredObject
+from app.storage.s3 import S3Storage
+from app.storage.stream import ByteStream
+
+__all__ = [
+    "ByteStream",
+    "FolderStorage",
+    "ObjectExists",
+    "ObjectMissing",
+    "S3Storage",
+    "Storage",
+    "StorageSettingError",
+    "StoredObject",
+    "storage_from_url",
+]

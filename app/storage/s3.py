@@ -1,0 +1,244 @@
+"""Objects in a bucket of an S3-compatible server, through minio's client."""
+
+import asyncio
+import io
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+from xml.etree.ElementTree import ParseError
+
+from minio import Minio
+from minio.datatypes import Object
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from app.errors import AppError, ErrorCode
+from app.storage.connection import HttpPool, HttpsPool
+from app.storage.protocol import (
+    ObjectMissing,
+    StoredObject,
+    checked_key,
+    checked_prefix,
+    checked_range,
+    checked_size,
+    is_key,
+)
+from app.storage.stream import ByteStream, Threads
+
+THREADS: Final = 16
+CONNECT_SECONDS: Final = 2.0
+STALL_SECONDS: Final = 4.0
+"""Longest silence of the server, within 5 s with the retries; S3 answers in a fraction of one."""
+RETRY_PAUSES: Final = (0.1, 0.3)
+RETRY_WINDOW_SECONDS: Final = 1.0
+"""A call that failed later than this is not tried again: its caller has waited enough."""
+PART_SIZE: Final = 8 * 1024 * 1024
+"""Bytes held in memory by one upload; larger objects go up in parts and appear whole at the end."""
+PAGE: Final = 1000
+
+T = TypeVar("T")
+
+
+class S3Storage:
+    """A Storage in `bucket`, which exists. `endpoint` is `http(s)://host[:port]`."""
+
+    def __init__(
+        self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, region: str
+    ) -> None:
+        address = urlsplit(endpoint)
+        self.bucket = bucket
+        self._threads = Threads(THREADS, "s3-storage")
+        self._connections = PoolManager(
+            timeout=Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
+            retries=False,
+            maxsize=THREADS,
+        )
+        self._connections.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
+        self._client = Minio(
+            address.netloc,
+            access_key,
+            secret_key,
+            secure=address.scheme == "https",
+            region=region,
+            http_client=self._connections,
+        )
+
+    async def put(self, key: str, source: Path, *, size: int) -> None:
+        await self._threads.run(self._put, checked_key(key), source, size)
+
+    async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
+        checked_range(start, length)
+        return await self._threads.stream(self._open, checked_key(key), start, length)
+
+    async def size(self, key: str) -> int | None:
+        return await self._threads.run(self._size, checked_key(key))
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        await asyncio.gather(*(self._threads.run(self._delete, checked_key(key)) for key in keys))
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        found = self._client.list_objects(self.bucket, checked_prefix(prefix), recursive=True)
+        while page := await self._threads.run(_page, found):
+            for one in page:
+                yield one
+
+    async def check(self) -> None:
+        await self._threads.run(self._check)
+
+    async def close(self) -> None:
+        self._threads.close()
+        self._connections.clear()
+
+    def _put(self, key: str, source: Path, size: int) -> None:
+        checked_size(source, size)
+
+        def attempt() -> None:
+            # One request after the other: with threads of its own, minio holds several parts at once.
+            with source.open("rb") as reader:
+                self._client.put_object(
+                    self.bucket,
+                    key,
+                    reader,
+                    size,
+                    part_size=PART_SIZE,
+                    num_parallel_uploads=1,
+                )
+
+        _retried(attempt)
+
+    def _open(self, key: str, start: int, length: int | None) -> "_Body":
+        def attempt() -> BaseHTTPResponse:
+            return self._client.get_object(self.bucket, key, start, length or 0)
+
+        try:
+            response = _retried(attempt)
+        except _Refusal as refusal:
+            if refusal.status == 416:
+                return _Body(None)
+            if refusal.s3_code == "NoSuchKey":
+                raise ObjectMissing(key) from refusal
+            raise
+        body = _Body(response)
+        # A server may answer a range with 200, as rclone does, but must then say which range it is.
+        if (start or length) and "content-range" not in response.headers:
+            body.close()
+            raise _Refusal(response.status, "NoRanges")
+        return body
+
+    def _size(self, key: str) -> int | None:
+        try:
+            return _retried(lambda: self._client.stat_object(self.bucket, key).size)
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+        # The answer to HEAD has no body, so a missing bucket looks like a missing object.
+        if not _retried(lambda: self._client.bucket_exists(self.bucket)):
+            raise _Refusal(404, "NoSuchBucket")
+        return None
+
+    def _delete(self, key: str) -> None:
+        try:
+            _retried(lambda: self._client.remove_object(self.bucket, key))
+        except _Refusal as refusal:
+            if refusal.s3_code != "NoSuchKey":
+                raise
+
+    def _check(self) -> None:
+        key = f"check/{uuid4().hex}"
+        _retried(lambda: self._client.put_object(self.bucket, key, io.BytesIO(b"check"), 5))
+        self._open(key, 0, None).close()
+        self._delete(key)
+
+
+class _Body:
+    """The body of a response; None is empty. A connection is used again only when the body was read to its end."""
+
+    def __init__(self, response: BaseHTTPResponse | None) -> None:
+        self._response = response
+
+    def read(self, size: int, /) -> bytes:
+        if self._response is None:
+            return b""
+        with _translated():
+            chunk = self._response.read(size, decode_content=False)
+        if not chunk:
+            self._response.release_conn()
+        return chunk
+
+    def close(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response.release_conn()
+
+
+class _Refusal(AppError):
+    """UNAVAILABLE, with the server's reasons."""
+
+    def __init__(self, status: int, s3_code: str) -> None:
+        super().__init__(ErrorCode.UNAVAILABLE, f"Storage is unavailable ({s3_code}).")
+        self.status = status
+        self.s3_code = s3_code
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same call may succeed at once: a busy server or a lost connection, but no silent one."""
+        return self.status in (0, 429) or self.status >= 500
+
+
+def _retried(work: Callable[[], T]) -> T:
+    begun = time.monotonic()
+    for pause in RETRY_PAUSES:
+        try:
+            with _translated():
+                return work()
+        except _Refusal as refusal:
+            if not refusal.may_pass or time.monotonic() - begun > RETRY_WINDOW_SECONDS:
+                raise
+        time.sleep(pause)
+    with _translated():
+        return work()
+
+
+def _page(found: Iterator[Object]) -> tuple[StoredObject, ...]:
+    """The next objects; () at the end."""
+    page: tuple[StoredObject, ...] = ()
+    with _translated():
+        while not page and (objects := tuple(islice(found, PAGE))):
+            page = tuple(
+                StoredObject(one.object_name, one.size or 0, one.last_modified)
+                for one in objects
+                if one.object_name and one.last_modified and is_key(one.object_name)
+            )
+    return page
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ReadTimeoutError as error:
+        raise _Refusal(408, "Timeout") from error
+    except (MinioException, HTTPError, OSError, ParseError, UnicodeDecodeError) as error:
+        raise _Refusal(*_reasons(error)) from error
+
+
+def _reasons(error: Exception) -> tuple[int, str]:
+    """HTTP status (0: no answer) and S3's code; the class of the error where there is none."""
+    match error:
+        case S3Error():
+            return error.response.status, error.code or "S3Error"
+        case InvalidResponseError():
+            # rclone sends its errors as text/xml, which minio does not read: they lie in private fields.
+            code = re.search(r"<Code>(\w+)</Code>", error._body or "")
+            return error._code, code[1] if code else f"HTTP {error._code}"
+        case ServerError():
+            return error.status_code, f"HTTP {error.status_code}"
+        case _:
+            return 0, type(error).__name__
