@@ -82,6 +82,10 @@ class Canvas:
         pixels = self._pixels(points)
         self._draw.line(pixels, fill=color, width=self._thickness(thickness), joint="curve")
 
+    def fill(self, color: RGB) -> None:
+        """The whole picture in one colour."""
+        self.image.paste(color, (0, 0, *self.image.size))
+
     # Gradients, light, softness
 
     def gradient(

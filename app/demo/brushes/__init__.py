@@ -1,0 +1,1 @@
+"""Brushes: parts of pictures (skies, trees, houses) that painters put together."""
