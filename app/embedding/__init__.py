@@ -1,0 +1,6 @@
+"""Texts and pictures as vectors of one space: the only room that knows sentence-transformers. No SQL, no decoding."""
+
+from app.embedding.embedder import Embedder, SentenceEmbedder, embedder_from_name
+from app.embedding.model import Vectors
+
+__all__ = ["Embedder", "SentenceEmbedder", "Vectors", "embedder_from_name"]
