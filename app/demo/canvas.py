@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from app.demo.colors import RGB, mix
+from app.demo.colors import RGB
 
 Point = tuple[float, float]
 _OVERSAMPLING = 2
@@ -155,8 +155,18 @@ class Canvas:
 
     def lay(self, color: RGB, mask: Image.Image) -> None:
         """Lay a colour over the whole picture through a mask ("L") of any size."""
-        full = mask.resize(self.image.size, Image.Resampling.BILINEAR)
-        self.image.paste(color, (0, 0), full)
+        inked = mask.getbbox()
+        if inked is None:
+            return
+        across, down = self.image.width / mask.width, self.image.height / mask.height
+        left, top = math.floor((inked[0] - 1) * across), math.floor((inked[1] - 1) * down)
+        right, bottom = math.ceil((inked[2] + 1) * across), math.ceil((inked[3] + 1) * down)
+        left, top = max(0, left), max(0, top)
+        right, bottom = min(self.image.width, right), min(self.image.height, bottom)
+        seen = (left / across, top / down, right / across, bottom / down)
+        size = (right - left, bottom - top)
+        part = mask.resize(size, Image.Resampling.BILINEAR, box=seen)
+        self.image.paste(color, (left, top), part)
 
     def stamp(self, pixels: NDArray[np.uint8], mask: Image.Image, x: float, y: float) -> None:
         """Paste pixels uint8[h, w, 3] through a mask of the same size, the middle at (x, y)."""
@@ -265,8 +275,3 @@ def _ramp(span: NDArray[np.float64], colors: Sequence[RGB]) -> NDArray[np.uint8]
     stops = np.linspace(0, 1, len(colors))
     channels = [np.interp(span, stops, [color[i] for color in colors]) for i in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
-
-
-def spread(first: RGB, second: RGB, count: int) -> list[RGB]:
-    """`count` colours from the first to the second."""
-    return [mix(first, second, i / max(1, count - 1)) for i in range(count)]

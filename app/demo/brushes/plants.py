@@ -14,7 +14,9 @@ def pine(
     """A fir that stands at (x, y): tiers of branches, the left side in the light."""
     rng = canvas.rng
     trunk = height * 0.035
-    canvas.box(x - trunk, y - height * 0.16, x + trunk, y, darker((104, 74, 52), 0.2))
+    canvas.box(
+        x - trunk, y - height * 0.16, x + trunk, y, mix(darker(color, 0.3), (84, 60, 42), 0.4)
+    )
     tiers = 5
     for i in range(tiers):
         low = y - height * (0.1 + 0.17 * i)

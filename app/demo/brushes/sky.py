@@ -202,14 +202,11 @@ def birds(canvas: Canvas, top: float, bottom: float, color: RGB = (44, 44, 56)) 
     for _ in range(rng.randint(3, 7)):
         x, y, span = cx + rng.gauss(0, 0.1), cy + rng.gauss(0, 0.04), rng.uniform(0.014, 0.03)
         lift = span * rng.uniform(0.3, 0.6)
-        wing = [
-            (x - span, y - lift),
-            (x - span * 0.45, y - lift * 1.05),
-            (x, y),
-            (x + span * 0.45, y - lift * 1.05),
-            (x + span, y - lift),
-        ]
-        canvas.line(wing, color, 0.0045)
+        wings: list[Point] = []
+        for i in range(-8, 9):
+            t = abs(i) / 8
+            wings.append((x + span * i / 8, y - lift * math.sin(math.pi * 0.8 * t**0.8) * 1.05))
+        canvas.line(wings, color, 0.004)
     canvas.shows("bird")
 
 
@@ -225,7 +222,7 @@ def rain(canvas: Canvas) -> None:
 
     def paint(mask: SoftMask) -> None:
         for start, end, strength in drops:
-            mask.line([start, end], 0.0042, strength)
+            mask.line([start, end], 0.0034, strength)
 
     canvas.sharp((222, 232, 244), paint, opacity=0.75)
     canvas.shows("rain")

@@ -2,7 +2,7 @@
 
 import math
 
-from app.demo.canvas import Canvas, Point
+from app.demo.canvas import Canvas, Point, filled
 from app.demo.colors import RGB, darker, lighter
 
 
@@ -12,47 +12,50 @@ def sailboat(canvas: Canvas, x: float, y: float, size: float, *, shade: RGB | No
     hull = shade or rng.choice(
         [(178, 62, 52), (246, 244, 238), (124, 84, 56), (44, 66, 116), (34, 36, 44)]
     )
-    sail = shade or rng.choice([(252, 250, 244), (246, 236, 214), (226, 84, 68), (250, 204, 96)])
-    mast = x - size * 0.04
-    canvas.line(
-        [(mast, y - size * 0.1), (mast, y - size)], shade or (96, 74, 54), max(0.003, size * 0.025)
-    )
-    canvas.polygon(
-        [
-            (mast + size * 0.03, y - size * 0.96),
-            (mast + size * 0.03, y - size * 0.18),
-            (mast + size * 0.46, y - size * 0.18),
-        ],
-        sail,
-    )
-    canvas.polygon(
-        [
-            (mast - size * 0.03, y - size * 0.84),
-            (mast - size * 0.03, y - size * 0.18),
-            (mast - size * 0.34, y - size * 0.18),
-        ],
-        shade or darker(sail, 0.1),
-    )
-    canvas.polygon(
-        [
-            (x - size * 0.5, y - size * 0.12),
-            (x + size * 0.52, y - size * 0.13),
-            (x + size * 0.34, y + size * 0.06),
-            (x - size * 0.36, y + size * 0.06),
-        ],
-        hull,
-    )
+    cloth = shade or rng.choice([(252, 250, 244), (246, 236, 214), (226, 84, 68), (250, 204, 96)])
+    mast, boom = x - size * 0.04, y - size * 0.17
+    canvas.line([(mast, y - size * 0.1), (mast, y - size)], shade or (96, 74, 54), size * 0.022)
+    main = _sail((mast + size * 0.025, y - size * 0.96), (mast + size * 0.47, boom), size * 0.07)
+    jib = _sail((mast - size * 0.02, y - size * 0.84), (mast - size * 0.36, boom), size * 0.06)
+    canvas.polygon([*main, (mast + size * 0.025, boom)], cloth)
+    canvas.polygon([*jib, (mast - size * 0.02, boom)], shade or darker(cloth, 0.1))
+    bow, stern, deck, keel = x + size * 0.54, x - size * 0.48, y - size * 0.12, y + size * 0.05
+    side: list[Point] = [(stern, deck), (bow, deck - size * 0.02)]
+    canvas.polygon([*side, (x + size * 0.34, keel), (x - size * 0.38, keel)], hull)
     if shade is None:
-        canvas.polygon(
-            [
-                (x - size * 0.5, y - size * 0.12),
-                (x + size * 0.52, y - size * 0.13),
-                (x + size * 0.5, y - size * 0.085),
-                (x - size * 0.47, y - size * 0.08),
-            ],
-            lighter(hull, 0.3),
+        rim: list[Point] = [
+            (bow - size * 0.05, deck + size * 0.03),
+            (stern + size * 0.03, deck + size * 0.035),
+        ]
+        canvas.polygon([*side, *rim], lighter(hull, 0.35))
+        fold = (mast + size * 0.025, y - size * 0.55)
+        canvas.line([fold, (mast + size * 0.33, y - size * 0.52)], darker(cloth, 0.12), size * 0.01)
+        canvas.sharp(
+            darker(hull, 0.3),
+            filled(
+                [
+                    (x - size * 0.38, keel),
+                    (x + size * 0.34, keel),
+                    (x + size * 0.2, keel + size * 0.09),
+                    (x - size * 0.26, keel + size * 0.09),
+                ]
+            ),
+            opacity=0.35,
         )
     canvas.shows("boat", "sailboat")
+
+
+def _sail(top: Point, clew: Point, belly: float) -> list[Point]:
+    """The free edge of a sail from its top to its lower corner, filled by the wind."""
+    side = 1 if clew[0] > top[0] else -1
+    points: list[Point] = []
+    for i in range(13):
+        t = i / 12
+        bulge = belly * math.sin(math.pi * t)
+        points.append(
+            (top[0] + (clew[0] - top[0]) * t**1.15 + side * bulge, top[1] + (clew[1] - top[1]) * t)
+        )
+    return points
 
 
 def parasol(canvas: Canvas, x: float, y: float, size: float) -> None:

@@ -74,26 +74,30 @@ def wheat_field(canvas: Canvas) -> None:
         _windmill(
             canvas, canvas.w * rng.uniform(0.15, 0.85), horizon + 0.03, rng.uniform(0.22, 0.3)
         )
-    rows = sorted(rng.random() for _ in range(round(230 * canvas.w)))
+    rows = sorted(rng.random() for _ in range(round(210 * canvas.w)))
     for t in rows:
         x, y = rng.uniform(0, canvas.w), horizon + 0.02 + (canvas.h * 1.08 - horizon) * t
         _ear(
             canvas,
             x,
             y,
-            0.03 + 0.14 * t,
+            0.035 + 0.17 * t,
             jitter(rng, mix(lighter(gold, 0.2), darker(gold, 0.25), rng.random()), 8),
         )
     canvas.shows("wheat", "field")
 
 
 def _ear(canvas: Canvas, x: float, y: float, height: float, color: RGB) -> None:
-    lean = canvas.rng.uniform(-0.12, 0.22) * height
+    lean = canvas.rng.uniform(-0.08, 0.26) * height
     tip_x, tip_y = x + lean, y - height
-    canvas.line([(x, y), (tip_x, tip_y)], darker(color, 0.14), max(0.0015, height * 0.025))
-    canvas.ellipse(tip_x, tip_y, height * 0.05, height * 0.16, color)
-    if height > 0.09:
-        canvas.line([(tip_x, tip_y), (tip_x + lean * 0.3, tip_y - height * 0.28)], color, 0.002)
+    canvas.line([(x, y), (tip_x, tip_y)], darker(color, 0.18), max(0.0015, height * 0.022))
+    for i in range(4):
+        grain_x = tip_x + lean * 0.1 * i
+        grain_y = tip_y - height * 0.075 * i
+        size = height * (0.05 - 0.006 * i)
+        canvas.ellipse(grain_x - size * 0.55, grain_y, size * 0.6, size, color)
+        canvas.ellipse(grain_x + size * 0.55, grain_y, size * 0.6, size, darker(color, 0.1))
+    canvas.ellipse(tip_x + lean * 0.4, tip_y - height * 0.31, height * 0.022, height * 0.06, color)
 
 
 def _windmill(canvas: Canvas, x: float, y: float, height: float) -> None:

@@ -98,18 +98,7 @@ def waterfall(canvas: Canvas) -> None:
     land.ridge(canvas, lip + 0.02, 0.1, mix(cliff, glow, 0.5), fade=glow)
     edge = land.ridge(canvas, lip + 0.04, 0.07, (74, 130, 70), fade=cliff)
     canvas.gradient(lip + 0.04, pool, [lighter(cliff, 0.1), darker(cliff, 0.35)])
-    for _ in range(round(46 * canvas.w)):
-        x, y = rng.uniform(0, canvas.w), rng.uniform(lip + 0.04, pool)
-        wide, tall = rng.uniform(0.02, 0.08), rng.uniform(0.03, 0.12)
-        canvas.polygon(
-            [
-                (x, y),
-                (x + wide, y + tall * 0.3),
-                (x + wide * 0.7, y + tall),
-                (x - wide * 0.3, y + tall * 0.8),
-            ],
-            mix(jitter(rng, cliff, 12), (20, 24, 30), 0.4 * (y - lip) / (pool - lip)),
-        )
+    _pillars(canvas, (lip + 0.03, pool), cliff)
     x, half = canvas.w * rng.uniform(0.35, 0.65), rng.uniform(0.08, 0.15)
     canvas.gradient(
         lip,
@@ -151,3 +140,36 @@ def waterfall(canvas: Canvas) -> None:
     for side in (0.04, 0.96):
         plants.bush(canvas, canvas.w * side, canvas.h * 1.0, 0.12, jitter(rng, (64, 124, 66), 8))
     canvas.shows("waterfall", "water")
+
+
+def _pillars(canvas: Canvas, span: tuple[float, float], cliff: RGB) -> None:
+    """Columns of rock beside each other, as basalt breaks."""
+    rng = canvas.rng
+    top, foot = span
+    x = -0.02
+    while x < canvas.w:
+        wide = rng.uniform(0.03, 0.075)
+        tone, y = jitter(rng, cliff, 14), top + rng.uniform(-0.02, 0.015)
+        base = foot - max(0.0, rng.gauss(0, 0.03))
+        for left, right, shade in ((0.0, 0.35, 0.0), (0.35, 0.8, 0.14), (0.8, 1.0, 0.34)):
+            column = [
+                (x + wide * left, y),
+                (x + wide * right, y),
+                (x + wide * right, foot),
+                (x + wide * left, foot),
+            ]
+            canvas.gradient(y, foot, [darker(tone, shade), darker(tone, shade + 0.3)], column)
+        canvas.polygon(
+            [
+                (x, y),
+                (x + wide * 0.5, y - wide * 0.22),
+                (x + wide, y),
+                (x + wide * 0.5, y + wide * 0.16),
+            ],
+            lighter(tone, 0.22),
+        )
+        if canvas.chance(0.4):
+            crack = top + (foot - top) * rng.uniform(0.2, 0.8)
+            canvas.line([(x, crack), (x + wide * 0.8, crack + 0.01)], darker(tone, 0.45), 0.004)
+        canvas.ellipse(x + wide / 2, base, wide * 0.8, wide * 0.3, darker(tone, 0.42))
+        x += wide

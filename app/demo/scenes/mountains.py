@@ -52,7 +52,7 @@ def _valley(canvas: Canvas, foot: float, *, snow: bool, warm: bool) -> None:
         green: RGB = rng.choice([(94, 150, 74), (120, 156, 80), (84, 134, 84)])
         wood = (42, 88, 58)
         if warm:
-            green, wood = mix(green, (64, 40, 74), 0.6), mix(wood, (44, 26, 60), 0.7)
+            green, wood = mix(green, (70, 36, 80), 0.85), mix(wood, (40, 22, 58), 0.8)
         land.grass(canvas, foot, green)
         canvas.shows("grass")
     if canvas.chance(0.75):
@@ -129,7 +129,7 @@ def volcano(canvas: Canvas) -> None:
             )
         canvas.line(lava, (236, 70, 30), 0.026)
         canvas.line(lava, (255, 190, 70), 0.011)
-    land.ground(canvas, foot, (48, 42, 44))
+    land.ground(canvas, foot - 0.03, (48, 42, 44))
     canvas.shows("volcano", "mountain", "lava", "smoke", "fire")
 
 

@@ -1,5 +1,6 @@
 """Pictures of written paper, printed codes and screens."""
 
+import math
 from collections.abc import Sequence
 
 from app.demo import colors
@@ -109,19 +110,25 @@ def handwriting(canvas: Canvas) -> None:
 
 
 def _scribble(canvas: Canvas, start: Point, right: float, pen: tuple[float, RGB]) -> None:
+    """Words in a running hand: loops along the line, now and then a tall or a hanging one."""
     rng = canvas.rng
     (x, y), (height, ink) = start, pen
-    while x < right:
+    pitch = height * 0.42
+    while x + pitch * 2 < right:
         points: list[Point] = []
-        for _i in range(rng.randint(5, 14)):
-            tall = height * (rng.uniform(0.9, 1.3) if canvas.chance(0.15) else 0.55)
-            points += [(x, y - 0.006), (x + height * 0.16, y - 0.006 - tall * rng.uniform(0.7, 1))]
-            x += height * 0.3
-            if x > right:
+        for _ in range(rng.randint(2, 8)):
+            tall = rng.choice([0.5, 0.5, 0.5, 0.6, 1.15])
+            drop = 0.45 if tall < 0.6 and canvas.chance(0.12) else 0.0
+            for k in range(9):
+                turn = 2 * math.pi * k / 8
+                lift = (1 - math.cos(turn)) / 2 * tall - drop * max(0.0, -math.sin(turn))
+                across = x + pitch * (k / 8 + 0.34 * math.sin(turn)) + lift * height * 0.22
+                points.append((across, y - 0.006 - height * lift))
+            x += pitch
+            if x + pitch > right:
                 break
-        if len(points) > 1:
-            canvas.line(points, ink, 0.0055)
-        x += height * 0.7
+        canvas.line(points, ink, 0.005)
+        x += height * 0.55
 
 
 def sheet_music(canvas: Canvas) -> None:
@@ -139,10 +146,29 @@ def sheet_music(canvas: Canvas) -> None:
             canvas.line([(0.06, y + i * gap), (canvas.w - 0.06, y + i * gap)], (90, 90, 96), 0.003)
         for x in (0.06, canvas.w / 2, canvas.w - 0.06):
             canvas.line([(x, y), (x, y + 4 * gap)], ink, 0.005)
-        canvas.arc((0.11, y + gap * 2.6), gap * 1.1, (0, 320), ink, 0.006)
-        canvas.line([(0.112, y - gap), (0.112, y + gap * 5.2)], ink, 0.006)
+        _clef(canvas, 0.112, y + gap * 3, gap, ink)
         _notes(canvas, y, gap, ink)
     canvas.shows("sheet music", "music", "note", "paper")
+
+
+def _clef(canvas: Canvas, x: float, y: float, gap: float, ink: RGB) -> None:
+    """A treble clef that curls around the line at y."""
+    curl: list[Point] = []
+    for i in range(40):
+        angle, reach = math.pi * 0.5 + i * 0.26, gap * (0.35 + 0.024 * i)
+        curl.append((x + reach * math.cos(angle), y + reach * math.sin(angle)))
+    end_x, end_y = curl[-1]
+    top: list[Point] = [
+        (end_x, end_y),
+        (x + gap * 0.2, y - gap * 2.2),
+        (x + gap * 0.75, y - gap * 3.3),
+        (x + gap * 0.35, y - gap * 4.1),
+        (x - gap * 0.05, y - gap * 3.0),
+        (x + gap * 0.35, y + gap * 1.7),
+        (x - gap * 0.1, y + gap * 2.2),
+    ]
+    canvas.line([*curl, *top], ink, gap * 0.2)
+    canvas.circle(x - gap * 0.2, y + gap * 2.0, gap * 0.28, ink)
 
 
 def _notes(canvas: Canvas, y: float, gap: float, ink: RGB) -> None:

@@ -1,5 +1,7 @@
 """Scenes of the sea: open, stormy, at sunset, with boats."""
 
+import math
+
 from app.demo.brushes import land, sky, things
 from app.demo.canvas import Canvas, Point
 from app.demo.colors import RGB, darker, jitter, lighter, mix
@@ -74,11 +76,11 @@ def stormy_sea(canvas: Canvas) -> None:
     sky.overcast(canvas, horizon * 1.1, (30, 34, 46))
     far, near = (104, 122, 134), jitter(rng, (22, 44, 60), 8)
     canvas.gradient(horizon, canvas.h, [far, near])
-    rows = 7
+    rows = 6
     for row in range(rows):
         t = (row + 1) / rows
         base = horizon + (canvas.h - horizon) * t * 0.95
-        _wave(canvas, base, 0.03 + 0.09 * t, mix(far, near, t))
+        _wave(canvas, base, 0.035 + 0.12 * t, mix(far, near, t))
     if canvas.chance(0.5):
         sky.rain(canvas)
     canvas.shows("sea", "water", "wave", "storm")
@@ -86,17 +88,35 @@ def stormy_sea(canvas: Canvas) -> None:
 
 def _wave(canvas: Canvas, base: float, height: float, color: RGB) -> None:
     rng = canvas.rng
-    pitch, phase = height * rng.uniform(3.4, 4.6), rng.uniform(0, 1)
+    pitch, phase, swell = height * rng.uniform(4.2, 5.6), rng.uniform(0, 1), rng.uniform(0, 6)
     edge: list[Point] = []
-    count = round(90 * canvas.w)
+    crests: list[list[Point]] = [[]]
+    count = round(160 * canvas.w)
     for i in range(count + 1):
         x = canvas.w * i / count
         turn = (x / pitch + phase) % 1
-        edge.append((x, base - height * (turn**2.2 if turn < 0.8 else 0.612 * (1 - turn) / 0.2)))
+        lift = (1 - abs(2 * turn - 1) ** 0.9) ** 1.7  # round troughs, pointed crests
+        point = (x, base - height * lift * (0.75 + 0.25 * math.sin(3 * x + swell)))
+        edge.append(point)
+        if lift > 0.62:
+            crests[-1].append(point)
+        elif crests[-1]:
+            crests.append([])
+    outline = [*edge, (canvas.w, canvas.h), (0, canvas.h)]
     canvas.gradient(
-        base - height,
-        base + height * 1.4,
-        [lighter(color, 0.1), darker(color, 0.12)],
-        [*edge, (canvas.w, canvas.h), (0, canvas.h)],
+        base - height, base + height * 0.7, [lighter(color, 0.34), color, darker(color, 0.34)], outline
     )
-    canvas.line(edge, lighter(color, 0.55), 0.004 + height * 0.06)
+    canvas.line(edge, lighter(color, 0.45), 0.002 + height * 0.02)
+    for crest in crests:
+        if len(crest) > 2:
+            _foam(canvas, crest, height, lighter(color, 0.78))
+
+
+def _foam(canvas: Canvas, crest: list[Point], height: float, color: RGB) -> None:
+    rng = canvas.rng
+    lower = [(x + height * 0.1, y + height * rng.uniform(0.05, 0.22)) for x, y in reversed(crest)]
+    canvas.polygon([*crest, *lower], color)
+    for x, y in crest[::3]:
+        for _ in range(2):
+            spot = (x + rng.gauss(0, height * 0.2), y - rng.uniform(0, height * 0.3))
+            canvas.circle(*spot, height * rng.uniform(0.01, 0.03), color)

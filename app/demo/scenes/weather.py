@@ -120,7 +120,7 @@ def rain(canvas: Canvas) -> None:
             canvas.h * rng.uniform(0.8, 0.97),
             rng.uniform(0.1, 0.2),
         )
-        canvas.ellipse(x, y, wide, wide * 0.18, mix(glow, (120, 136, 150), 0.4))
+        canvas.ellipse(x, y, wide, wide * 0.18, mix(glow, (120, 136, 150), 0.6))
         canvas.ellipse(x, y - 0.003, wide * 0.5, wide * 0.08, lighter(glow, 0.15))
     sky.rain(canvas)
     canvas.shows("cloud")

@@ -36,25 +36,36 @@ def autumn_forest(canvas: Canvas) -> None:
 def misty_forest(canvas: Canvas) -> None:
     """Firs in the mist, row behind row."""
     rng = canvas.rng
-    pale: RGB = rng.choice([(214, 222, 224), (222, 214, 208), (198, 212, 222)])
-    dark: RGB = rng.choice([(34, 62, 56), (40, 54, 66), (30, 60, 70)])
-    canvas.gradient(0, canvas.h, [lighter(pale, 0.3), pale])
+    pale: RGB = rng.choice([(208, 220, 226), (226, 216, 206), (196, 214, 220), (214, 206, 222)])
+    dark: RGB = rng.choice([(30, 62, 54), (38, 54, 70), (26, 60, 72), (56, 50, 74)])
+    canvas.gradient(0, canvas.h, [lighter(pale, 0.4), pale])
+    if canvas.chance(0.5):
+        canvas.glow(canvas.w * rng.uniform(0.2, 0.8), canvas.h * 0.2, 0.5, (255, 248, 226), 0.9)
     rows = 5
     for row in range(rows):
         t = row / (rows - 1)
-        color = mix(pale, dark, 0.18 + 0.8 * t)
-        base = canvas.h * (0.46 + 0.5 * t)
-        edge = land.ridge(canvas, base, 0.1, color, fade=pale, hills=2)
-        for x, y in edge[:: max(3, 4 + row)]:
-            plants.pine(
-                canvas,
-                x + rng.uniform(-0.01, 0.01),
-                y + 0.03,
-                (0.13 + 0.2 * t) * rng.uniform(0.7, 1.2),
-                color,
-            )
-        sky.mist(canvas, base - 0.04, base + 0.2, pale, 0.55 * (1 - 0.5 * t))
+        color = mix(pale, dark, 0.14 + 0.8 * t**1.2)
+        base = canvas.h * (0.46 + 0.52 * t)
+        edge = land.ridge(canvas, base, 0.16, color, fade=pale, hills=1.6)
+        for x, y in edge[:: 4 + 2 * row]:
+            tall = (0.1 + 0.26 * t) * rng.uniform(0.6, 1.25)
+            silhouette(canvas, x + rng.uniform(-0.02, 0.02), y + 0.02, tall, color)
+        sky.mist(canvas, base - 0.02, base + 0.26, lighter(pale, 0.2), 0.85 * (1 - 0.6 * t))
     canvas.shows("forest", "tree", "fog", "sky")
+
+
+def silhouette(canvas: Canvas, x: float, y: float, height: float, color: RGB) -> None:
+    """A fir far away: one flat jagged outline."""
+    rng = canvas.rng
+    left: list[Point] = []
+    right: list[Point] = []
+    tiers = 7
+    for i in range(tiers):
+        low = y - height * (1 - (i + 1) / tiers)
+        half = height * 0.22 * ((i + 1) / tiers) ** 0.9
+        left += [(x - half * rng.uniform(0.9, 1.1), low), (x - half * 0.55, low)]
+        right += [(x + half * rng.uniform(0.9, 1.1), low), (x + half * 0.55, low)]
+    canvas.polygon([(x, y - height), *left, *reversed(right)], color)
 
 
 def _wood(canvas: Canvas, light: str, palette: list[RGB], floor: RGB, *, needles: bool) -> float:
