@@ -2,10 +2,10 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.errors import bad_input
@@ -197,6 +197,22 @@ class ImageFilter:
     processing: tuple[ProcessingStatus, ...] | None = None
     text: str | None = None
     trashed: bool | None = False
+
+    def within(
+        self, *, team_id: UUID, tag: str | None = None, collection_id: UUID | None = None
+    ) -> "ImageFilter":
+        """The same among a team's images, a tag's or a collection's; nothing where the two exclude each other."""
+        narrow: dict[str, Any] = {"team_id": _both(self.team_id, team_id)}
+        if collection_id is not None:
+            narrow["collection_id"] = _both(self.collection_id, collection_id)
+        if tag is None:
+            return replace(self, **narrow)
+        tags = replace(self.tags, all=(*(self.tags.all or ()), tag))
+        return replace(self, tags=tags, **narrow)
+
+
+def _both(asked: UUID | None, given: UUID) -> UUID:
+    return given if asked in (None, given) else NO_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ def require_member(actor: Actor, team_id: UUID, role: Role, *, what: str = "Team
         raise forbidden(f"This needs the role {role} in the team.")
 
 
+def administers(actor: Actor, team_id: UUID) -> bool:
+    return actor.is_operator or actor.roles.get(team_id) is Role.ADMIN
+
+
 def home_team(actor: Actor, team_id: UUID | None) -> UUID:
     """The team of a mutation: the one named, else the actor's only one, else BAD_USER_INPUT."""
     if team_id is not None:

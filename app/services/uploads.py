@@ -58,7 +58,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class NewImage:
-    """What the uploader says of the picture. `weight` as drawn, not in millionths."""
+    """What the uploader says of the picture. `weight` as drawn, not in millionths.
+
+    `created_at`: when it first came into a library, for imports; None is now.
+    """
 
     team_id: UUID
     title: str | None = None
@@ -67,6 +70,7 @@ class NewImage:
     weight: float = 1
     taken_at: datetime | None = None
     collection_id: UUID | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -233,7 +237,7 @@ async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id:
         raise unavailable("Storing the file took too long; try again.")
     now = (await session.execute(select(func.now()))).scalar_one()
     image.state, image.lease_until = ImageState.STORED, None
-    image.created_at = image.updated_at = now
+    image.created_at, image.updated_at = new.created_at or now, now
     with constraints(uq_image_team_id_sha256=_Duplicate()):
         await session.flush()
     await _relate(session, actor, new, image)

@@ -1,0 +1,53 @@
+# make run: everything set up, and the server with the demo gallery. make test: everything set up, and the tests.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+HOST ?= 127.0.0.1
+DATA_DIR ?= var
+# Where pip finds the CPU build of torch, if not where it looks by itself:
+# make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_FLAGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
+
+.PHONY: run test check lint schema setup setup-dev format clean
+
+run: setup
+	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
+
+setup: $(VENV)/.run
+setup-dev: $(VENV)/.dev
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@echo "Installing Pictor into $(VENV) (about a minute)…"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing the tools of development…"
+	@$(PIP) -e ".[dev]"
+	@touch $@
+
+lint: setup-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+schema: setup-dev
+	$(BIN)/pictor schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+check: lint
+	$(BIN)/pictor schema | diff -u schema.graphql -
+
+test: check
+	$(BIN)/pytest
+
+format: setup-dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,64 @@
+"""`pictor …`: the commands of whoever runs an installation. May import everything."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from app.cli import bootstrap, doctor, migrate, schema, seed, serve, worker
+from app.errors import AppError
+from app.resources import NotMigratedError
+from app.settings import Settings
+from app.storage import StorageSettingError
+
+COMMANDS = {
+    "serve": serve,
+    "worker": worker,
+    "migrate": migrate,
+    "bootstrap": bootstrap,
+    "seed": seed,
+    "schema": schema,
+    "doctor": doctor,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
+    asked = _parser().parse_args(arguments)
+    command = COMMANDS[asked.command]
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            status = runner.run(command.run(_settings(asked), asked))
+    except (AppError, NotMigratedError, StorageSettingError) as error:
+        print(f"pictor: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pictor",
+        description="The team image library with a GraphQL API. Settings: PICTOR_… in the environment.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        its = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        its.add_argument("--data-dir", type=Path, help="database, objects and temporary files")
+        command.arguments(its)
+    return parser
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    """The environment's settings, with what the command line says instead."""
+    said: dict[str, Any] = {
+        name: value
+        for name, value in vars(asked).items()
+        if name in Settings.model_fields and value is not None
+    }
+    return Settings(**said)

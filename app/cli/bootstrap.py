@@ -1,0 +1,42 @@
+"""`pictor bootstrap`: a team, its first user and a key, so that the API can be used at all."""
+
+import argparse
+import json
+
+from app.resources import open_database
+from app.services import operators, passwords
+from app.settings import Settings
+
+HELP = "make a team with its first ADMIN and a new API key; the very first user is the operator"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--team", required=True, help="the team's name")
+    parser.add_argument("--email", required=True, help="the user's e-mail address")
+    parser.add_argument("--password", help="a password for a user who has none yet")
+    parser.add_argument(
+        "--json", action="store_true", help="print teamId, userId and apiKey as JSON"
+    )
+
+
+async def run(settings: Settings, asked: argparse.Namespace) -> int:
+    password_hash = await passwords.hashed(asked.password) if asked.password else None
+    async with open_database(settings) as db:
+        made = await db.run(
+            lambda session: operators.bootstrap(
+                session, team=asked.team, email=asked.email, password_hash=password_hash
+            )
+        )
+    facts = {
+        "teamId": str(made.team_id),
+        "userId": str(made.user_id),
+        "apiKey": made.api_key,
+        "isOperator": made.is_operator,
+    }
+    if asked.json:
+        print(json.dumps(facts))
+    else:
+        for name, value in facts.items():
+            print(f"{name:<12}{value}")
+        print("The key is shown this once.")
+    return 0

@@ -1,0 +1,89 @@
+"""`pictor doctor`: whether every part works, and what the model is worth. Exit status 1 where one does not."""
+
+import argparse
+import platform
+import tempfile
+import textwrap
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from app.db import migrate
+from app.demo.gallery import gallery
+from app.domain import ImageFormat
+from app.embedding import builtin_card, embedder_from_name
+from app.errors import AppError
+from app.imaging import Decoder
+from app.resources import NotMigratedError, open_database, open_storage
+from app.services import operators
+from app.settings import Settings
+from app.storage import StorageSettingError
+
+HELP = "check database, storage, decoder and model"
+Check = Callable[[Settings], Awaitable[str]]
+EXPECTED = (AppError, NotMigratedError, StorageSettingError, OSError, RuntimeError, ValueError)
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+async def run(settings: Settings, _asked: argparse.Namespace) -> int:
+    print(f"Pictor {version('pictor')} on Python {platform.python_version()}")
+    checks: dict[str, Check] = {
+        "database": _database,
+        "storage": _storage,
+        "decoder": _decoder,
+        "model": _model,
+    }
+    failed = 0
+    for name, check in checks.items():
+        try:
+            print(f"  ok    {name:<9} {await check(settings)}")
+        except EXPECTED as error:
+            failed += 1
+            print(f"  FAIL  {name:<9} {error}")
+    return 1 if failed else 0
+
+
+async def _database(settings: Settings) -> str:
+    async with open_database(settings) as db:
+        async with db.transaction() as session:
+            server, vector = await operators.versions(session)
+        current = await migrate.is_current(db.engine)
+    where = "embedded" if settings.database_url is None else "external"
+    return f"PostgreSQL {server}, pgvector {vector}, {where}, {'up to date' if current else 'NOT migrated'}"
+
+
+async def _storage(settings: Settings) -> str:
+    storage = open_storage(settings)
+    try:
+        await storage.check()
+    finally:
+        await storage.close()
+    return "reachable and writable" if settings.storage_url else f"folder {settings.objects_dir}"
+
+
+async def _decoder(settings: Settings) -> str:
+    picture = next(gallery(count=1, now=datetime.now(UTC)))
+    decoder = Decoder(max_pixels=settings.max_image_pixels)
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(picture.data)
+            file.flush()
+            seen = await decoder.inspect(Path(file.name))
+    finally:
+        await decoder.close()
+    return f"reads {', '.join(ImageFormat)} ({seen.width} x {seen.height} {seen.format} tried)"
+
+
+async def _model(settings: Settings) -> str:
+    embedder = embedder_from_name(settings.embedding_model)
+    try:
+        await embedder.warm()
+        facts = f"{embedder.name} {embedder.revision}, {embedder.dimension} dimensions"
+    finally:
+        await embedder.close()
+    card = builtin_card() if settings.embedding_model == "builtin" else None
+    return facts if card is None else f"{facts}\n{textwrap.indent(card, ' ' * 18)}"

@@ -1,0 +1,20 @@
+"""`pictor migrate`: brings the database to the tables that this version needs."""
+
+import argparse
+
+from app.db import migrate
+from app.resources import open_database
+from app.settings import Settings
+
+HELP = "bring the database up to date"
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """It has none of its own."""
+
+
+async def run(settings: Settings, _asked: argparse.Namespace) -> int:
+    async with open_database(settings, migrated=False) as db:
+        await migrate.upgrade(db.engine)
+    print("The database is up to date.")
+    return 0

@@ -1,0 +1,127 @@
+"""`pictor seed`: puts the drawn demo gallery into a team, through the front door of every upload."""
+
+import argparse
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from tqdm import tqdm
+
+from app.demo.gallery import DemoPicture, gallery
+from app.domain import Actor, ProcessingStatus
+from app.errors import not_found
+from app.resources import Resources, open_resources
+from app.services import api_keys, operators, teams, uploads
+from app.settings import Settings
+from app.worker import Worker
+
+HELP = "upload the drawn demo gallery into a team"
+TEAM = "Demo"
+EMAIL = "demo@pictor.example"
+COUNT = 300
+UPLOADS_AT_ONCE = 4
+POLL_SECONDS = 0.2
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--team", default=TEAM, help="the team's name; made where it is missing")
+    parser.add_argument("--email", default=EMAIL, help="the user who uploads")
+    parser.add_argument("--count", type=int, default=COUNT, help="how many pictures")
+
+
+async def run(settings: Settings, asked: argparse.Namespace) -> int:
+    async with open_resources(settings) as resources:
+        made = await resources.db.run(
+            lambda session: operators.bootstrap(
+                session, team=asked.team, email=asked.email, key_name="seed"
+            )
+        )
+        async with resources.db.transaction() as session:
+            actor = await api_keys.authenticate(session, made.api_key)
+        if actor is None:
+            raise not_found("The new key")
+        worker = Worker(resources.db, resources.storage, resources.decoder, resources.embedder)
+        working = asyncio.create_task(worker.run())
+        await fill(resources, actor, made.team_id, asked.count)
+        await until_ready(resources, actor, made.team_id)
+        await worker.stop()
+        await working
+        key_id = actor.api_key_id
+        if key_id is not None:
+            await resources.db.run(lambda session: api_keys.revoke(session, actor, key_id))
+    return 0
+
+
+async def fill(resources: Resources, actor: Actor, team_id: UUID, count: int) -> None:
+    """Draws and uploads the gallery, with a progress bar. What the team has already is not stored twice."""
+    settings = resources.settings
+    async with resources.db.transaction() as session:
+        (team,) = await teams.by_id(session, actor, [team_id])
+    # Dates count back from the team's first day, so that the same pictures come out on every start.
+    now = team.created_at if team else datetime.now(UTC)
+    settings.tmp_dir.mkdir(parents=True, exist_ok=True)
+    intake = uploads.Intake(
+        resources.db, resources.storage, resources.decoder, settings.max_upload_bytes
+    )
+    pictures = gallery(count=count, now=now)
+    turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    with tqdm(total=count, desc="Drawing the demo gallery", unit="picture") as bar:
+
+        async def upload(picture: DemoPicture) -> None:
+            try:
+                with _on_disk(picture, settings.tmp_dir) as file:
+                    await intake.upload(actor, _described(picture, team_id, now), file)
+            finally:
+                turns.release()
+            bar.update()
+
+        async with asyncio.TaskGroup() as uploading:
+            while (picture := await asyncio.to_thread(next, pictures, None)) is not None:
+                await turns.acquire()
+                uploading.create_task(upload(picture))
+
+
+def _described(picture: DemoPicture, team_id: UUID, now: datetime) -> uploads.NewImage:
+    age = timedelta(days=picture.created_days_ago or 0)
+    return uploads.NewImage(
+        team_id=team_id,
+        title=picture.title,
+        description=picture.description,
+        tags=picture.tags,
+        weight=picture.weight,
+        taken_at=picture.taken_at,
+        created_at=now - age,
+    )
+
+
+@contextmanager
+def _on_disk(picture: DemoPicture, folder: Path) -> Iterator[uploads.Incoming]:
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(picture.data)
+        file.flush()
+        yield uploads.Incoming(
+            path=Path(file.name),
+            filename=picture.filename,
+            size=len(picture.data),
+            sha256=hashlib.sha256(picture.data).digest(),
+            field="file",
+        )
+
+
+async def until_ready(resources: Resources, actor: Actor, team_id: UUID) -> None:
+    """Waits, with a progress bar, until no image of the team waits for its vector and thumbnails."""
+    with tqdm(desc="Looking at the pictures", unit="picture") as bar:
+        while True:
+            async with resources.db.transaction() as session:
+                counts = (await teams.stats(session, actor, team_id)).processing
+            bar.total = sum(counts.values())
+            bar.n = counts[ProcessingStatus.READY] + counts[ProcessingStatus.FAILED]
+            bar.refresh()
+            if bar.n == bar.total:
+                return
+            await asyncio.sleep(POLL_SECONDS)

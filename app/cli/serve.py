@@ -1,0 +1,139 @@
+"""`pictor serve`: the server, with its worker inside; `--demo` fills a gallery and shows the way in."""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+from pathlib import Path
+from uuid import UUID
+
+import uvicorn
+
+from app.cli import seed
+from app.cli.logs import configure
+from app.domain import Actor
+from app.main import create_app
+from app.resources import Resources, open_resources
+from app.services import api_keys, operators
+from app.settings import Settings
+
+HELP = "serve the API"
+CARD = """
+  Pictor is serving {address}
+
+  GraphiQL   {address}/graphql   (open it in a browser: the key is filled in)
+  API key    {key}
+
+  Three queries to paste:
+
+  1. What lies near a sentence
+     {{ searchImages(query: {{text: "a cat on the beach"}}, first: 3) {{ edges {{ score node {{ title url }} }} }} }}
+  2. A weighted random draw
+     {{ randomImage(filter: {{tags: {{all: ["cat"]}}}}) {{ title weight url }} }}
+  3. The pictures of a span of time
+     {{ images(filter: {{takenAt: {{from: "{year}-01-01T00:00:00Z"}}}}, first: 5) {{ totalCount nodes {{ title takenAt tags {{ name }} }} }} }}
+
+  Ctrl-C stops it. Everything is kept in {data_dir}.
+"""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.listening.set()
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on")
+    parser.add_argument("--demo", action="store_true", help="fill and show a demo gallery")
+    parser.add_argument(
+        "--no-worker", dest="worker", action="store_const", const=False, help="leave jobs to others"
+    )
+
+
+async def run(settings: Settings, asked: argparse.Namespace) -> int:
+    configure(settings.log_level if not asked.demo else "warning")
+    async with open_resources(settings) as resources:
+        demo = await _demo_key(resources) if asked.demo else None
+        server = Server(
+            uvicorn.Config(
+                create_app(resources, demo_key=demo[1] if demo else None),
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=20,
+            )
+        )
+        serving = asyncio.create_task(server.serve())
+        greeting = asyncio.create_task(_greet(server, resources, demo))
+        await asyncio.wait({serving, greeting}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            greeting.cancel()
+        else:
+            await greeting
+        await serving
+    return 0 if server.started else 1
+
+
+async def _greet(
+    server: uvicorn.Server, resources: Resources, demo: tuple[Actor, str] | None
+) -> None:
+    await server.listening.wait()
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    address = f"http://{host}:{port}"
+    if demo is None:
+        print(f"Pictor is serving {address}", flush=True)
+        return
+    actor, key = demo
+    (team_id,) = actor.team_ids
+    await _fill(resources, actor, team_id)
+    data_dir = resources.settings.data_dir
+    print(CARD.format(address=address, key=key, data_dir=data_dir, year=2026), flush=True)
+
+
+async def _fill(resources: Resources, actor: Actor, team_id: UUID) -> None:
+    """Draws the gallery once; a start that was broken off goes on where the last one stopped."""
+    marker = resources.settings.data_dir / "demo.filled"
+    if not marker.exists():
+        await seed.fill(resources, actor, team_id, seed.COUNT)
+        marker.touch()
+    await seed.until_ready(resources, actor, team_id)
+
+
+async def _demo_key(resources: Resources) -> tuple[Actor, str]:
+    """The demo's actor and key: the one kept in the data dir while it is valid, else a new one."""
+    path = resources.settings.data_dir / "demo.json"
+    if path.exists():
+        key = json.loads(path.read_text())["apiKey"]
+        async with resources.db.transaction() as session:
+            actor = await api_keys.authenticate(session, key)
+        if actor is not None:
+            return actor, key
+    made = await resources.db.run(
+        lambda session: operators.bootstrap(
+            session, team=seed.TEAM, email=seed.EMAIL, key_name="demo"
+        )
+    )
+    _keep(path, made.api_key)
+    async with resources.db.transaction() as session:
+        actor = await api_keys.authenticate(session, made.api_key)
+    if actor is None:
+        raise RuntimeError("a key that was just made must be valid")
+    return actor, made.api_key
+
+
+def _keep(path: Path, key: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"apiKey": key}, file)

@@ -1,0 +1,1 @@
+"""The schema: shapes, and nothing else. No SQL, no business rule."""

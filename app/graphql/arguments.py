@@ -1,0 +1,57 @@
+"""Arguments that several fields have, with their descriptions."""
+
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from app.graphql.enums import ThumbnailSize
+from app.graphql.inputs import ImageFilter, ImageOrder
+
+First: TypeAlias = Annotated[
+    int | None, strawberry.argument(description="So many from the start: 1 to 100.")
+]
+Fifty: TypeAlias = Annotated[int | None, strawberry.argument(description="So many rows: 1 to 100.")]
+After: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what follows this cursor.")
+]
+Last: TypeAlias = Annotated[
+    int | None, strawberry.argument(description="So many from the end: 1 to 100. Not with first.")
+]
+Before: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what precedes this cursor. Goes with last.")
+]
+Offset: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description="Skips so many, for numbered pages. Not with a cursor; cursors are faster and stable."
+    ),
+]
+Filter: TypeAlias = Annotated[
+    ImageFilter | None, strawberry.argument(description="Only images for which all of this holds.")
+]
+Order: TypeAlias = Annotated[
+    ImageOrder | None, strawberry.argument(description="The order; newest first without it.")
+]
+NameContains: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only tags whose name contains this.")
+]
+ExpiresIn: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description="Seconds for which the address is good at least: 60 to 604800 (a week)."
+    ),
+]
+Fit: TypeAlias = Annotated[
+    ThumbnailSize | None, strawberry.argument(description="The square that it fits into.")
+]
+Id: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="Which one.")]
+ImageIds: TypeAlias = Annotated[
+    list[strawberry.ID], strawberry.argument(description="Which images: at most 100, all or none.")
+]
+TagNames: TypeAlias = Annotated[
+    list[str], strawberry.argument(description="Tag names: at most 50.")
+]
+OfTeam: TypeAlias = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="Only of this team; absent: of all yours."),
+]

@@ -1,0 +1,88 @@
+"""One batch, one short transaction: everything that the rows of a list share or point at."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from app.db import models
+from app.db.database import Database
+from app.domain import Actor
+from app.services import api_keys, collections, images, nodes, tags, teams, users
+
+Value = TypeVar("Value")
+
+
+class Loaders:
+    """The loaders of one operation, made when they are first used."""
+
+    def __init__(self, db: Database, actor: Actor) -> None:
+        self._db = db
+        self._actor = actor
+
+    def _loader(
+        self, load: Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
+    ) -> DataLoader[UUID, Value]:
+        async def batch(keys: list[UUID]) -> Sequence[Value]:
+            async with self._db.transaction() as session:
+                return await load(session, self._actor, keys)
+
+        return DataLoader(batch)
+
+    @cached_property
+    def kind(self) -> DataLoader[UUID, str | None]:
+        return self._loader(nodes.kinds)
+
+    @cached_property
+    def team(self) -> DataLoader[UUID, models.Team | None]:
+        return self._loader(teams.by_id)
+
+    @cached_property
+    def membership(self) -> DataLoader[UUID, models.Membership | None]:
+        return self._loader(teams.membership_by_id)
+
+    @cached_property
+    def memberships_of_user(self) -> DataLoader[UUID, list[models.Membership]]:
+        return self._loader(teams.memberships_by_user)
+
+    @cached_property
+    def user(self) -> DataLoader[UUID, models.User | None]:
+        return self._loader(users.by_id)
+
+    @cached_property
+    def email(self) -> DataLoader[UUID, str | None]:
+        return self._loader(users.emails_by_id)
+
+    @cached_property
+    def api_key(self) -> DataLoader[UUID, models.ApiKey | None]:
+        return self._loader(api_keys.by_id)
+
+    @cached_property
+    def image(self) -> DataLoader[UUID, models.Image | None]:
+        return self._loader(images.by_id)
+
+    @cached_property
+    def status_of_image(self) -> DataLoader[UUID, images.Status | None]:
+        return self._loader(images.status_by_id)
+
+    @cached_property
+    def taggings_of_image(self) -> DataLoader[UUID, list[tags.Tagging]]:
+        return self._loader(tags.taggings_by_image)
+
+    @cached_property
+    def collections_of_image(self) -> DataLoader[UUID, list[models.Collection]]:
+        return self._loader(collections.by_image)
+
+    @cached_property
+    def tag(self) -> DataLoader[UUID, models.Tag | None]:
+        return self._loader(tags.by_id)
+
+    @cached_property
+    def image_count_of_tag(self) -> DataLoader[UUID, int]:
+        return self._loader(tags.image_counts)
+
+    @cached_property
+    def collection(self) -> DataLoader[UUID, models.Collection | None]:
+        return self._loader(collections.by_id)

@@ -1,0 +1,33 @@
+"""The schema's own scalar of time. (Upload is in uploads.)"""
+
+from datetime import UTC, datetime
+
+import strawberry
+from graphql import GraphQLError
+
+
+def _parse(value: object) -> datetime:
+    """An ISO 8601 instant with an offset, in UTC."""
+    if isinstance(value, str):
+        try:
+            instant = datetime.fromisoformat(value)
+            if instant.tzinfo is not None:
+                return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise GraphQLError(
+        "A DateTime is an ISO 8601 instant with an offset, such as 2026-11-20T19:15:00Z."
+    )
+
+
+def _write(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+DateTime = strawberry.scalar(
+    name="DateTime",
+    description="An instant, ISO 8601. Input needs an offset; output is UTC.",
+    specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+    serialize=_write,
+    parse_value=_parse,
+)

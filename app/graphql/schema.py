@@ -1,0 +1,65 @@
+"""The schema, put together from its features."""
+
+from datetime import datetime
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from app.graphql.api_keys import ApiKeyMutation
+from app.graphql.collections import CollectionMutation, CollectionQuery
+from app.graphql.images import ImageMutation, ImageQuery
+from app.graphql.intake import IntakeMutation
+from app.graphql.nodes import NodeQuery
+from app.graphql.sampling import SamplingQuery
+from app.graphql.scalars import DateTime
+from app.graphql.search import SearchQueries
+from app.graphql.tags import TagMutation, TagQuery
+from app.graphql.teams import TeamMutation, TeamQuery
+from app.graphql.types import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.graphql.uploads import UPLOAD, Upload
+from app.graphql.users import UserMutation, UserQuery
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query(
+    NodeQuery,
+    UserQuery,
+    TeamQuery,
+    ImageQuery,
+    SearchQueries,
+    SamplingQuery,
+    TagQuery,
+    CollectionQuery,
+):
+    pass
+
+
+@strawberry.type(description="Everything that can be changed.")
+class Mutation(
+    TeamMutation,
+    UserMutation,
+    ApiKeyMutation,
+    IntakeMutation,
+    ImageMutation,
+    TagMutation,
+    CollectionMutation,
+):
+    pass
+
+
+class Schema(strawberry.Schema):
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing: the edge shapes each error, and logs those that are ours."""
+
+
+def build_schema() -> Schema:
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
+        config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
+    )

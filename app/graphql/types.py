@@ -1,0 +1,621 @@
+"""ALL output types. Each is made by `of(row)`; what a row points at goes through loaders."""
+
+import base64
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import strawberry
+
+from app import domain
+from app.db import models
+from app.domain import MICRO, Actor, Window
+from app.errors import AppError, not_found
+from app.graphql.arguments import (
+    After,
+    Before,
+    ExpiresIn,
+    Fifty,
+    Filter,
+    First,
+    Fit,
+    Last,
+    NameContains,
+    Offset,
+    Order,
+)
+from app.graphql.context import Context
+from app.graphql.enums import (
+    ErrorCode,
+    ImageFormat,
+    ProcessingStatus,
+    Role,
+    TagPolicy,
+    ThumbnailSize,
+    UploadProblem,
+)
+from app.graphql.inputs import filter_value, order_value
+from app.graphql.pagination import Connection, window
+from app.services import (
+    access,
+    addresses,
+    api_keys,
+    collections,
+    images,
+    paging,
+    tags,
+    teams,
+    uploads,
+)
+
+N = TypeVar("N")
+Info: TypeAlias = strawberry.Info[Context, None]
+
+
+async def listed(
+    context: Context, rows: Any, keyset: paging.Keyset, part: Window, of: Callable[[Any], N]
+) -> Connection[N]:
+    """A connection over a select of the services."""
+    db = context.resources.db
+    async with db.transaction() as session:
+        page = await paging.page(session, rows, keyset, part)
+
+    async def count() -> int:
+        async with db.transaction() as session:
+            return await paging.count(session, rows)
+
+    return Connection.of(page, [of(row) for row in page.rows], count)
+
+
+async def listed_images(
+    context: Context, wanted: domain.ImageFilter, order: domain.ImageOrder, part: Window
+) -> "Connection[Image]":
+    actor, db = context.viewer, context.resources.db
+    async with db.transaction() as session:
+        page = await images.page(session, actor, wanted, order, part)
+
+    async def count() -> int:
+        async with db.transaction() as session:
+            return await images.count(session, actor, wanted)
+
+    return Connection.of(page, [Image.of(row) for row in page.rows], count)
+
+
+@strawberry.interface(description="Anything with an id: `node(id:)` finds it again.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Unique over all types; opaque.")
+
+
+# ───────────────────────────── people ─────────────────────────────
+
+
+@strawberry.type(description="How many images are in each state of processing.")
+class ProcessingCounts:
+    pending: int = strawberry.field(description="Images that wait for a worker.")
+    processing: int = strawberry.field(description="Images that a worker is at.")
+    ready: int = strawberry.field(description="Images that search finds.")
+    failed: int = strawberry.field(description="Images whose processing was given up.")
+
+
+@strawberry.type(description="A team in numbers.")
+class TeamStats:
+    image_count: int = strawberry.field(description="Live images; the trash does not count.")
+    tag_count: int = strawberry.field(description="Tags, whether used or not.")
+    stored_bytes: float = strawberry.field(
+        description="Bytes of all originals, the trash included."
+    )
+    processing: ProcessingCounts = strawberry.field(description="The state of the background work.")
+
+    @classmethod
+    def of(cls, stats: teams.Stats) -> "TeamStats":
+        counts = {status.lower(): number for status, number in stats.processing.items()}
+        return cls(
+            image_count=stats.image_count,
+            tag_count=stats.tag_count,
+            stored_bytes=stats.stored_bytes,
+            processing=ProcessingCounts(**counts),
+        )
+
+
+@strawberry.type(description="People who share images. Nobody else sees them.")
+class Team(Node):
+    name: str = strawberry.field(description="What people call it.")
+    slug: str = strawberry.field(description="Its short name in addresses; unique.")
+    tag_policy: TagPolicy = strawberry.field(description="What becomes of unknown tag names.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    row: strawberry.Private[models.Team]
+
+    @classmethod
+    def of(cls, row: models.Team) -> "Team":
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            name=row.name,
+            slug=row.slug,
+            tag_policy=row.tag_policy,
+            created_at=row.created_at,
+            row=row,
+        )
+
+    @strawberry.field(description="Its members, in the order in which they joined.")
+    async def members(
+        self, info: Info, first: Fifty = 50, after: After = None
+    ) -> Connection["Membership"]:
+        rows = teams.members(info.context.viewer, self.row.id)
+        part = window(first, after)
+        return await listed(info.context, rows, teams.MEMBERS, part, Membership.of)
+
+    @strawberry.field(description="Its images; newest first without orderBy.")
+    async def images(
+        self,
+        info: Info,
+        filter: Filter = None,
+        order_by: Order = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        offset: Offset = None,
+    ) -> Connection["Image"]:
+        part = window(first, after, last, before, offset)
+        wanted = filter_value(filter).within(team_id=self.row.id)
+        return await listed_images(info.context, wanted, order_value(order_by), part)
+
+    @strawberry.field(description="Its tags by name.")
+    async def tags(
+        self, info: Info, search: NameContains = None, first: Fifty = 50, after: After = None
+    ) -> Connection["Tag"]:
+        rows = tags.listed(info.context.viewer, team_id=self.row.id, search=search)
+        return await listed(info.context, rows, tags.BY_NAME, window(first, after), Tag.of)
+
+    @strawberry.field(description="Its collections by name.")
+    async def collections(
+        self, info: Info, first: Fifty = 50, after: After = None
+    ) -> Connection["Collection"]:
+        rows = collections.listed(info.context.viewer, self.row.id)
+        part = window(first, after)
+        return await listed(info.context, rows, collections.BY_NAME, part, Collection.of)
+
+    @strawberry.field(description="The team's keys, newest first (ADMIN; null for others).")
+    async def api_keys(
+        self, info: Info, first: Fifty = 50, after: After = None
+    ) -> Connection["ApiKey"] | None:
+        actor = info.context.viewer
+        if not access.administers(actor, self.row.id):
+            return None
+        rows = api_keys.listed(actor, team_id=self.row.id)
+        return await listed(info.context, rows, api_keys.BY_AGE, window(first, after), ApiKey.of)
+
+    @strawberry.field(description="The team in numbers (members; NOT_FOUND for others).")
+    async def stats(self, info: Info) -> TeamStats:
+        async with info.context.resources.db.transaction() as session:
+            return TeamStats.of(await teams.stats(session, info.context.viewer, self.row.id))
+
+
+@strawberry.type(description="A person. Seen by whoever shares a team with them.")
+class User(Node):
+    name: str = strawberry.field(description="What people call them.")
+    created_at: datetime = strawberry.field(description="When they were added.")
+    row: strawberry.Private[models.User]
+
+    @classmethod
+    def of(cls, row: models.User) -> "User":
+        return cls(id=strawberry.ID(str(row.id)), name=row.name, created_at=row.created_at, row=row)
+
+    @strawberry.field(
+        description="Seen by the user, by admins of a team they share, and by operators; null for others."
+    )
+    async def email(self, info: Info) -> str | None:
+        return await info.context.loaders.email.load(self.row.id)
+
+    @strawberry.field(description="In which teams, as far as the viewer sees those.")
+    async def memberships(self, info: Info) -> list["Membership"]:
+        rows = await info.context.loaders.memberships_of_user.load(self.row.id)
+        return [Membership.of(row) for row in rows]
+
+
+@strawberry.type(description="A user in a team.")
+class Membership(Node):
+    role: Role = strawberry.field(description="What the user may do in the team.")
+    since: datetime = strawberry.field(description="When the user joined.")
+    row: strawberry.Private[models.Membership]
+
+    @classmethod
+    def of(cls, row: models.Membership) -> "Membership":
+        return cls(id=strawberry.ID(str(row.id)), role=row.role, since=row.since, row=row)
+
+    @strawberry.field(description="Who.")
+    async def user(self, info: Info) -> User:
+        return User.of(found(await info.context.loaders.user.load(self.row.user_id), "User"))
+
+    @strawberry.field(description="Where.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+
+@strawberry.type(description="A key with which a program acts for a user in one team.")
+class ApiKey(Node):
+    name: str = strawberry.field(description="What it is for.")
+    prefix: str = strawberry.field(
+        description="The key's first characters, to recognise it by;"
+        " the key itself is shown once, when it is made."
+    )
+    role: Role = strawberry.field(
+        description="What it may do: at most what its user may at the time."
+    )
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime | None = strawberry.field(description="From when on it is refused.")
+    last_used_at: datetime | None = strawberry.field(description="Last use, to the minute.")
+    revoked_at: datetime | None = strawberry.field(
+        description="When it was ended; null while it counts."
+    )
+    row: strawberry.Private[models.ApiKey]
+
+    @classmethod
+    def of(cls, row: models.ApiKey) -> "ApiKey":
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            name=row.name,
+            prefix=f"pic_{row.public_id}",
+            role=row.role,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
+            revoked_at=row.revoked_at,
+            row=row,
+        )
+
+    @strawberry.field(description="For whom it acts.")
+    async def user(self, info: Info) -> User:
+        return User.of(found(await info.context.loaders.user.load(self.row.user_id), "User"))
+
+    @strawberry.field(description="The only team that it reaches.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+
+@strawberry.type(description="Who is asking.")
+class Viewer:
+    is_operator: bool = strawberry.field(
+        description="Whether the viewer administers the installation."
+    )
+    actor: strawberry.Private[Actor]
+
+    @classmethod
+    def of(cls, actor: Actor) -> "Viewer":
+        return cls(is_operator=actor.is_operator, actor=actor)
+
+    @strawberry.field(description="The user for whom this request acts.")
+    async def user(self, info: Info) -> User:
+        return User.of(found(await info.context.loaders.user.load(self.actor.user_id), "User"))
+
+    @strawberry.field(description="The API key of this request; null in a login session.")
+    async def api_key(self, info: Info) -> ApiKey | None:
+        if self.actor.api_key_id is None:
+            return None
+        row = await info.context.loaders.api_key.load(self.actor.api_key_id)
+        return ApiKey.of(found(row, "API key"))
+
+    @strawberry.field(
+        description="The viewer's own keys in the teams of this request, newest first."
+    )
+    async def api_keys(
+        self, info: Info, first: Fifty = 50, after: After = None
+    ) -> Connection[ApiKey]:
+        rows = api_keys.listed(self.actor, own=True)
+        return await listed(info.context, rows, api_keys.BY_AGE, window(first, after), ApiKey.of)
+
+
+# ───────────────────────────── images ─────────────────────────────
+
+
+@strawberry.type(
+    description="A signed address of a WebP derivative, with the picture's size there."
+)
+class Thumbnail:
+    url: str = strawberry.field(
+        description="Signed, absolute; it expires, so ask again rather than store it."
+    )
+    width: int = strawberry.field(description="Pixels.")
+    height: int = strawberry.field(description="Pixels.")
+
+
+@strawberry.type(description="One thing that the camera wrote into the file.")
+class ExifEntry:
+    name: str = strawberry.field(description="The name of the EXIF tag.")
+    value: str = strawberry.field(description="Its value as text.")
+
+
+@strawberry.type(description="What the background work has made of an image.")
+class Processing:
+    status: ProcessingStatus = strawberry.field(description="How far it is.")
+    row: strawberry.Private[models.Image]
+
+    @strawberry.field(description="How often it was tried: the most of any of its jobs.")
+    async def attempts(self, info: Info) -> int:
+        status = await info.context.loaders.status_of_image.load(self.row.id)
+        return status.attempts if status else 0
+
+    @strawberry.field(description="Why the last attempt failed; null where none did.")
+    async def error(self, info: Info) -> str | None:
+        status = await info.context.loaders.status_of_image.load(self.row.id)
+        return status.error if status else None
+
+    @strawberry.field(description="The embedding model of the stored vector; null until READY.")
+    async def model(self, info: Info) -> str | None:
+        status = await info.context.loaders.status_of_image.load(self.row.id)
+        return status.model if status else None
+
+    @strawberry.field(description="When the last job ended; null until one did.")
+    async def finished_at(self, info: Info) -> datetime | None:
+        status = await info.context.loaders.status_of_image.load(self.row.id)
+        return status.finished_at if status else None
+
+
+@strawberry.type(
+    description="A picture of a team: its bytes as they came, and what is known of them."
+)
+class Image(Node):
+    title: str = strawberry.field(
+        description="What people call it; the file's name without its end at first."
+    )
+    description: str = strawberry.field(description="What people say of it.")
+    filename: str = strawberry.field(description="The file's name when it was uploaded.")
+    format: ImageFormat = strawberry.field(description="The format of the original.")
+    width: int = strawberry.field(description="Pixels, upright.")
+    height: int = strawberry.field(description="Pixels, upright.")
+    size_bytes: int = strawberry.field(description="Size of the original in bytes.")
+    sha256: str = strawberry.field(description="SHA-256 of the original, in hex.")
+    weight: float = strawberry.field(
+        description="Its share in weighted random draws: 0 is never drawn, 2 twice as often as 1."
+    )
+    created_at: datetime = strawberry.field(description="When it was uploaded.")
+    updated_at: datetime = strawberry.field(description="When anything of it last changed.")
+    taken_at: datetime | None = strawberry.field(
+        description="When the picture was taken: from EXIF, or as given."
+    )
+    trashed_at: datetime | None = strawberry.field(
+        description="When it was put in the trash; null while it is live."
+    )
+    thumb_hash: str | None = strawberry.field(
+        description="A tiny placeholder (ThumbHash, base64) to draw before the bytes arrive."
+    )
+    row: strawberry.Private[models.Image]
+
+    @classmethod
+    def of(cls, row: models.Image) -> "Image":
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            title=row.title,
+            description=row.description,
+            filename=row.filename,
+            format=row.format,
+            width=row.width,
+            height=row.height,
+            size_bytes=row.size_bytes,
+            sha256=row.sha256.hex(),
+            weight=row.weight / MICRO,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            taken_at=row.taken_at,
+            trashed_at=row.trashed_at,
+            thumb_hash=base64.b64encode(row.thumb_hash).decode() if row.thumb_hash else None,
+            row=row,
+        )
+
+    @strawberry.field(description="Whose it is.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+    @strawberry.field(description="Who uploaded it. Null once that user was deleted.")
+    async def uploaded_by(self, info: Info) -> User | None:
+        return await user_or_none(info, self.row.uploaded_by)
+
+    @strawberry.field(description="Its tags by name.")
+    async def tags(self, info: Info) -> list["Tag"]:
+        return [Tag.of(one.tag) for one in await taggings(info, self.row)]
+
+    @strawberry.field(description="Its tags by name, with who put them there and when.")
+    async def taggings(self, info: Info) -> list["Tagging"]:
+        return [Tagging.of(one) for one in await taggings(info, self.row)]
+
+    @strawberry.field(description="The collections that it is in, by name.")
+    async def collections(self, info: Info) -> list["Collection"]:
+        rows = await info.context.loaders.collections_of_image.load(self.row.id)
+        return [Collection.of(row) for row in rows]
+
+    @strawberry.field(
+        description="A signed, absolute address of the original bytes. It names image, variant, actor and an"
+        " expiry rounded to a window, so that it repeats and caches; the server checks the actor's access"
+        " again when it is used."
+    )
+    def url(self, info: Info, expires_in: ExpiresIn = 3600) -> str:
+        return signed(
+            info, self.row, addresses.Variant.ORIGINAL, 3600 if expires_in is None else expires_in
+        )
+
+    @strawberry.field(
+        description="A signed address of a WebP derivative that fits into a square; made once, then stored."
+        " Null until it is made."
+    )
+    def thumbnail(self, info: Info, fit: Fit = ThumbnailSize.MEDIUM) -> Thumbnail | None:
+        fit = fit or ThumbnailSize.MEDIUM
+        made = self.row.thumbnails.get(fit.value)
+        if made is None:
+            return None
+        url = signed(info, self.row, addresses.Variant[fit.name], 3600)
+        return Thumbnail(url=url, width=made["width"], height=made["height"])
+
+    @strawberry.field(description="What the camera wrote into the file.")
+    def exif(self) -> list[ExifEntry]:
+        return [
+            ExifEntry(name=name, value=value) for name, value in self.row.exif.get("entries", [])
+        ]
+
+    @strawberry.field(description="How far the background work on it is.")
+    def processing(self) -> Processing:
+        return Processing(status=self.row.processing, row=self.row)
+
+
+@strawberry.type(description="A word that a team puts on its images.")
+class Tag(Node):
+    name: str = strawberry.field(description="Unique in the team without regard to case.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    row: strawberry.Private[models.Tag]
+
+    @classmethod
+    def of(cls, row: models.Tag) -> "Tag":
+        return cls(id=strawberry.ID(str(row.id)), name=row.name, created_at=row.created_at, row=row)
+
+    @strawberry.field(description="Whose it is.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+    @strawberry.field(description="Who made it. Null once that user was deleted.")
+    async def created_by(self, info: Info) -> User | None:
+        return await user_or_none(info, self.row.created_by)
+
+    @strawberry.field(description="How many live images carry it.")
+    async def image_count(self, info: Info) -> int:
+        return await info.context.loaders.image_count_of_tag.load(self.row.id)
+
+    @strawberry.field(description="The images that carry it; newest first without orderBy.")
+    async def images(
+        self,
+        info: Info,
+        filter: Filter = None,
+        order_by: Order = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        offset: Offset = None,
+    ) -> Connection[Image]:
+        part = window(first, after, last, before, offset)
+        wanted = filter_value(filter).within(team_id=self.row.team_id, tag=self.row.name)
+        return await listed_images(info.context, wanted, order_value(order_by), part)
+
+
+@strawberry.type(description="A tag on an image.")
+class Tagging:
+    tag: Tag = strawberry.field(description="Which tag.")
+    tagged_at: datetime = strawberry.field(description="When it was put on.")
+    tagger: strawberry.Private[UUID | None]
+
+    @classmethod
+    def of(cls, tagging: tags.Tagging) -> "Tagging":
+        return cls(tag=Tag.of(tagging.tag), tagged_at=tagging.tagged_at, tagger=tagging.tagged_by)
+
+    @strawberry.field(description="Who put it on. Null once that user was deleted.")
+    async def tagged_by(self, info: Info) -> User | None:
+        return await user_or_none(info, self.tagger)
+
+
+@strawberry.type(description="A named set of images of a team.")
+class Collection(Node):
+    name: str = strawberry.field(description="What people call it.")
+    description: str = strawberry.field(description="What people say of it.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    row: strawberry.Private[models.Collection]
+
+    @classmethod
+    def of(cls, row: models.Collection) -> "Collection":
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            name=row.name,
+            description=row.description,
+            created_at=row.created_at,
+            row=row,
+        )
+
+    @strawberry.field(description="Whose it is.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+    @strawberry.field(description="The images in it; newest first without orderBy.")
+    async def images(
+        self,
+        info: Info,
+        filter: Filter = None,
+        order_by: Order = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        offset: Offset = None,
+    ) -> Connection[Image]:
+        part = window(first, after, last, before, offset)
+        wanted = filter_value(filter).within(team_id=self.row.team_id, collection_id=self.row.id)
+        return await listed_images(info.context, wanted, order_value(order_by), part)
+
+
+# ───────────────────────────── uploads ─────────────────────────────
+
+
+@strawberry.type(
+    description="created is false where the team already has these very bytes: that image comes back"
+    " (out of the trash, if it lay there), with the new tags added."
+)
+class UploadImagePayload:
+    image: Image = strawberry.field(description="The image.")
+    created: bool = strawberry.field(description="Whether it is new.")
+
+    @classmethod
+    def of(cls, uploaded: uploads.Uploaded) -> "UploadImagePayload":
+        return cls(image=Image.of(uploaded.image), created=uploaded.created)
+
+
+@strawberry.type(description="A file that was not taken in.")
+class UploadRejection:
+    index: int = strawberry.field(description="Its place among the files, from 0.")
+    filename: str = strawberry.field(description="Its name as it was sent.")
+    code: ErrorCode = strawberry.field(description="What kind of error it is.")
+    reason: UploadProblem | None = strawberry.field(description="What is wrong with the file.")
+    message: str = strawberry.field(description="The same for people.")
+
+    @classmethod
+    def of(cls, index: int, filename: str, error: AppError) -> "UploadRejection":
+        return cls(
+            index=index,
+            filename=filename,
+            code=error.code,
+            reason=error.reason,
+            message=error.message,
+        )
+
+
+UploadResult = Annotated[
+    UploadImagePayload | UploadRejection,
+    strawberry.union("UploadResult", description="What became of one file."),
+]
+
+
+def found(row: N | None, what: str) -> N:
+    """A row that another row points at; NOT_FOUND where it went in between."""
+    if row is None:
+        raise not_found(what)
+    return row
+
+
+async def taggings(info: Info, row: models.Image) -> list[tags.Tagging]:
+    """One batch, whether tags or taggings or both are asked for."""
+    return await info.context.loaders.taggings_of_image.load(row.id)
+
+
+async def user_or_none(info: Info, user_id: UUID | None) -> User | None:
+    """A user who is still there and whom the viewer may see."""
+    row = await info.context.loaders.user.load(user_id) if user_id else None
+    return User.of(row) if row else None
+
+
+def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in: int) -> str:
+    context = info.context
+    return context.base_url + addresses.sign(
+        context.resources.settings.signing_key,
+        image_id=row.id,
+        variant=variant,
+        actor=context.viewer,
+        expires_in=expires_in,
+        now=time.time(),
+    )

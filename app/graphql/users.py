@@ -1,0 +1,82 @@
+"""The viewer and other users: inputs and root fields."""
+
+from typing import Annotated
+
+import strawberry
+
+from app.domain import parse_id
+from app.graphql.arguments import After, Fifty, Id, Offset, OfTeam
+from app.graphql.enums import Role
+from app.graphql.inputs import optional_id
+from app.graphql.pagination import Connection, window
+from app.graphql.types import Info, User, Viewer, listed
+from app.services import users
+
+
+@strawberry.input(description="A person to be added to a team.")
+class CreateUserInput:
+    team_id: strawberry.ID = strawberry.field(description="Which team.")
+    email: str = strawberry.field(
+        description="Their e-mail address; upper and lower case are the same."
+    )
+    name: str = strawberry.field(description="What people call them; kept for a known address.")
+    role: Role = strawberry.field(description="What they may do in the team.", default=Role.EDITOR)
+
+
+@strawberry.type(description="The member, and how a new one gets in.")
+class CreateUserPayload:
+    user: User = strawberry.field(description="The member.")
+    password_token: str | None = strawberry.field(
+        description="Sets a password, once, within 7 days; null for a known address. Shown this once."
+    )
+
+
+@strawberry.type
+class UserQuery:
+    @strawberry.field(description="Who is asking.")
+    async def viewer(self, info: Info) -> Viewer:
+        return Viewer.of(info.context.viewer)
+
+    @strawberry.field(description="You, or someone who shares a team with you.")
+    async def user(self, info: Info, id: Id) -> User | None:
+        async with info.context.resources.db.transaction() as session:
+            (row,) = await users.by_id(session, info.context.viewer, [parse_id(id)])
+        return User.of(row) if row else None
+
+    @strawberry.field(description="You and whoever shares a team with you, by name.")
+    async def users(
+        self,
+        info: Info,
+        team_id: OfTeam = None,
+        first: Fifty = 50,
+        after: After = None,
+        offset: Offset = None,
+    ) -> Connection[User]:
+        rows = users.listed(info.context.viewer, optional_id(team_id))
+        part = window(first, after, offset=offset)
+        return await listed(info.context, rows, users.BY_NAME, part, User.of)
+
+
+@strawberry.type
+class UserMutation:
+    @strawberry.mutation(
+        description="Adds a person to a team (ADMIN). A new e-mail makes a user and a one-time token to set"
+        " a password; a known one just adds the membership, with the same answer but for the token."
+    )
+    async def create_user(
+        self,
+        info: Info,
+        input: Annotated[CreateUserInput, strawberry.argument(description="Who, and where.")],
+    ) -> CreateUserPayload:
+        actor = info.context.viewer
+        row, token = await info.context.resources.db.run(
+            lambda session: users.create(
+                session,
+                actor,
+                team_id=parse_id(input.team_id),
+                email=input.email,
+                name=input.name,
+                role=input.role,
+            )
+        )
+        return CreateUserPayload(user=User.of(row), password_token=token)
