@@ -1,0 +1,1 @@
+import{a,b}from"./chunk-AJBR65PM.js";import"./chunk-BWRDWWBD.js";import"./chunk-IDRZOYHG.js";import"./chunk-6UUCQ5LM.js";import"./chunk-HWPHBUSO.js";import"./chunk-IYWUY3VA.js";export{b as getWorker,a as jsonDefaults};

@@ -1,0 +1,1 @@
+import{Ke as a,Le as b,Me as c,Ne as d}from"./chunk-6UUCQ5LM.js";import"./chunk-HWPHBUSO.js";import"./chunk-IYWUY3VA.js";export{c as HitTestContext,b as MouseTarget,d as MouseTargetFactory,a as PointerHandlerLastRenderData};

@@ -1,0 +1,47 @@
+"""The operations that GraphiQL opens with are valid against the schema, and so are their variables."""
+
+import json
+from pathlib import Path
+
+import pytest
+from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql.execution import get_variable_values
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "app/web/examples").glob("*.graphql"))
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema((ROOT / "schema.graphql").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(path: Path, schema: GraphQLSchema) -> None:
+    document = parse(path.read_text("utf-8"))
+    beside = path.with_suffix(".json")
+    variables = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
+
+    assert validate(schema, document) == []
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    definitions = operation.variable_definitions or ()
+    values = get_variable_values(schema, definitions, variables)
+
+    assert not isinstance(values, list), values
+    names = {definition.variable.name.value for definition in definitions}
+    assert set(variables) <= names
+
+
+def test_each_begins_with_its_name_in_the_menu() -> None:
+    names = [path.read_text("utf-8").partition("\n")[0] for path in EXAMPLES]
+
+    assert len(names) >= 6
+    assert all(name.startswith("# ") and 10 <= len(name) <= 60 for name in names)
+    assert len(set(names)) == len(names)
+
+
+def test_variables_belong_to_an_example() -> None:
+    stems = {path.stem for path in EXAMPLES}
+
+    assert {path.stem for path in (ROOT / "app/web/examples").glob("*.json")} <= stems
