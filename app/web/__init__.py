@@ -1,0 +1,1 @@
+"""The HTTP edge: bytes and headers in, responses out. No SQL, no business rule."""

@@ -1,0 +1,83 @@
+"""Who is asking, told by the request's headers alone. Nothing else of a request is read before."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from app.db.database import Database
+from app.domain import Actor
+from app.errors import AppError, unauthenticated
+from app.services import api_keys
+
+CACHE_SECONDS: Final = 2.0
+"""For so long a revoked key, or a role that was taken away, may still work."""
+CACHE_ENTRIES: Final = 1_000
+MAX_KEY_LENGTH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The actor, or why there is none; without both, nothing was presented."""
+
+    actor: Actor | None = None
+    refusal: AppError | None = None
+
+    def required(self) -> Actor:
+        """The actor; raises the refusal, or UNAUTHENTICATED."""
+        if self.actor is None:
+            raise self.refusal or unauthenticated()
+        return self.actor
+
+
+class Authenticator:
+    """Looks keys up, and remembers the good ones for CACHE_SECONDS by their hash."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+
+    async def identify(self, headers: Headers) -> Identity:
+        """The holder of the key in `Authorization: Bearer …` or `X-API-Key`. Never raises an AppError."""
+        try:
+            key = presented_key(headers)
+            return Identity() if key is None else Identity(actor=await self._actor(key))
+        except AppError as refusal:
+            return Identity(refusal=refusal)
+
+    async def _actor(self, key: str) -> Actor:
+        digest = hashlib.sha256(key.encode()).digest()
+        found = self._known.get(digest)
+        if found is not None and found[0] > time.monotonic():
+            return found[1]
+        async with self._db.transaction() as session:
+            actor = await api_keys.authenticate(session, key)
+        if actor is None:
+            self._known.pop(digest, None)
+            raise unauthenticated("The API key is unknown, was revoked or has expired.")
+        self._known[digest] = (time.monotonic() + CACHE_SECONDS, actor)
+        self._known.move_to_end(digest)
+        if len(self._known) > CACHE_ENTRIES:
+            self._known.popitem(last=False)
+        return actor
+
+
+def presented_key(headers: Headers) -> str | None:
+    """The one key that the request presents; UNAUTHENTICATED for two different ones or another scheme."""
+    keys = {key.strip() for key in headers.getlist("x-api-key")}
+    for value in headers.getlist("authorization"):
+        scheme, _, credentials = value.strip().partition(" ")
+        if scheme.lower() != "bearer":
+            raise unauthenticated("Send the API key as `Authorization: Bearer …` or `X-API-Key`.")
+        keys.add(credentials.strip())
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise unauthenticated("The request presents two different API keys.")
+    key = keys.pop()
+    if not key or len(key) > MAX_KEY_LENGTH:
+        raise unauthenticated("This is not an API key.")
+    return key

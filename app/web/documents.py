@@ -1,0 +1,117 @@
+"""GraphQL documents: parsed, checked and validated once, then kept by their text."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.validation import NoSchemaIntrospectionCustomRule
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from app.errors import AppError, ErrorCode, bad_input
+from app.graphql import limits
+from app.settings import Settings
+
+CACHED_CHARACTERS: Final = 250_000
+"""A bound on memory: a tree takes 50 to 280 bytes for each character of its text (measured)."""
+ABORTED: Final = "Parsing aborted."
+
+
+class InvalidDocument(Exception):
+    """The document does not fit the schema."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(f"{len(errors)} errors of validation")
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that may be executed; `operations` by name, "" for the one without."""
+
+    ast: DocumentNode
+    operations: Mapping[str, OperationDefinitionNode]
+
+    def type_of(self, name: str | None) -> OperationType:
+        """The type of the operation to run; BAD_USER_INPUT where the name does not say which it is."""
+        if name is None:
+            if len(self.operations) != 1:
+                raise bad_input("operationName", "The document has several operations: name one.")
+            return next(iter(self.operations.values())).operation
+        if name not in self.operations:
+            raise bad_input("operationName", "The document has no operation of this name.")
+        return self.operations[name].operation
+
+
+class Documents:
+    """A cache of valid documents, the least recently used one leaves first."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+        self._schema = schema
+        self._max_tokens = settings.max_query_tokens
+        self._max_depth = settings.max_query_depth
+        self._rules = [*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule]
+        if not settings.introspection:
+            self._rules.append(NoSchemaIntrospectionCustomRule)
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
+
+    def prepare(self, text: str) -> Document:
+        """The document that `text` spells.
+
+        GraphQLSyntaxError, InvalidDocument, or QUERY_TOO_COMPLEX beyond the limits on tokens and depth.
+        """
+        document = self._kept.get(text)
+        if document is not None:
+            self._kept.move_to_end(text)
+            return document
+        ast = self._parse(text)
+        limits.check(ast, max_depth=self._max_depth)
+        limits.check_literals(ast)
+        errors = validate(self._schema, ast, self._rules, hide_suggestions=True)
+        if errors:
+            raise InvalidDocument(errors)
+        document = Document(ast, _operations(ast))
+        self._keep(text, document)
+        return document
+
+    def _parse(self, text: str) -> DocumentNode:
+        try:
+            return parse(text, max_tokens=self._max_tokens)
+        except GraphQLSyntaxError as error:
+            if error.message.endswith(ABORTED):
+                raise AppError(
+                    ErrorCode.QUERY_TOO_COMPLEX,
+                    f"The query is too large or nested too deeply; it may have {self._max_tokens} tokens.",
+                    limit=self._max_tokens,
+                ) from error
+            raise
+
+    def _keep(self, text: str, document: Document) -> None:
+        if len(text) > CACHED_CHARACTERS:
+            return
+        self._kept[text] = document
+        self._characters += len(text)
+        while self._characters > CACHED_CHARACTERS:
+            gone, _ = self._kept.popitem(last=False)
+            self._characters -= len(gone)
+
+
+def _operations(ast: DocumentNode) -> Mapping[str, OperationDefinitionNode]:
+    return {
+        one.name.value if one.name else "": one
+        for one in ast.definitions
+        if isinstance(one, OperationDefinitionNode)
+    }

@@ -1,0 +1,98 @@
+"""What surrounds every request: its id, the headers of every answer, and the last catch. Pure ASGI."""
+
+import logging
+import re
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+from app.web import problems
+from app.web.proxies import TrustedProxies
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""Of every answer that does not set its own."""
+PREFLIGHT_HEADERS: Final = (
+    "GraphQL-Require-Preflight",
+    "Apollo-Require-Preflight",
+    "X-Apollo-Operation-Name",
+    "X-Requested-With",
+)
+"""A page of another site cannot send one of these without asking first (CORS preflight)."""
+CORS_HEADERS: Final = ("Authorization", "X-API-Key", "Content-Type", *PREFLIGHT_HEADERS)
+
+
+def stack(settings: Settings) -> list[Middleware]:
+    """The middleware of the application, from the outside in."""
+    layers = [Middleware(Guard)]
+    if settings.trusted_proxies:
+        layers.append(Middleware(TrustedProxies, trusted=settings.trusted_proxies))
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=("GET", "HEAD", "POST"),
+                allow_headers=CORS_HEADERS,
+                allow_credentials="*" not in settings.cors_origins,
+                expose_headers=("X-Request-Id", "X-Image-Id"),
+            )
+        )
+    return layers
+
+
+class Guard:
+    """Gives each request an id, each answer its headers, and each exception that got this far a 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.debug("request %s: the client went away", request_id)
+        except Exception as error:
+            log.exception("request %s failed: %s %s", request_id, scope["type"], scope["path"])
+            if started or scope["type"] != "http":
+                raise
+            response = problems.response(problems.failure(error), request_id)
+            await response(scope, receive, send_with_headers)
+
+
+def _request_id(headers: Headers) -> str:
+    """The client's own id where it is a plain word, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,108 @@
+"""What a request asks to be executed, whichever way it came: JSON, multipart, or the query of a GET."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from app.errors import AppError, ErrorCode
+from app.settings import Settings
+from app.web import bodies, multipart
+from app.web.auth import Identity
+from app.web.bodies import malformed
+from app.web.middleware import PREFLIGHT_HEADERS
+
+PARAMETERS: Final = ("query", "operationName", "variables", "extensions")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    query: str
+    name: str | None
+    variables: dict[str, Any]
+    extensions: dict[str, Any]
+
+
+@asynccontextmanager
+async def received(
+    request: Request, settings: Settings, identity: Identity
+) -> AsyncIterator[Operation]:
+    """The operation; its files, if it has any, live as long as the block.
+
+    Files are taken only from an actor: anyone else is refused before the body is read.
+    """
+    if request.method != "POST":
+        yield _of(_from_address(request))
+        return
+    content_type, charset = _content_type(request)
+    if content_type == "application/json":
+        if charset not in ("utf-8", "utf8"):
+            raise _unsupported("JSON is taken in UTF-8 only.")
+        yield _of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
+    elif content_type == "multipart/form-data":
+        _check_preflight(request)
+        identity.required()
+        async with multipart.received(request, settings) as operations:
+            yield _of(operations)
+    else:
+        raise _unsupported("Send application/json or multipart/form-data.")
+
+
+def _content_type(request: Request) -> tuple[str, str]:
+    """Media type and charset, in lower case."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _unsupported("Content-Encoding is not supported: send the body as it is.")
+    essence, *parameters = request.headers.get("content-type", "").lower().split(";")
+    named = dict(one.strip().partition("=")[::2] for one in parameters)
+    return essence.strip(), named.get("charset", "utf-8").strip('"')
+
+
+def _check_preflight(request: Request) -> None:
+    """A form on any site can send multipart with the user's cookies, but not one of these headers."""
+    if not any(name in request.headers for name in PREFLIGHT_HEADERS):
+        names = ", ".join(PREFLIGHT_HEADERS)
+        raise malformed(
+            f"A multipart request needs one of these headers, against forged requests: {names}."
+        )
+
+
+def _from_address(request: Request) -> dict[str, Any]:
+    """The members of a query string; an empty one is none."""
+    given = {name: request.query_params.get(name) for name in PARAMETERS}
+    members: dict[str, Any] = {name: text for name, text in given.items() if text}
+    for name, text in members.items():
+        bodies.check_text(text, name)
+    for name in ("variables", "extensions"):
+        if name in members:
+            members[name] = bodies.parse(members[name], name)
+    return members
+
+
+def _of(value: Any) -> Operation:
+    if isinstance(value, list):
+        raise malformed("A request has one operation: batches are not taken.")
+    if not isinstance(value, dict):
+        raise malformed("The body must be a JSON object.")
+    query = _member(value, "query", str)
+    if not query:
+        raise malformed("The request has no query.", field="query")
+    return Operation(
+        query=query,
+        name=_member(value, "operationName", str) or None,
+        variables=_member(value, "variables", dict) or {},
+        extensions=_member(value, "extensions", dict) or {},
+    )
+
+
+def _member(value: dict[str, Any], name: str, kind: type) -> Any:
+    member = value.get(name)
+    if member is not None and not isinstance(member, kind):
+        wanted = "a string" if kind is str else "an object"
+        raise malformed(f"`{name}` must be {wanted}.", field=name)
+    return member
+
+
+def _unsupported(message: str) -> AppError:
+    return AppError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, message)

@@ -1,0 +1,72 @@
+"""One file of a request on its way to disk: hashed and counted as it comes, written in threads."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from app.graphql.uploads import UploadedFile
+
+BUFFER_BYTES: Final = 1024 * 1024
+"""Bytes gathered before one hop to a thread, which writes and hashes them: both leave the GIL."""
+MAX_FILENAME_LENGTH: Final = 255
+
+
+class Spool:
+    """Memory stays within BUFFER_BYTES and one chunk; of a file beyond the limit nothing is kept."""
+
+    def __init__(self, path: Path, *, filename: str, limit: int) -> None:
+        self._path = path
+        self._filename = bare_name(filename)
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._buffer = bytearray()
+        self._size = 0
+
+    @property
+    def _too_large(self) -> bool:
+        return self._size > self._limit
+
+    async def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._too_large:
+            self._buffer.clear()
+            return
+        self._buffer += data
+        if len(self._buffer) >= BUFFER_BYTES:
+            await self._flush()
+
+    async def finish(self) -> None:
+        """Everything is on disk, or, of a file that is too large, nothing."""
+        if self._too_large:
+            await asyncio.to_thread(self._path.write_bytes, b"")
+        else:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        full, self._buffer = self._buffer, bytearray()
+        await asyncio.to_thread(self._append, full)
+
+    def _append(self, data: bytearray) -> None:
+        """Opens the file anew each time: a thread that outlives its request shares no descriptor."""
+        self._hash.update(data)
+        with self._path.open("ab") as file:
+            file.write(data)
+
+    def uploaded(self, path: str) -> UploadedFile:
+        """The file as the variable at `path` (`variables.input.file`) holds it."""
+        return UploadedFile(
+            path=self._path,
+            filename=self._filename,
+            size=self._size,
+            sha256=b"" if self._too_large else self._hash.digest(),
+            field=path.removeprefix("variables."),
+            too_large=self._too_large,
+        )
+
+
+def bare_name(filename: str) -> str:
+    """The last part of a client's file name, printable, at most MAX_FILENAME_LENGTH characters."""
+    last = filename.replace("\\", "/").rpartition("/")[2]
+    clean = "".join(letter for letter in last if letter.isprintable()).strip()
+    return clean[-MAX_FILENAME_LENGTH:]

@@ -1,0 +1,129 @@
+"""The edge alone, with a schema that only echoes: what HTTP does is tested apart from what the product does."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from app.db.database import Database
+from app.domain import Actor, Role
+from app.embedding import embedder_from_name
+from app.errors import AppError
+from app.imaging import Decoder
+from app.resources import Resources
+from app.services import api_keys
+from app.settings import Settings
+from app.storage import FolderStorage
+from app.web import problems
+from app.web.auth import Authenticator
+from app.web.graphql import Endpoint
+from app.web.middleware import stack
+from tests import make
+from tests.web import echo
+
+BASE = "http://pictor.test"
+
+
+@dataclass(frozen=True)
+class Member:
+    """An actor and the text of their API key."""
+
+    actor: Actor
+    key: str
+    team_id: object
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Small limits, so that tests need little to pass them."""
+    return Settings(
+        data_dir=tmp_path,
+        worker=False,
+        max_json_bytes=20_000,
+        max_request_bytes=400_000,
+        max_upload_bytes=100_000,
+        max_upload_files=4,
+        max_query_tokens=1_000,
+        operation_timeout_seconds=0.5,
+    )
+
+
+@pytest.fixture
+async def resources(db: Database, settings: Settings) -> AsyncIterator[Resources]:
+    storage = FolderStorage(settings.objects_dir, settings.tmp_dir)
+    decoder = Decoder(max_pixels=settings.max_image_pixels)
+    embedder = embedder_from_name(settings.embedding_model)
+    yield Resources(settings, db, storage, decoder, embedder)
+    await embedder.close()
+    await decoder.close()
+    await storage.close()
+
+
+@pytest.fixture
+def app(resources: Resources) -> Starlette:
+    authenticator = Authenticator(resources.db)
+    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator)
+    return Starlette(
+        routes=[Route("/graphql", endpoint)],
+        middleware=stack(resources.settings),
+        exception_handlers={
+            AppError: problems.on_error,
+            problems.Refusal: problems.on_error,
+            HTTPException: problems.on_error,
+        },
+    )
+
+
+@pytest.fixture
+async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture
+async def member(db: Database) -> Member:
+    return await new_member(db)
+
+
+async def new_member(db: Database, role: Role = Role.ADMIN) -> Member:
+    actor = await make.actor(db, role=role)
+    (team_id,) = actor.team_ids
+    async with db.transaction() as session:
+        _, key = await api_keys.add(
+            session,
+            team_id=team_id,
+            user_id=actor.user_id,
+            name="A key",
+            role=role,
+            expires_at=None,
+        )
+    return Member(actor, key, team_id)
+
+
+@pytest.fixture
+async def server(app: Starlette) -> AsyncIterator[str]:
+    """The same application behind a real uvicorn on a free port of this machine; its base address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(
+            app, log_level="warning", proxy_headers=False, lifespan="off", http="httptools"
+        )
+        running = uvicorn.Server(config)
+        task = asyncio.create_task(running.serve(sockets=[listening]))
+        while not running.started:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        running.should_exit = True
+        await task
