@@ -1,6 +1,6 @@
 """Texts and pictures as vectors of one space: the only room that knows sentence-transformers. No SQL, no decoding."""
 
 from app.embedding.embedder import Embedder, SentenceEmbedder, embedder_from_name
-from app.embedding.model import Vectors
+from app.embedding.model import PICTURE_SIDE, Vectors
 
-__all__ = ["Embedder", "SentenceEmbedder", "Vectors", "embedder_from_name"]
+__all__ = ["PICTURE_SIDE", "Embedder", "SentenceEmbedder", "Vectors", "embedder_from_name"]

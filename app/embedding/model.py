@@ -14,6 +14,8 @@ from app.errors import AppError, unavailable
 
 BUILTIN: Final = "builtin"
 BUILTIN_FOLDER: Final = Path(__file__).parent.parent / "builtin_model"
+PICTURE_SIDE: Final = 480
+"""Pixels of the longer side that a picture is best handed over with; models look at 64 to 336."""
 BATCH: Final = 32
 MAX_ASPECT: Final = 8
 """A processor scales the short side up: a line of 1 x 10,000 pixels would become a gigabyte."""
