@@ -179,6 +179,8 @@ class Canvas:
         """Reflect all above the height y in still water below it, tinted and a little blurred."""
         line = round(y * self.unit)
         depth = self.image.height - line
+        if line <= 0 or depth <= 0:
+            return
         above = self.image.crop((0, max(0, line - depth), self.image.width, line))
         flipped = above.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         small = flipped.resize((max(1, flipped.width // 6), max(1, flipped.height // 2)))

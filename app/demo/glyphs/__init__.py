@@ -46,11 +46,7 @@ def glyph(name: str, size: int) -> Image.Image:
     row, column = divmod(place, index.columns)
     left, top = column * index.cell, row * index.cell
     cell = _sheet(number).crop((left, top, left + index.cell, top + index.cell))
-    if size == index.cell:
-        return cell
-    # Premultiplied, so that the colour of see-through pixels does not bleed into the edge.
-    scaled = cell.convert("RGBa").resize((size, size), Image.Resampling.BICUBIC)
-    return scaled.convert("RGBA")
+    return cell if size == index.cell else cell.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def forget_sheets() -> None:

@@ -104,7 +104,10 @@ def _wave(canvas: Canvas, base: float, height: float, color: RGB) -> None:
             crests.append([])
     outline = [*edge, (canvas.w, canvas.h), (0, canvas.h)]
     canvas.gradient(
-        base - height, base + height * 0.7, [lighter(color, 0.34), color, darker(color, 0.34)], outline
+        base - height,
+        base + height * 0.7,
+        [lighter(color, 0.34), color, darker(color, 0.34)],
+        outline,
     )
     canvas.line(edge, lighter(color, 0.45), 0.002 + height * 0.02)
     for crest in crests:
