@@ -50,5 +50,5 @@ def glyph(name: str, size: int) -> Image.Image:
 
 
 def forget_sheets() -> None:
-    """Drop the decoded sheets from memory (some 15 MB each); the next glyph reads them again."""
+    """Drop the decoded sheets from memory (some 20 MB each); the next glyph reads them again."""
     _sheet.cache_clear()
