@@ -245,7 +245,6 @@ class Tag(Base):
     __table_args__ = (
         UniqueConstraint("team_id", "id"),
         UniqueConstraint("team_id", "key"),
-        Index(None, "team_id", "name", "id"),
     )
 
     id: Mapped[UUID] = _id()

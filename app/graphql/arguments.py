@@ -11,6 +11,13 @@ First: TypeAlias = Annotated[
     int | None, strawberry.argument(description="So many from the start: 1 to 100.")
 ]
 Fifty: TypeAlias = Annotated[int | None, strawberry.argument(description="So many rows: 1 to 100.")]
+Ten: TypeAlias = Annotated[int | None, strawberry.argument(description="So many hits: 1 to 100.")]
+MinScore: TypeAlias = Annotated[
+    float | None,
+    strawberry.argument(
+        description="Only hits with at least this score; absent: the best there are."
+    ),
+]
 After: TypeAlias = Annotated[
     str | None, strawberry.argument(description="Only what follows this cursor.")
 ]

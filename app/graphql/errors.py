@@ -5,6 +5,7 @@ import re
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.errors import AppError, ErrorCode
 
@@ -69,6 +70,10 @@ def _input_at_fault(error: GraphQLError) -> str | None:
     if isinstance(node, VariableDefinitionNode):
         inner = INPUT_PATH.search(error.message)
         return node.variable.name.value + (_dotted(inner[1]) if inner else "")
+    if error.path is None and isinstance(
+        error.original_error or error, StrawberryInputCoercionError
+    ):
+        return "variables"
     argument = ARGUMENT.match(error.message)
     if argument and isinstance(error.original_error, GraphQLError):
         return argument[1]

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -22,9 +22,11 @@ from app.graphql.arguments import (
     First,
     Fit,
     Last,
+    MinScore,
     NameContains,
     Offset,
     Order,
+    Ten,
 )
 from app.graphql.context import Context
 from app.graphql.enums import (
@@ -37,7 +39,7 @@ from app.graphql.enums import (
     UploadProblem,
 )
 from app.graphql.inputs import filter_value, order_value
-from app.graphql.pagination import Connection, window
+from app.graphql.pagination import Connection, PageInfo, window
 from app.services import (
     access,
     addresses,
@@ -45,6 +47,7 @@ from app.services import (
     collections,
     images,
     paging,
+    search,
     tags,
     teams,
     uploads,
@@ -453,9 +456,80 @@ class Image(Node):
             ExifEntry(name=name, value=value) for name, value in self.row.exif.get("entries", [])
         ]
 
+    @strawberry.field(
+        description="The team's images that look most like this one; empty until processing is READY."
+    )
+    async def similar(
+        self,
+        info: Info,
+        filter: Filter = None,
+        min_score: MinScore = None,
+        first: Ten = 10,
+        after: After = None,
+    ) -> "SearchConnection":
+        actor, db = info.context.viewer, info.context.resources.db
+        wanted = filter_value(filter).within(team_id=self.row.team_id)
+        part = window(10 if first is None else first, after)
+        async with db.transaction() as session:
+            hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+
+        async def count() -> int:
+            async with db.transaction() as session:
+                return await search.similar_count(session, actor, self.row.id, wanted)
+
+        return SearchConnection.of(hits, count)
+
     @strawberry.field(description="How far the background work on it is.")
     def processing(self) -> Processing:
         return Processing(status=self.row.processing, row=self.row)
+
+
+@strawberry.type(description="An image that was found, with how near it is.")
+class SearchEdge:
+    cursor: str = strawberry.field(
+        description="The hit's place: opaque, bound to this very search."
+    )
+    node: Image = strawberry.field(description="The image.")
+    score: float = strawberry.field(
+        description="Cosine similarity of the query and the image, -1 to 1;"
+        " for HYBRID the fused score, 0 to 1."
+    )
+
+
+@strawberry.type(description="Ranked hits, best first.")
+class SearchConnection:
+    edges: list[SearchEdge] = strawberry.field(description="The hits with score and cursor.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies among the hits.")
+    model: str = strawberry.field(description="The embedding model that ranked them.")
+    counter: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(description="The images alone.")
+    def nodes(self) -> list[Image]:
+        return [edge.node for edge in self.edges]
+
+    @strawberry.field(
+        description="Images that the filter lets through and that are searchable now."
+        " Counted only when asked for."
+    )
+    async def candidate_count(self) -> int:
+        return await self.counter()
+
+    @classmethod
+    def of(cls, hits: search.Hits, counter: Callable[[], Awaitable[int]]) -> "SearchConnection":
+        return cls(
+            edges=[
+                SearchEdge(cursor=cursor, node=Image.of(hit.image), score=hit.score)
+                for cursor, hit in zip(hits.cursors, hits.hits, strict=True)
+            ],
+            page_info=PageInfo(
+                has_next_page=hits.has_next,
+                has_previous_page=hits.has_previous,
+                start_cursor=hits.cursors[0] if hits.cursors else None,
+                end_cursor=hits.cursors[-1] if hits.cursors else None,
+            ),
+            model=hits.model,
+            counter=counter,
+        )
 
 
 @strawberry.type(description="A word that a team puts on its images.")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Select, Uuid, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
@@ -26,7 +26,7 @@ from app.services import access, images, paging
 
 BY_NAME = paging.Keyset(
     "tag",
-    (paging.Key(Tag.name, lambda row: row.name, str), paging.Key(Tag.id, lambda row: row.id, UUID)),
+    (paging.Key(Tag.key, lambda row: row.key, str), paging.Key(Tag.id, lambda row: row.id, UUID)),
 )
 
 
@@ -75,7 +75,7 @@ async def taggings_by_image(
         .join(ImageTag, (ImageTag.team_id == Tag.team_id) & (ImageTag.tag_id == Tag.id))
         .where(ImageTag.image_id.in_(image_ids))
         .add_columns(ImageTag.image_id, ImageTag.tagged_by, ImageTag.tagged_at)
-        .order_by(Tag.name, Tag.id)
+        .order_by(Tag.key, Tag.id)
     )
     found: dict[UUID, list[Tagging]] = {one: [] for one in image_ids}
     for tag, image_id, tagged_by, tagged_at in await session.execute(query):
@@ -90,7 +90,7 @@ async def image_counts(session: AsyncSession, actor: Actor, ids: Sequence[UUID])
         .where(access.in_teams(DrawHead.team_id, actor.team_ids), DrawHead.tag_id.in_(ids))
         .group_by(DrawHead.tag_id)
     )
-    found = dict((await session.execute(query)).tuples().all())
+    found = dict((await session.execute(query)).all())
     return [int(found.get(one, 0)) for one in ids]
 
 
@@ -173,7 +173,9 @@ async def admissible(
 
     BAD_USER_INPUT for what is no name, and for a new one where the policy is CLOSED.
     """
-    by_key = {tag_key(name): name for name in _checked(names, field=field)}
+    by_key: dict[str, str] = {}
+    for name in _checked(names, field=field):
+        by_key.setdefault(tag_key(name), name)
     known = await _ids_by_key(session, team_id, by_key) if by_key else {}
     fresh = [name for key, name in by_key.items() if key not in known]
     if fresh:
@@ -183,7 +185,7 @@ async def admissible(
 
 async def _ids_by_key(session: AsyncSession, team_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
     query = select(Tag.key, Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 async def _refuse_if_closed(
@@ -291,7 +293,7 @@ async def merge(
             ImageTag.tagged_by,
             ImageTag.tagged_at,
         )
-        .distinct(ImageTag.image_id)
+        .ext(distinct_on(ImageTag.image_id))
         .where(ImageTag.team_id == target.team_id, ImageTag.tag_id.in_(gone))
         .order_by(ImageTag.image_id, ImageTag.tagged_at)
     )

@@ -49,7 +49,7 @@ async def emails_by_id(
         administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
         members = select(Membership.user_id).where(Membership.team_id.in_(administered))
         users = users.where((User.id == actor.user_id) | User.id.in_(members))
-    found = dict((await session.execute(users)).tuples().all())
+    found = dict((await session.execute(users)).all())
     return [found.get(one) for one in ids]
 
 

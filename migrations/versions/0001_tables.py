@@ -544,7 +544,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("team_id", "id", name=op.f("uq_tag_team_id_id")),
         sa.UniqueConstraint("team_id", "key", name=op.f("uq_tag_team_id_key")),
     )
-    op.create_index(op.f("ix_tag_team_id_name_id"), "tag", ["team_id", "name", "id"], unique=False)
     op.create_table(
         "collection_image",
         sa.Column("team_id", sa.Uuid(), nullable=False),
@@ -676,7 +675,6 @@ def downgrade() -> None:
     op.drop_index("ix_collection_image_page", table_name="collection_image")
     op.drop_index("ix_collection_image_image", table_name="collection_image")
     op.drop_table("collection_image")
-    op.drop_index(op.f("ix_tag_team_id_name_id"), table_name="tag")
     op.drop_table("tag")
     op.drop_index(op.f("ix_session_user_id"), table_name="session")
     op.drop_index(op.f("ix_session_expires_at"), table_name="session")

@@ -1,0 +1,133 @@
+"""The schema with everything real beneath it: PostgreSQL, a folder of objects, the decoder, the model."""
+
+import hashlib
+import io
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from PIL import Image as Picture
+
+from app.db.database import Database, counted_statements
+from app.domain import Actor
+from app.embedding import Embedder, embedder_from_name
+from app.graphql.context import Context
+from app.graphql.errors import shape
+from app.graphql.schema import Schema, build_schema
+from app.graphql.uploads import UploadedFile
+from app.imaging import Decoder
+from app.resources import Resources
+from app.settings import Settings
+from app.storage import FolderStorage
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return build_schema()
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    return embedder_from_name("builtin")
+
+
+@pytest.fixture
+async def resources(db: Database, embedder: Embedder, tmp_path: Path) -> AsyncIterator[Resources]:
+    settings = Settings(data_dir=tmp_path, secret_key="test")
+    settings.tmp_dir.mkdir()
+    decoder = Decoder(max_pixels=settings.max_image_pixels)
+    storage = FolderStorage(settings.objects_dir, settings.tmp_dir)
+    yield Resources(settings, db, storage, decoder, embedder)
+    await decoder.close()
+
+
+@dataclass
+class Answer:
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+
+    @property
+    def codes(self) -> list[str]:
+        return [error["extensions"]["code"] for error in self.errors]
+
+
+@dataclass
+class Client:
+    """Runs operations as an actor."""
+
+    schema: Schema
+    resources: Resources
+
+    async def ask(self, actor: Actor | None, query: str, /, **variables: Any) -> Answer:
+        context = Context(
+            resources=self.resources, actor=actor, request_id="test", base_url="http://test"
+        )
+        result = await self.schema.execute(query, variables, context_value=context)
+        return Answer(result.data, [shape(error, "test") for error in result.errors or []])
+
+    async def get(self, actor: Actor | None, query: str, /, **variables: Any) -> dict[str, Any]:
+        """The data of an operation that must not fail."""
+        answer = await self.ask(actor, query, **variables)
+        assert answer.errors == []
+        assert answer.data is not None
+        return answer.data
+
+    async def code(
+        self, actor: Actor | None, query: str, /, **variables: Any
+    ) -> tuple[str, str | None]:
+        """Code and field of the one error of an operation that must fail."""
+        answer = await self.ask(actor, query, **variables)
+        (error,) = answer.errors
+        return error["extensions"]["code"], error["extensions"].get("field")
+
+    async def statements(self, actor: Actor, query: str, /, **variables: Any) -> list[str]:
+        """The SQL of an operation, without what only serves transactions."""
+        with counted_statements(self.resources.db) as seen:
+            await self.get(actor, query, **variables)
+        return [one for one in seen if not one.lower().startswith(("begin", "commit", "rollback"))]
+
+    def file(
+        self, data: bytes, name: str = "picture.png", field: str = "input.file"
+    ) -> UploadedFile:
+        path = self.resources.settings.tmp_dir / uuid4().hex
+        path.write_bytes(data)
+        return UploadedFile(
+            path=path,
+            filename=name,
+            size=len(data),
+            sha256=hashlib.sha256(data).digest(),
+            field=field,
+        )
+
+
+@pytest.fixture
+def client(schema: Schema, resources: Resources) -> Client:
+    return Client(schema, resources)
+
+
+def png(seed: int = 0, size: tuple[int, int] = (40, 30)) -> bytes:
+    """A small picture; another seed, other bytes."""
+    picture = Picture.new("RGB", size, (seed % 256, seed // 256 % 256, 99))
+    picture.putpixel((seed % size[0], 0), (255, 255, 255))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def leftovers(resources: Resources) -> Callable[[], list[Path]]:
+    """The files that lie under objects/ and tmp/."""
+
+    def files() -> list[Path]:
+        settings = resources.settings
+        return [
+            path
+            for folder in (settings.objects_dir, settings.tmp_dir)
+            for path in folder.rglob("*")
+            if path.is_file()
+        ]
+
+    return files

@@ -1,0 +1,243 @@
+"""uploadImage and uploadImages: what is taken in, what is refused, and that refusal leaves nothing."""
+
+import asyncio
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Picture
+from sqlalchemy import func, select
+
+from app.db.database import Database
+from app.db.models import Collection, Image, ImageJob, Tag, Team
+from app.domain import Actor, Role, TagPolicy
+from tests import make
+from tests.graphql.conftest import Client, png
+
+UPLOAD = """
+mutation($input: UploadImageInput!) {
+  uploadImage(input: $input) {
+    created
+    image { id title filename format width height sizeBytes sha256 weight takenAt trashedAt thumbHash
+            tags { name } taggings { taggedBy { id } } collections { name } processing { status }
+            uploadedBy { id } }
+  }
+}
+"""
+MANY = """
+mutation($input: UploadImagesInput!) {
+  uploadImages(input: $input) {
+    __typename
+    ... on UploadImagePayload { created image { filename tags { name } } }
+    ... on UploadRejection { index filename code reason message }
+  }
+}
+"""
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Picture.radial_gradient("L").convert("RGB").resize((64, 48)).save(out, kind, **options)
+    return out.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+HUGE_PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(1000)))
+    + chunk(b"IEND", b"")
+)
+
+
+async def total(db: Database, table: Any, team_id: Any) -> int:
+    async with db.transaction() as session:
+        query = select(func.count()).select_from(table).where(table.team_id == team_id)
+        return await session.scalar(query) or 0
+
+
+async def upload(client: Client, actor: Actor, data: bytes, **given: Any) -> dict[str, Any]:
+    name = given.pop("name", "picture.png")
+    answer = await client.get(actor, UPLOAD, input={"file": client.file(data, name), **given})
+    payload: dict[str, Any] = answer["uploadImage"]
+    return payload
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "AVIF"])
+async def test_every_format_is_told_from_its_bytes(client: Client, db: Database, kind: str) -> None:
+    actor = await make.actor(db)
+
+    payload = await upload(client, actor, encoded(kind), name="../../holiday photo.bmp")
+
+    image = payload["image"]
+    assert payload["created"] is True
+    assert (image["format"], image["width"], image["height"]) == (kind, 64, 48)
+    assert (image["title"], image["filename"]) == ("holiday photo", "holiday photo.bmp")
+    assert image["processing"] == {"status": "PENDING"}
+    assert image["thumbHash"]
+    assert image["uploadedBy"] == {"id": str(actor.user_id)}
+
+
+async def test_orientation_and_date_come_from_exif(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    exif = Picture.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    exif.get_ifd(0x8769)[0x9011] = "+02:00"
+
+    image = (await upload(client, actor, encoded("JPEG", exif=exif)))["image"]
+
+    assert (image["width"], image["height"]) == (48, 64)
+    assert image["takenAt"] == "2024-05-06T05:08:09Z"
+
+
+async def test_what_is_said_is_kept(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    async with db.transaction() as session:
+        collection = Collection(team_id=actor.team_ids[0], name="Best")
+        session.add(collection)
+
+    image = (
+        await upload(
+            client,
+            actor,
+            png(1),
+            title=" A  title ",
+            tags=["Cat", "cat ", "Night sky"],
+            weight=2.5,
+            takenAt="2020-02-03T04:05:06+01:00",
+            collectionId=str(collection.id),
+        )
+    )["image"]
+
+    assert image["title"] == "A title"
+    assert [tag["name"] for tag in image["tags"]] == ["Cat", "Night sky"]
+    assert image["taggings"][0] == {"taggedBy": {"id": str(actor.user_id)}}
+    assert image["weight"] == 2.5
+    assert image["takenAt"] == "2020-02-03T03:05:06Z"
+    assert image["collections"] == [{"name": "Best"}]
+
+
+async def test_the_same_bytes_are_the_same_image(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    first = await upload(client, actor, png(2), tags=["a"])
+    image_id = first["image"]["id"]
+    await client.get(actor, "mutation($i:[ID!]!) { trashImages(ids: $i) { id } }", i=[image_id])
+
+    again = await upload(client, actor, png(2), tags=["b"])
+
+    assert again["created"] is False
+    assert again["image"]["id"] == image_id
+    assert again["image"]["trashedAt"] is None
+    assert [tag["name"] for tag in again["image"]["tags"]] == ["a", "b"]
+    other = await make.actor(db)
+    assert (await upload(client, other, png(2)))["created"] is True
+
+
+async def test_the_same_bytes_at_once_are_one_image(
+    client: Client, db: Database, leftovers: Callable[[], list[Path]]
+) -> None:
+    actor = await make.actor(db)
+
+    payloads = await asyncio.gather(*(upload(client, actor, png(3), tags=["x"]) for _ in range(8)))
+
+    assert len({payload["image"]["id"] for payload in payloads}) == 1
+    assert [payload["created"] for payload in payloads].count(True) == 1
+    assert await total(db, Image, actor.team_ids[0]) == 1
+    assert await total(db, ImageJob, actor.team_ids[0]) == 2
+    assert len([path for path in leftovers() if "objects" in path.parts]) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "reason"),
+    [
+        (b"", "BAD_USER_INPUT", "EMPTY_FILE"),
+        (b"just some text, named .jpg", "UNSUPPORTED_MEDIA_TYPE", "NOT_AN_IMAGE"),
+        (encoded("BMP"), "UNSUPPORTED_MEDIA_TYPE", "FORMAT_NOT_ALLOWED"),
+        (encoded("JPEG")[:300], "BAD_USER_INPUT", "TRUNCATED"),
+        (png(4, (300, 300))[:-40], "BAD_USER_INPUT", "TRUNCATED"),
+        (HUGE_PNG, "BAD_USER_INPUT", "TOO_MANY_PIXELS"),
+    ],
+)
+async def test_a_bad_file_is_refused_and_leaves_nothing(
+    client: Client,
+    db: Database,
+    leftovers: Callable[[], list[Path]],
+    data: bytes,
+    code: str,
+    reason: str,
+) -> None:
+    actor = await make.actor(db)
+    file = client.file(data, "photo.jpg")
+
+    answer = await client.ask(actor, UPLOAD, input={"file": file, "tags": ["fresh"]})
+
+    (error,) = answer.errors
+    assert error["extensions"]["reason"] == reason
+    assert error["extensions"]["field"] == "input.file"
+    assert error["extensions"]["code"] in (code, "PAYLOAD_TOO_LARGE")
+    for table in (Image, Tag, ImageJob):
+        assert await total(db, table, actor.team_ids[0]) == 0
+    file.path.unlink()
+    assert leftovers() == []
+
+
+async def test_each_of_many_files_stands_for_itself(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    files = [
+        client.file(png(5), "a.png", "input.files.0"),
+        client.file(b"text", "b.png", "input.files.1"),
+        client.file(png(6), "c.png", "input.files.2"),
+        client.file(png(5), "d.png", "input.files.3"),
+    ]
+
+    data = await client.get(actor, MANY, input={"files": files, "tags": ["all"]})
+
+    results = data["uploadImages"]
+    assert [one["__typename"] for one in results].count("UploadRejection") == 1
+    assert results[1]["reason"] == "NOT_AN_IMAGE"
+    assert (results[1]["index"], results[1]["filename"]) == (1, "b.png")
+    assert results[2]["image"] == {"filename": "c.png", "tags": [{"name": "all"}]}
+    assert {results[0]["created"], results[3]["created"]} == {True, False}
+    assert await total(db, Image, actor.team_ids[0]) == 2
+
+
+async def test_what_is_wrong_for_all_files_is_an_error_of_the_field(
+    client: Client, db: Database
+) -> None:
+    actor, viewer = await make.actor(db), await make.actor(db, role=Role.VIEWER)
+    file = client.file(png(8))
+
+    async def refused(who: Actor, **given: Any) -> tuple[str, str | None]:
+        return await client.code(who, MANY, input={"files": [file], **given})
+
+    assert await refused(actor, weight=-1) == ("BAD_USER_INPUT", "input.weight")
+    assert await refused(actor, tags=[""]) == ("BAD_USER_INPUT", "input.tags")
+    assert await refused(actor, tags=["x"] * 51) == ("BAD_USER_INPUT", "input.tags")
+    assert await refused(actor, files=[]) == ("BAD_USER_INPUT", "input.files")
+    assert await refused(viewer) == ("FORBIDDEN", None)
+
+
+async def test_a_closed_team_takes_its_own_tags_only(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("cat", "dog"))
+    async with db.transaction() as session:
+        (await session.get_one(Team, team_id)).tag_policy = TagPolicy.CLOSED
+    file = client.file(png(9))
+
+    answer = await client.ask(actor, UPLOAD, input={"file": file, "tags": ["cat", "horse"]})
+    taken = await client.get(actor, UPLOAD, input={"file": file, "tags": ["CAT"]})
+
+    (error,) = answer.errors
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"]["reason"] == "TAG_NOT_ALLOWED"
+    assert error["extensions"]["allowed"] == ["cat", "dog"]
+    assert taken["uploadImage"]["image"]["tags"] == [{"name": "cat"}]

@@ -1,0 +1,184 @@
+"""Teams, users, memberships and keys."""
+
+from datetime import UTC, datetime, timedelta
+
+from app.db.database import Database
+from app.domain import Actor, Role
+from app.services import api_keys
+from tests import make
+from tests.graphql.conftest import Client
+
+CREATE_KEY = """mutation($i: CreateApiKeyInput!) {
+  createApiKey(input: $i) { key apiKey { id name prefix role expiresAt revokedAt user { id } team { id } } }
+}"""
+CREATE_USER = """mutation($i: CreateUserInput!) {
+  createUser(input: $i) { user { id name email memberships { role team { id } } } passwordToken }
+}"""
+SET_MEMBERSHIP = "mutation($i: SetMembershipInput!) { setMembership(input: $i) { id role } }"
+REMOVE_MEMBERSHIP = "mutation($t: ID!, $u: ID!) { removeMembership(teamId: $t, userId: $u) }"
+
+
+async def test_the_viewer_and_their_team(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    await make.image(db, actor.team_ids[0], tags=("cat",), size_bytes=7)
+
+    data = await client.get(
+        actor,
+        """{ viewer { isOperator user { id email memberships { role } } apiKey { id } }
+             teams { totalCount nodes { name tagPolicy members { nodes { role user { name } } }
+                     stats { imageCount tagCount storedBytes processing { pending ready } }
+                     tags { nodes { name } } images { totalCount } apiKeys { totalCount } } } }""",
+    )
+
+    assert data["viewer"]["user"]["id"] == str(actor.user_id)
+    assert data["viewer"]["user"]["email"].endswith("@example.org")
+    assert data["viewer"]["apiKey"] is None
+    (team,) = data["teams"]["nodes"]
+    assert team["members"]["nodes"] == [{"role": "ADMIN", "user": {"name": "Ada"}}]
+    assert team["stats"] == {
+        "imageCount": 1,
+        "tagCount": 1,
+        "storedBytes": 7,
+        "processing": {"pending": 1, "ready": 0},
+    }
+
+
+async def test_emails_are_for_admins(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    viewer = await make.actor(db, admin.team_ids[0], Role.VIEWER)
+    query = "query($id: ID!) { user(id: $id) { email } }"
+
+    assert (await client.get(admin, query, id=str(viewer.user_id)))["user"]["email"]
+    assert (await client.get(viewer, query, id=str(admin.user_id)))["user"] == {"email": None}
+    assert (await client.get(viewer, query, id=str(viewer.user_id)))["user"]["email"]
+
+
+async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    given = {"teamId": str(actor.team_ids[0]), "name": "script", "role": "EDITOR"}
+
+    made = (await client.get(actor, CREATE_KEY, i=given))["createApiKey"]
+    async with db.transaction() as session:
+        holder = await api_keys.authenticate(session, made["key"])
+        wrong = await api_keys.authenticate(session, made["key"][:-1] + "!")
+        swapped = await api_keys.authenticate(session, api_keys.new_secret().text)
+    assert holder is not None
+    assert holder.roles == {actor.team_ids[0]: Role.EDITOR}
+    assert (wrong, swapped) == (None, None)
+    assert made["key"].startswith(made["apiKey"]["prefix"])
+    lifetime = datetime.fromisoformat(made["apiKey"]["expiresAt"]) - datetime.now(UTC)
+    assert timedelta(days=364) < lifetime <= timedelta(days=365)
+
+    revoke = "mutation($id: ID!) { revokeApiKey(id: $id) { revokedAt } }"
+    revoked = await client.get(actor, revoke, id=made["apiKey"]["id"])
+    async with db.transaction() as session:
+        assert await api_keys.authenticate(session, made["key"]) is None
+    assert revoked["revokeApiKey"]["revokedAt"]
+    assert await client.get(actor, revoke, id=made["apiKey"]["id"]) == revoked
+
+
+async def test_a_key_never_outranks_its_user(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    editor = await make.actor(db, team_id, Role.EDITOR)
+    given = {"teamId": str(team_id), "name": "k"}
+
+    too_much = await client.code(editor, CREATE_KEY, i={**given, "role": "ADMIN"})
+    for_other = await client.code(editor, CREATE_KEY, i={**given, "userId": str(admin.user_id)})
+    past = await client.code(editor, CREATE_KEY, i={**given, "expiresAt": "2020-01-01T00:00:00Z"})
+    made = await client.get(admin, CREATE_KEY, i={**given, "userId": str(editor.user_id)})
+    demote = {"teamId": str(team_id), "userId": str(editor.user_id), "role": "VIEWER"}
+    await client.get(admin, SET_MEMBERSHIP, i=demote)
+    async with db.transaction() as session:
+        holder = await api_keys.authenticate(session, made["createApiKey"]["key"])
+
+    assert too_much == ("FORBIDDEN", None)
+    assert for_other == ("FORBIDDEN", None)
+    assert past == ("BAD_USER_INPUT", "input.expiresAt")
+    assert made["createApiKey"]["apiKey"]["role"] == "EDITOR"
+    assert holder is not None
+    assert holder.roles == {team_id: Role.VIEWER}
+
+
+async def test_new_and_known_people_become_members(client: Client, db: Database) -> None:
+    admin, other = await make.actor(db), await make.actor(db)
+    given = {"email": f"{admin.user_id}@Example.org", "name": "Grace", "role": "VIEWER"}
+
+    made = await client.get(admin, CREATE_USER, i={**given, "teamId": str(admin.team_ids[0])})
+    known = await client.get(other, CREATE_USER, i={**given, "teamId": str(other.team_ids[0])})
+    again = await client.get(
+        other, CREATE_USER, i={**given, "teamId": str(other.team_ids[0]), "role": "ADMIN"}
+    )
+
+    assert made["createUser"]["passwordToken"]
+    assert made["createUser"]["user"]["email"] == given["email"].lower()
+    assert known["createUser"]["passwordToken"] is None
+    assert known["createUser"]["user"]["id"] == made["createUser"]["user"]["id"]
+    assert known["createUser"]["user"]["memberships"] == [
+        {"role": "VIEWER", "team": {"id": str(other.team_ids[0])}}
+    ]
+    assert again == known
+    bad = {**given, "email": "nobody", "teamId": str(admin.team_ids[0])}
+    assert await client.code(admin, CREATE_USER, i=bad) == ("BAD_USER_INPUT", "input.email")
+
+
+async def test_the_last_admin_stays(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    editor = await make.actor(db, team_id, Role.EDITOR)
+    me = {"teamId": str(team_id), "userId": str(admin.user_id)}
+
+    demoted = await client.code(admin, SET_MEMBERSHIP, i={**me, "role": "EDITOR"})
+    removed = await client.code(admin, REMOVE_MEMBERSHIP, t=me["teamId"], u=me["userId"])
+    await client.get(editor, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+    gone = await client.code(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+
+    assert demoted == removed == ("CONFLICT", "userId")
+    assert gone == ("NOT_FOUND", None)
+
+
+async def test_teams_are_made_and_changed(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    viewer = await make.actor(db, admin.team_ids[0], Role.VIEWER)
+    create = "mutation($i: CreateTeamInput!) { createTeam(input: $i) { id slug tagPolicy } }"
+    update = "mutation($i: UpdateTeamInput!) { updateTeam(input: $i) { name tagPolicy } }"
+    slug = f"s-{str(admin.user_id)[-12:]}"
+
+    made = await client.get(admin, create, i={"name": "Zoë & Co", "slug": slug})
+    unnamed = await client.get(admin, create, i={"name": "Zoë & Co"})
+    taken = await client.code(admin, create, i={"name": "x", "slug": slug})
+    bad = await client.code(admin, create, i={"name": "x", "slug": "Not A Slug"})
+    refused = await client.code(viewer, create, i={"name": "x"})
+    changed = await client.get(
+        admin, update, i={"id": str(admin.team_ids[0]), "tagPolicy": "CLOSED"}
+    )
+
+    assert made["createTeam"]["slug"] == slug
+    assert unnamed["createTeam"]["slug"].startswith("zoe-co-")
+    assert taken == ("CONFLICT", "input.slug")
+    assert bad == ("BAD_USER_INPUT", "input.slug")
+    assert refused == ("FORBIDDEN", None)
+    assert changed["updateTeam"] == {"name": "Team", "tagPolicy": "CLOSED"}
+
+
+async def test_an_operator_administers_without_seeing_pictures(
+    client: Client, db: Database
+) -> None:
+    member = await make.actor(db)
+    await make.image(db, member.team_ids[0], tags=("secret",))
+    own = await make.actor(db)
+    operator = Actor(user_id=own.user_id, roles=own.roles, is_operator=True)
+    team = "query($id: ID!) { team(id: $id) { name images { totalCount } tags { totalCount } } }"
+
+    seen = await client.get(operator, team, id=str(member.team_ids[0]))
+    renamed = await client.get(
+        operator,
+        "mutation($i: UpdateTeamInput!) { updateTeam(input: $i) { name } }",
+        i={"id": str(member.team_ids[0]), "name": "New"},
+    )
+
+    assert seen["team"]["images"] == {"totalCount": 0}
+    assert seen["team"]["tags"] == {"totalCount": 0}
+    assert renamed["updateTeam"] == {"name": "New"}

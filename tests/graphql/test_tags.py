@@ -1,0 +1,142 @@
+"""Tags and collections: putting on, taking off, renaming, merging; names without regard to case."""
+
+from typing import Any
+
+from app.db.database import Database
+from app.domain import Role
+from tests import make
+from tests.graphql.conftest import Client
+
+ADD = "mutation($i:[ID!]!,$t:[String!]!) { addTags(imageIds: $i, tags: $t) { id tags { name } } }"
+REMOVE = (
+    "mutation($i:[ID!]!,$t:[String!]!) { removeTags(imageIds: $i, tags: $t) { tags { name } } }"
+)
+SET = "mutation($i:ID!,$t:[String!]!) { setTags(imageId: $i, tags: $t) { tags { name } } }"
+COUNTS = "{ tags { nodes { id name imageCount images { totalCount } } totalCount } }"
+
+
+def names(image: dict[str, Any]) -> list[str]:
+    return [tag["name"] for tag in image["tags"]]
+
+
+async def test_tags_are_put_on_taken_off_and_set(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    image_ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(2)]
+
+    added = await client.get(actor, ADD, i=image_ids, t=["Cat", " cat", "Über  mich"])
+    again = await client.get(actor, ADD, i=image_ids[:1], t=["CAT"])
+    removed = await client.get(actor, REMOVE, i=image_ids, t=["cat", "unknown"])
+    made = await client.get(actor, SET, i=image_ids[0], t=["dog", "über mich"])
+    cleared = await client.get(actor, SET, i=image_ids[1], t=[])
+
+    assert [len(names(image)) for image in added["addTags"]] == [2, 2]
+    assert added["addTags"][0]["id"] == image_ids[0]
+    assert len(names(again["addTags"][0])) == 2
+    assert [names(image) for image in removed["removeTags"]] == [["Über mich"]] * 2
+    assert names(made["setTags"]) == ["dog", "Über mich"]
+    assert names(cleared["setTags"]) == []
+
+
+async def test_counts_follow_images(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    for weight in (0, 1, 2):
+        await make.image(db, team_id, tags=("cat",), weight=weight)
+    trashed = str(await make.image(db, team_id, tags=("cat", "dog")))
+    await client.get(actor, "mutation($i:[ID!]!) { trashImages(ids: $i) { id } }", i=[trashed])
+
+    tags = (await client.get(actor, COUNTS))["tags"]
+
+    assert tags["totalCount"] == 2
+    assert [
+        (tag["name"], tag["imageCount"], tag["images"]["totalCount"]) for tag in tags["nodes"]
+    ] == [("cat", 3, 3), ("dog", 0, 0)]
+
+
+async def test_rename_merge_and_delete(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("kitty", "cat"))
+    await make.image(db, team_id, tags=("kitten",))
+    tags = {tag["name"]: tag["id"] for tag in (await client.get(actor, COUNTS))["tags"]["nodes"]}
+    rename = "mutation($i:ID!,$n:String!) { renameTag(id: $i, name: $n) { name } }"
+    merge = (
+        "mutation($s:[ID!]!,$t:ID!) { mergeTags(sourceIds: $s, targetId: $t) { name imageCount } }"
+    )
+
+    clash = await client.code(actor, rename, i=tags["cat"], n="KITTY")
+    merged = await client.get(actor, merge, s=[tags["kitty"], tags["kitten"]], t=tags["cat"])
+    renamed = await client.get(actor, rename, i=tags["cat"], n="Cat")
+    into_itself = await client.code(actor, merge, s=[tags["cat"]], t=tags["cat"])
+    gone = await client.get(actor, "mutation($i:ID!) { deleteTag(id: $i) }", i=tags["cat"])
+
+    assert clash == ("CONFLICT", "name")
+    assert merged["mergeTags"] == {"name": "cat", "imageCount": 2}
+    assert renamed["renameTag"] == {"name": "Cat"}
+    assert into_itself == ("BAD_USER_INPUT", "sourceIds")
+    assert gone["deleteTag"] == tags["cat"]
+    assert (await client.get(actor, COUNTS))["tags"]["nodes"] == []
+
+
+async def test_names_are_checked(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    image_id = str(await make.image(db, actor.team_ids[0]))
+
+    for bad in (["", "x"], ["x" * 101], ["tab\u0007bell"], ["x"] * 51):
+        assert await client.code(actor, ADD, i=[image_id], t=bad) == ("BAD_USER_INPUT", "tags")
+
+
+async def test_a_viewer_reads_only(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    viewer = await make.actor(db, admin.team_ids[0], Role.VIEWER)
+    image_id = str(await make.image(db, admin.team_ids[0], tags=("cat",)))
+
+    assert await client.code(viewer, ADD, i=[image_id], t=["x"]) == ("FORBIDDEN", None)
+    assert len((await client.get(viewer, COUNTS))["tags"]["nodes"]) == 1
+
+
+async def test_tags_are_found_by_name_and_part(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    await make.image(db, actor.team_ids[0], tags=("Night sky", "night_life", "day"))
+    query = (
+        "query($n:String!,$s:String) { tag(name: $n) { name } tags(search: $s) { nodes { name } } }"
+    )
+
+    data = await client.get(actor, query, n="NIGHT  SKY", s="night_")
+
+    assert data["tag"] == {"name": "Night sky"}
+    assert data["tags"]["nodes"] == [{"name": "night_life"}]
+
+
+async def test_collections_from_end_to_end(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    image_ids = [str(await make.image(db, team_id)) for _ in range(3)]
+    made = await client.get(
+        actor,
+        "mutation($i:CreateCollectionInput!) { createCollection(input: $i) { id description } }",
+        i={"teamId": str(team_id), "name": "Best"},
+    )
+    collection_id = made["createCollection"]["id"]
+    add = """mutation($c:ID!,$i:[ID!]!) {
+      addToCollection(collectionId: $c, imageIds: $i) { images { totalCount nodes { collections { name } } } }
+    }"""
+    remove = """mutation($c:ID!,$i:[ID!]!) {
+      removeFromCollection(collectionId: $c, imageIds: $i) { images { totalCount } }
+    }"""
+    update = (
+        "mutation($i:UpdateCollectionInput!) { updateCollection(input: $i) { name description } }"
+    )
+
+    added = await client.get(actor, add, c=collection_id, i=image_ids)
+    removed = await client.get(actor, remove, c=collection_id, i=image_ids[:1])
+    updated = await client.get(actor, update, i={"id": collection_id, "description": "So good"})
+    gone = await client.get(actor, "mutation($i:ID!) { deleteCollection(id: $i) }", i=collection_id)
+    left = await client.get(actor, "{ images { totalCount } collections { totalCount } }")
+
+    assert added["addToCollection"]["images"]["totalCount"] == 3
+    assert added["addToCollection"]["images"]["nodes"][0] == {"collections": [{"name": "Best"}]}
+    assert removed["removeFromCollection"]["images"]["totalCount"] == 2
+    assert updated["updateCollection"] == {"name": "Best", "description": "So good"}
+    assert gone["deleteCollection"] == collection_id
+    assert left == {"images": {"totalCount": 3}, "collections": {"totalCount": 0}}
