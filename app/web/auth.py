@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,8 +37,9 @@ class Identity:
 class Authenticator:
     """Looks keys up, and remembers the good ones for CACHE_SECONDS by their hash."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._db = db
+        self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
 
     async def identify(self, headers: Headers) -> Identity:
@@ -51,14 +53,14 @@ class Authenticator:
     async def _actor(self, key: str) -> Actor:
         digest = hashlib.sha256(key.encode()).digest()
         found = self._known.get(digest)
-        if found is not None and found[0] > time.monotonic():
+        if found is not None and found[0] > self._clock():
             return found[1]
         async with self._db.transaction() as session:
             actor = await api_keys.authenticate(session, key)
         if actor is None:
             self._known.pop(digest, None)
             raise unauthenticated("The API key is unknown, was revoked or has expired.")
-        self._known[digest] = (time.monotonic() + CACHE_SECONDS, actor)
+        self._known[digest] = (self._clock() + CACHE_SECONDS, actor)
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_ENTRIES:
             self._known.popitem(last=False)

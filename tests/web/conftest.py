@@ -1,10 +1,14 @@
 """The edge alone, with a schema that only echoes: what HTTP does is tested apart from what the product does."""
 
 import asyncio
+import hashlib
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -24,7 +28,10 @@ from app.settings import Settings
 from app.storage import FolderStorage
 from app.web import problems
 from app.web.auth import Authenticator
+from app.web.draws import Draws
 from app.web.graphql import Endpoint
+from app.web.health import Readiness
+from app.web.media import Media
 from app.web.middleware import stack
 from tests import make
 from tests.web import echo
@@ -38,7 +45,7 @@ class Member:
 
     actor: Actor
     key: str
-    team_id: object
+    team_id: UUID
 
     @property
     def headers(self) -> dict[str, str]:
@@ -71,12 +78,32 @@ async def resources(db: Database, settings: Settings) -> AsyncIterator[Resources
     await storage.close()
 
 
+class Clock:
+    """Monotonic seconds that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def app(resources: Resources) -> Starlette:
-    authenticator = Authenticator(resources.db)
+def clock() -> Clock:
+    return Clock()
+
+
+def app_on(resources: Resources, clock: Clock) -> Starlette:
+    """Every route but those of the product's own schema, and without the worker."""
+    authenticator = Authenticator(resources.db, clock=clock)
     endpoint = Endpoint(resources, echo.build(), authenticator=authenticator)
     return Starlette(
-        routes=[Route("/graphql", endpoint)],
+        routes=[
+            Route("/graphql", endpoint),
+            Route("/images/{id}/{variant}", Media(resources).get),
+            Route("/random", Draws(resources, authenticator).get),
+            Route("/readyz", Readiness(resources).get),
+        ],
         middleware=stack(resources.settings),
         exception_handlers={
             AppError: problems.on_error,
@@ -86,16 +113,53 @@ def app(resources: Resources) -> Starlette:
     )
 
 
+def client_on(app: Starlette) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
+
+
+@pytest.fixture
+def app(resources: Resources, clock: Clock) -> Starlette:
+    return app_on(resources, clock)
+
+
 @pytest.fixture
 async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+    async with client_on(app) as client:
         yield client
 
 
 @pytest.fixture
 async def member(db: Database) -> Member:
     return await new_member(db)
+
+
+async def stored_image(
+    resources: Resources,
+    team_id: UUID,
+    content: bytes,
+    *,
+    tags: tuple[str, ...] = (),
+    **columns: Any,
+) -> UUID:
+    """An image whose bytes really lie in storage."""
+    key = f"t/{team_id}/{secrets.token_hex(8)}"
+    await put(resources, key, content)
+    return await make.image(
+        resources.db,
+        team_id,
+        tags=tags,
+        object_key=key,
+        sha256=hashlib.sha256(content).digest(),
+        size_bytes=len(content),
+        **columns,
+    )
+
+
+async def put(resources: Resources, key: str, content: bytes) -> None:
+    path = resources.settings.data_dir / secrets.token_hex(8)
+    path.write_bytes(content)
+    await resources.storage.put(key, path, size=len(content))
+    path.unlink()
 
 
 async def new_member(db: Database, role: Role = Role.ADMIN) -> Member:
@@ -118,7 +182,11 @@ async def server(app: Starlette) -> AsyncIterator[str]:
     """The same application behind a real uvicorn on a free port of this machine; its base address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            app, log_level="warning", proxy_headers=False, lifespan="off", http="httptools"
+            app,
+            log_level="warning",
+            proxy_headers=False,
+            lifespan="off",
+            timeout_graceful_shutdown=0,
         )
         running = uvicorn.Server(config)
         task = asyncio.create_task(running.serve(sockets=[listening]))

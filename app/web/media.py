@@ -1,0 +1,92 @@
+"""GET /images/{id}/{variant}: an image's bytes under a signed address."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.db.models import Image
+from app.domain import parse_id
+from app.errors import AppError, ErrorCode, forbidden, not_found
+from app.resources import Resources
+from app.services import addresses, api_keys, images
+from app.services.addresses import Claim, Variant
+from app.web import ranges, streams
+from app.web.problems import Refusal
+from app.web.ranges import Span
+from app.web.streams import Content
+
+THUMBNAIL_RETRY_SECONDS: Final = 2
+
+
+class Media:
+    """The signature says for whom an address was made; their access is checked again at each use."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._key = resources.settings.signing_key
+
+    async def get(self, request: Request) -> Response:
+        """200, 206, 304, 416. 404 for a wrong signature as for an image that is gone; 403 once it has expired."""
+        now = time.time()
+        image_id = parse_id(request.path_params["id"])
+        try:
+            variant = Variant(request.path_params["variant"])
+        except ValueError:
+            raise not_found("Image") from None
+        token = request.query_params.get("token", "")
+        claim = addresses.verify(self._key, image_id=image_id, variant=variant, token=token)
+        if claim is None:
+            raise not_found("Image")
+        if claim.expired(now):
+            raise forbidden("This address has expired: ask for a new one.")
+        content = _content(await self._image(claim, image_id), variant)
+        max_age = max(int(claim.expires_at - now), 0)
+        return await self._send(request, content, {"cache-control": f"private, max-age={max_age}"})
+
+    async def _image(self, claim: Claim, image_id: UUID) -> Image:
+        async with self._resources.db.transaction() as session:
+            actor = await api_keys.actor_of(session, claim.api_key_id) if claim.api_key_id else None
+            image = await images.for_download(session, actor, image_id) if actor else None
+        if image is None:
+            raise not_found("Image")
+        return image
+
+    async def _send(
+        self, request: Request, content: Content, headers: Mapping[str, str]
+    ) -> Response:
+        if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
+            return Response(status_code=304, headers={"etag": content.etag, **headers})
+        if request.method == "HEAD":
+            length = {"content-length": str(content.size)}
+            own = streams.facts(content) | length | dict(headers)
+            return Response(headers=own, media_type=content.media_type)
+        part = _part(request, content)
+        return await streams.response(self._resources.storage, content, headers, part=part)
+
+
+def _content(image: Image, variant: Variant) -> Content:
+    """NOT_FOUND with Retry-After for a derivative that the worker has yet to make."""
+    if variant.thumbnail is None:
+        return streams.original(image)
+    content = streams.thumbnail(image, variant.thumbnail)
+    if content is None:
+        retry = {"retry-after": str(THUMBNAIL_RETRY_SECONDS)}
+        raise Refusal(not_found("Thumbnail"), headers=retry)
+    return content
+
+
+def _part(request: Request, content: Content) -> Span | None:
+    if not ranges.range_counts(request.headers.get("if-range"), content.etag):
+        return None
+    try:
+        return ranges.span(request.headers.get("range"), content.size)
+    except ranges.Unsatisfiable:
+        raise Refusal(
+            AppError(ErrorCode.BAD_USER_INPUT, "The range begins behind the end of the image."),
+            status=416,
+            headers={"content-range": f"bytes */{content.size}"},
+        ) from None

@@ -1,0 +1,104 @@
+"""Keys in headers: which are read, what a wrong one gets, and for how long a good one is remembered."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from app.db.database import Database, counted_statements
+from app.db.models import ApiKey
+from app.resources import Resources
+from app.web import auth
+from tests.web.conftest import Clock, Member, app_on, client_on
+
+VIEWER = {"query": "{ viewer }"}
+
+
+async def asked(client: httpx.AsyncClient, headers: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.post("/graphql", json=VIEWER, headers=headers)).json()
+    return found
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer KEY"},
+        {"authorization": "bearer  KEY "},
+        {"X-API-Key": "KEY"},
+        {"X-API-Key": "KEY", "Authorization": "Bearer KEY"},
+    ],
+)
+async def test_key_is_read_from_either_header(
+    client: httpx.AsyncClient, member: Member, headers: dict[str, str]
+) -> None:
+    own = {name: value.replace("KEY", member.key) for name, value in headers.items()}
+    assert await asked(client, own) == {"data": {"viewer": str(member.actor.user_id)}}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": ""},
+        {"Authorization": "Basic YTpi"},
+        {"Authorization": "KEY"},
+        {"Authorization": "Bearer KEYx"},
+        {"Authorization": "Bearer pic_nobody_x"},
+        {"Authorization": "Bearer " + "x" * 5_000},
+        {"X-API-Key": ""},
+        {"X-API-Key": "KEY", "Authorization": "Bearer other"},
+        {"X-API-Key": "KEY", "Authorization": "Basic YTpi"},
+    ],
+)
+async def test_anything_else_is_no_actor(
+    client: httpx.AsyncClient, member: Member, headers: dict[str, str]
+) -> None:
+    own = {name: value.replace("KEY", member.key) for name, value in headers.items()}
+    (error,) = (await asked(client, own))["errors"]
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    assert member.key not in str(error)
+
+
+async def test_key_in_latin_1_is_no_crash(client: httpx.AsyncClient) -> None:
+    (error,) = (await asked(client, [(b"X-API-Key", b"\xe4\xff")]))["errors"]
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_good_key_is_looked_up_once_in_a_while(
+    client: httpx.AsyncClient, db: Database, member: Member, clock: Clock
+) -> None:
+    with counted_statements(db) as seen:
+        for _ in range(5):
+            assert "data" in await asked(client, member.headers)
+        assert len([one for one in seen if "FROM api_key" in one]) == 1
+        clock.now += auth.CACHE_SECONDS
+        assert "data" in await asked(client, member.headers)
+        assert len([one for one in seen if "FROM api_key" in one]) == 2
+
+
+async def test_revoked_key_ends_with_the_cache(
+    client: httpx.AsyncClient, db: Database, member: Member, clock: Clock
+) -> None:
+    assert "data" in await asked(client, member.headers)
+    async with db.transaction() as session:
+        await session.execute(
+            update(ApiKey)
+            .where(ApiKey.user_id == member.actor.user_id)
+            .values(revoked_at=ApiKey.created_at)
+        )
+    clock.now += auth.CACHE_SECONDS
+    assert "errors" in await asked(client, member.headers)
+    assert auth.CACHE_SECONDS <= 5
+
+
+async def test_database_that_is_away_is_told_apart_from_a_wrong_key(
+    resources: Resources, member: Member, clock: Clock
+) -> None:
+    away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    async with client_on(app_on(replace(resources, db=away), clock)) as client:
+        (error,) = (await asked(client, member.headers))["errors"]
+    assert error["extensions"]["code"] == "UNAVAILABLE"

@@ -1,0 +1,68 @@
+"""GET /random: the bytes of one draw."""
+
+import httpx
+import pytest
+
+from app.resources import Resources
+from tests.web.conftest import Member, stored_image
+
+
+def code(response: httpx.Response) -> str:
+    (error,) = response.json()["errors"]
+    found: str = error["extensions"]["code"]
+    return found
+
+
+async def test_draw_answers_bytes_and_says_whose(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    cat = await stored_image(resources, member.team_id, b"cat", tags=("cat", "pet"))
+    await stored_image(resources, member.team_id, b"dog", tags=("dog", "pet"))
+    for labels in ("label=cat", "label=CAT", "label=cat&label=pet"):
+        response = await client.get(f"/random?{labels}", headers=member.headers)
+        assert response.status_code == 200, response.text
+        assert response.content == b"cat"
+        assert response.headers["x-image-id"] == str(cat)
+        assert response.headers["content-type"] == "image/jpeg"
+        assert response.headers["cache-control"] == "private, no-store"
+        assert response.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    drawn = {(await client.get("/random", headers=member.headers)).content for _ in range(40)}
+    assert drawn == {b"cat", b"dog"}
+
+
+async def test_draw_needs_a_key(client: httpx.AsyncClient) -> None:
+    for headers in ({}, {"X-API-Key": "wrong"}):
+        response = await client.get("/random", headers=headers)
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert code(response) == "UNAUTHENTICATED"
+
+
+async def test_label_that_no_team_knows(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    await stored_image(resources, member.team_id, b"cat", tags=("cat",))
+    for labels in ("label=unicorn", "label=cat&label=unicorn", "label=", "label=%00"):
+        response = await client.get(f"/random?{labels}", headers=member.headers)
+        assert response.status_code == 400
+        assert code(response) == "BAD_USER_INPUT"
+    many = "&".join(["label=cat"] * 51)
+    assert (await client.get(f"/random?{many}", headers=member.headers)).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["", "?label=cat", "?label=cat&label=dog"])
+async def test_nothing_to_draw(
+    client: httpx.AsyncClient, resources: Resources, member: Member, query: str
+) -> None:
+    await stored_image(resources, member.team_id, b"cat", tags=("cat",), weight=0)
+    await stored_image(resources, member.team_id, b"dog", tags=("dog",), weight=0)
+    response = await client.get(f"/random{query}", headers=member.headers)
+    assert response.status_code == 404
+    assert code(response) == "NOT_FOUND"
+
+
+async def test_labels_of_others_are_unknown(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    from_another = await client.get("/random?label=cat", headers=member.headers)
+    assert from_another.status_code == 400
