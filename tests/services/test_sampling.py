@@ -1,0 +1,293 @@
+"""Draws are exactly proportional, with any filter, and never show what must not be drawn.
+
+Chi-square at 99.9 %: a fair draw fails it once in 1,000 times, so a sample that fails is taken once
+more; a fair draw fails both once in a million.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text, update
+
+from app.db.database import Database, counted_statements
+from app.db.models import Image, Tag
+from app.domain import (
+    MICRO,
+    NO_ID,
+    Actor,
+    DateTimeRange,
+    ImageFilter,
+    ImageState,
+    IntRange,
+    Role,
+    TagFilter,
+)
+from app.errors import AppError, ErrorCode
+from app.services import sampling
+from tests import make
+
+CRITICAL = {2: 13.816, 3: 16.266, 5: 20.515, 9: 27.877}
+"""Upper 0.1 % points by degrees of freedom: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4."""
+WEIGHTS = (0.5, 1, 2, 3, 5, 8)
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+IN_2024 = DateTimeRange(NEW_YEAR, NEW_YEAR.replace(year=2025))
+SEA = TagFilter(all=("sea",))
+
+Sample = Callable[[], Awaitable[Counter[Hashable]]]
+
+
+def chi_square(seen: Counter[Hashable], weights: Mapping[Hashable, float]) -> float:
+    """Pearson's statistic of the counts against these relative probabilities."""
+    scale = seen.total() / sum(weights.values())
+    return sum(
+        (seen[one] - weight * scale) ** 2 / (weight * scale) for one, weight in weights.items()
+    )
+
+
+async def assert_fair(sample: Sample, weights: Mapping[Hashable, float]) -> None:
+    bound = CRITICAL[len(weights) - 1]
+    worst = []
+    for _ in range(2):
+        seen = await sample()
+        assert seen.keys() <= weights.keys()
+        worst.append(chi_square(seen, weights))
+        if worst[-1] < bound:
+            return
+    raise AssertionError(f"chi-square {worst}, bound {bound}")
+
+
+async def library(db: Database, actor: Actor) -> dict[Hashable, float]:
+    """Six images of tag "sea" of 2024 by weight, in lists with holes, among others that do not match."""
+    (team_id,) = actor.team_ids
+    day = NEW_YEAR + timedelta(days=100)
+    ids = [
+        await make.image(db, team_id, tags=("sea",), weight=weight + 4, created_at=day)
+        for weight in WEIGHTS
+    ]
+    await make.image(db, team_id, tags=("sea",), weight=0, created_at=day)
+    await make.image(
+        db, team_id, tags=("sea",), weight=9, created_at=day, trashed_at=datetime.now(UTC)
+    )
+    await make.image(db, team_id, tags=("sea",), weight=9, created_at=day, state=ImageState.PENDING)
+    await make.image(db, team_id, tags=("sea",), weight=6, created_at=IN_2024.end)
+    await make.image(db, team_id, tags=("sun",), weight=6, created_at=day)
+    await make.image(db, await make.team(db), tags=("sea",), weight=6, created_at=day)
+    async with db.transaction() as session:
+        for image_id, weight in zip(ids, WEIGHTS, strict=True):
+            await session.execute(
+                update(Image).where(Image.id == image_id).values(weight=round(weight * MICRO))
+            )
+    return dict(zip(ids, WEIGHTS, strict=True))
+
+
+def bulk(db: Database, team_id: UUID, tag_id: UUID, wanted: str, darts: int) -> Sample:
+    """Darts in one statement, of which those that match are counted: at least 60,000."""
+
+    async def sample() -> Counter[Hashable]:
+        async with db.transaction() as session:
+            rows = await session.execute(
+                text(
+                    "select i.id, count(*) from draw_many(array[:team]::uuid[], array[:tag]::uuid[],"
+                    f" :darts) as hit (id) join image i on i.id = hit.id where {wanted} group by i.id"
+                ),
+                {"team": team_id, "tag": tag_id, "darts": darts},
+            )
+            seen: Counter[Hashable] = Counter(dict(rows.all()))
+        assert seen.total() >= 60_000
+        return seen
+
+    return sample
+
+
+def served(
+    db: Database, actor: Actor, wanted: ImageFilter, times: int, *, count: int = 1
+) -> Sample:
+    """What the service draws: ids for a count of 1, tuples of ids for more."""
+
+    async def sample() -> Counter[Hashable]:
+        seen: Counter[Hashable] = Counter()
+        async with db.transaction() as session:
+            for _ in range(times):
+                ids = tuple(
+                    image.id for image in await sampling.draw(session, actor, wanted, count=count)
+                )
+                seen[ids[0] if count == 1 else ids] += 1
+        return seen
+
+    return sample
+
+
+async def tag_of(db: Database, team_id: UUID, key: str) -> UUID:
+    async with db.transaction() as session:
+        query = select(Tag.id).where(Tag.team_id == team_id, Tag.key == key)
+        return (await session.scalars(query)).one()
+
+
+async def test_sixty_thousand_draws_follow_six_weights(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids = [await make.image(db, team_id, tags=("sea",), weight=weight) for weight in WEIGHTS]
+    await make.image(db, team_id, weight=0)
+    weights: dict[Hashable, float] = dict(zip(ids, WEIGHTS, strict=True))
+
+    await assert_fair(bulk(db, team_id, NO_ID, "true", 60_000), weights)
+    await assert_fair(served(db, actor, ImageFilter(), 1_000), weights)
+
+
+async def test_sixty_thousand_draws_with_tag_and_dates(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    weights = await library(db, actor)
+    sea = await tag_of(db, team_id, "sea")
+    wanted = ImageFilter(tags=SEA, created_at=IN_2024)
+
+    in_2024 = "i.created_at >= '2024-01-01Z' and i.created_at < '2025-01-01Z'"
+    await assert_fair(bulk(db, team_id, sea, in_2024, 100_000), weights)
+    await assert_fair(served(db, actor, wanted, 1_000), weights)
+
+
+async def test_filtered_draws_of_a_long_list(db: Database) -> None:
+    """Long enough that darts come first: a seventh of the weight matches, so that some draws take a scan."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await fill(db, team_id, 3_000, weight=0.05)
+    weights: dict[Hashable, float] = {
+        await make.image(db, team_id, weight=weight, width=99): weight for weight in WEIGHTS
+    }
+    wanted = ImageFilter(width=IntRange(99, 99))
+    with counted_statements(db) as seen:
+        await assert_fair(served(db, actor, wanted, 500), weights)
+    assert sum("draw_many" in one for one in seen) >= 500
+    assert any("ln(" in one for one in seen)
+
+
+async def fill(db: Database, team_id: UUID, count: int, *, weight: float) -> None:
+    """Many images in one statement."""
+    async with db.transaction() as session:
+        await session.execute(
+            text(
+                "insert into image (team_id, state, object_key, sha256, size_bytes, format, width,"
+                " height, weight) select :team, 'STORED', 'k', int4send(nth), 1, 'JPEG', 1, 1, :weight"
+                " from generate_series(1, :count) nth"
+            ),
+            {"team": team_id, "count": count, "weight": round(weight * MICRO)},
+        )
+
+
+@pytest.mark.parametrize("by", ["darts and scan", "scan"])
+async def test_draws_without_replacement(db: Database, by: str) -> None:
+    """Weights so uneven that every fourth pair begins with a dart and ends with a scan."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    weights = {await make.image(db, team_id, weight=weight): weight for weight in (20, 2, 1)}
+    wanted = ImageFilter(ids=tuple(weights) if by == "scan" else None)
+    pairs: dict[Hashable, float] = {
+        (one, two): weights[one] / 23 * weights[two] / (23 - weights[one])
+        for one, two in permutations(weights, 2)
+    }
+    await assert_fair(served(db, actor, wanted, 1_500, count=2), pairs)
+
+
+async def test_teams_are_drawn_by_their_weight(db: Database) -> None:
+    one, two = await make.team(db), await make.team(db)
+    actor = Actor(user_id=await make.user(db), roles={one: Role.VIEWER, two: Role.VIEWER})
+    weights: dict[Hashable, float] = {
+        await make.image(db, team, tags=("sea",), weight=weight): weight
+        for team, weight in ((one, 1), (one, 2), (two, 4))
+    }
+    await make.image(db, two, tags=("sun",), weight=9)
+    await assert_fair(served(db, actor, ImageFilter(tags=SEA), 600), weights)
+    for team in (one, two):
+        await fill(db, team, 1_500, weight=0.001)
+    wanted = ImageFilter(width=IntRange(640, 640), tags=TagFilter(none=("sun",)))
+    await assert_fair(served(db, actor, wanted, 300), weights)
+
+
+async def test_two_tags(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    weights: dict[Hashable, float] = {
+        await make.image(db, team_id, tags=("sea", "sun"), weight=weight): weight
+        for weight in (1, 2, 3)
+    }
+    await make.image(db, team_id, tags=("sea",), weight=50)
+    await make.image(db, team_id, tags=("sun",), weight=5)
+    await assert_fair(
+        served(db, actor, ImageFilter(tags=TagFilter(all=("sea", "sun"))), 300), weights
+    )
+
+
+async def test_what_is_never_drawn(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    trashed = await make.image(db, team_id, trashed_at=datetime.now(UTC))
+    other = await make.image(db, await make.team(db))
+    none = await make.image(db, team_id, weight=0)
+    for wanted in (
+        ImageFilter(),
+        ImageFilter(trashed=True),
+        ImageFilter(trashed=None),
+        ImageFilter(ids=(trashed, other, none)),
+        ImageFilter(width=IntRange(1, None), trashed=None),
+        ImageFilter(tags=SEA),
+        ImageFilter(team_id=NO_ID),
+    ):
+        async with db.transaction() as session:
+            assert await sampling.draw(session, actor, wanted, count=100) == []
+
+
+async def test_fewer_where_fewer_match(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids = {await make.image(db, team_id, tags=("sea",), weight=weight) for weight in (1, 100, 1e6)}
+    for wanted in (ImageFilter(), ImageFilter(tags=SEA), ImageFilter(height=IntRange(480, 480))):
+        async with db.transaction() as session:
+            drawn = await sampling.draw(session, actor, wanted, count=5)
+        assert len(drawn) == 3
+        assert {image.id for image in drawn} == ids
+
+
+@pytest.mark.parametrize("count", [-1, 0, 101])
+async def test_the_count_has_limits(db: Database, count: int) -> None:
+    actor = await make.actor(db)
+    async with db.transaction() as session:
+        with pytest.raises(AppError) as caught:
+            await sampling.draw(session, actor, ImageFilter(), count=count)
+    assert (caught.value.code, caught.value.field) == (ErrorCode.BAD_USER_INPUT, "count")
+
+
+async def test_the_number_of_statements(db: Database) -> None:
+    actor = await make.actor(db)
+    await library(db, actor)
+    expected = {
+        ImageFilter(): 1,
+        ImageFilter(tags=SEA): 2,
+        ImageFilter(created_at=IN_2024): 2,
+        ImageFilter(tags=SEA, created_at=IN_2024): 3,
+    }
+    for wanted, statements in expected.items():
+        async with db.transaction() as session:
+            with counted_statements(db) as seen:
+                assert await sampling.draw(session, actor, wanted)
+        assert len(seen) == statements, seen
+
+
+@pytest.mark.parametrize("function", ["draw_uniform", "draw_uniform_by_uuid"])
+async def test_uniform_integers(db: Database, function: str) -> None:
+    async def sample() -> Counter[Hashable]:
+        async with db.transaction() as session:
+            rows = await session.execute(
+                text(f"select {function}(10), count(*) from generate_series(1, 20000) group by 1")
+            )
+            return Counter(dict(rows.all()))
+
+    await assert_fair(sample, dict.fromkeys(range(10), 1.0))
+    async with db.transaction() as session:
+        big = await session.scalar(
+            text(f"select max({function}(3 * (1::bigint << 60))) from generate_series(1, 1000)")
+        )
+    assert 2**61 < big < 3 * 2**60

@@ -1,0 +1,143 @@
+"""Full text finds images by title, description, filename and tags, as written and as English bends them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Executable, Select, delete, insert, literal_column, select, text, update
+
+from app.db.database import Database
+from app.db.models import Image, ImageTag, Tag
+from app.domain import Actor, ImageFilter, ImageState
+from app.services import filters
+from tests import make, truth
+
+EARLIER = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def found(db: Database, actor: Actor, words: str) -> set[UUID]:
+    async with db.transaction() as session:
+        match = await filters.resolve(session, actor, ImageFilter(text=words))
+        return {image.id for image in await session.scalars(match.images())}
+
+
+async def execute(db: Database, statement: Executable) -> None:
+    async with db.transaction() as session:
+        await session.execute(statement)
+
+
+async def change(db: Database, image_id: UUID, **columns: Any) -> None:
+    await execute(db, update(Image).where(Image.id == image_id).values(**columns))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "harbour",
+        "HARBOURS",
+        "boats",
+        "boat",
+        '"fishing boats"',
+        "morning walk",
+        "dsc 0042",
+        "golden-hour",
+        "größe",
+        "harbour -mountain",
+        "castle or harbour",
+        "the",
+    ],
+)
+async def test_an_image_is_found_by(db: Database, words: str) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    wanted = await make.image(
+        db,
+        team_id,
+        title="Fishing boats in the harbour",
+        description="Seen on a morning's walk, in full Größe.",
+        filename="DSC_0042-golden.jpg",
+        tags=("golden-hour", "sea"),
+    )
+    await make.image(db, team_id, title="A mountain", filename="peak.png", description="High up")
+    await make.image(db, await make.team(db), title="Fishing boats in the harbour")
+    assert await found(db, actor, words) == {wanted}
+
+
+async def test_words_follow_the_image(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    image_id = await make.image(
+        db, team_id, title="Alpha", tags=("lake",), state=ImageState.PENDING, updated_at=EARLIER
+    )
+    async with db.transaction() as session:
+        kept = select(Image.words).where(Image.id == image_id)
+        assert await session.scalar(kept) == ""
+
+    await change(db, image_id, state=ImageState.STORED)
+    assert await found(db, actor, "alpha lake") == {image_id}
+    await change(db, image_id, title="Beta", description="Gamma", filename="delta_1.jpg")
+    assert await found(db, actor, "alpha") == set()
+    assert await found(db, actor, "beta gamma delta lake") == {image_id}
+    await change(db, image_id, state=ImageState.DELETED)
+    async with db.transaction() as session:
+        assert await session.scalar(kept) == ""
+    assert await truth.faults(db, team_id) == {}
+
+
+async def test_words_follow_the_tags(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    image_id = await make.image(db, team_id, tags=("lake", "dusk"), updated_at=EARLIER)
+    async with db.transaction() as session:
+        query = select(Tag.key, Tag.id).where(Tag.team_id == team_id)
+        tags = dict((await session.execute(query)).all())
+
+    await execute(db, update(Tag).where(Tag.id == tags["lake"]).values(name="Ponds", key="ponds"))
+    assert await found(db, actor, "lake") == set()
+    assert await found(db, actor, "pond dusk") == {image_id}
+    await execute(db, delete(ImageTag).where(ImageTag.tag_id == tags["dusk"]))
+    assert await found(db, actor, "dusk") == set()
+    await execute(db, delete(Tag).where(Tag.id == tags["lake"]))
+    assert await found(db, actor, "pond") == set()
+
+    async with db.transaction() as session:
+        assert await session.scalar(select(Image.updated_at).where(Image.id == image_id)) == EARLIER
+    assert await truth.faults(db, team_id) == {}
+
+
+async def test_tags_of_a_pending_image_cost_no_row_version(db: Database) -> None:
+    """Words come with the update that stores the image: tags before that leave its row alone."""
+    team_id = await make.team(db)
+    image_id = await make.image(db, team_id, state=ImageState.PENDING)
+    version: Select[str] = select(literal_column("ctid::text")).where(Image.id == image_id)
+    async with db.transaction() as session:
+        before = await session.scalar(version)
+        tags = [Tag(team_id=team_id, name=name, key=name) for name in ("a", "b", "c")]
+        session.add_all(tags)
+        await session.flush()
+        await session.execute(
+            insert(ImageTag),
+            [
+                {"team_id": team_id, "image_id": image_id, "tag_id": tag.id, "created_at": EARLIER}
+                for tag in tags
+            ],
+        )
+        assert await session.scalar(version) == before
+        await session.execute(delete(ImageTag).where(ImageTag.image_id == image_id))
+        assert await session.scalar(version) == before
+
+
+async def test_title_and_tags_rank_before_descriptions(db: Database) -> None:
+    team_id = await make.team(db)
+    await make.image(db, team_id, title="heron")
+    await make.image(db, team_id, title="x", description="heron")
+    await make.image(db, team_id, title="x", filename="heron")
+    await make.image(db, team_id, title="y", tags=("heron",))
+    rank = text("ts_rank(words, websearch_to_tsquery('english', 'heron')) desc, title desc")
+    async with db.transaction() as session:
+        rows = await session.scalars(select(Image).where(Image.team_id == team_id).order_by(rank))
+        shown = [(row.title, row.description, row.filename) for row in rows]
+    assert [one[0] for one in shown] == ["y", "heron", "x", "x"]
+    assert shown[2][1] == "heron"
+    assert shown[3][2] == "heron"
