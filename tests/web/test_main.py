@@ -102,15 +102,22 @@ async def test_picture_goes_in_and_comes_out(client: httpx.AsyncClient, member: 
 
 
 class Dying(Worker):
-    """Dies at its first run, and works at the second."""
+    """Dies at its first run; at the second it has nothing to do until it is stopped."""
 
     runs = 0
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        self._told = asyncio.Event()
 
     async def run(self) -> None:
         Dying.runs += 1
         if Dying.runs == 1:
             raise RuntimeError("the worker fell over")
-        await super().run()
+        await self._told.wait()
+
+    async def stop(self) -> None:
+        self._told.set()
 
 
 async def test_worker_that_dies_is_followed_by_another(
