@@ -1,18 +1,19 @@
 """`pictor doctor`: whether every part works, and what the model is worth. Exit status 1 where one does not."""
 
 import argparse
+import json
 import platform
 import tempfile
-import textwrap
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 from app.db import migrate
 from app.demo.gallery import gallery
 from app.domain import ImageFormat
-from app.embedding import builtin_card, embedder_from_name
+from app.embedding import embedder_from_name
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import NotMigratedError, open_database, open_storage
@@ -85,5 +86,12 @@ async def _model(settings: Settings) -> str:
         facts = f"{embedder.name} {embedder.revision}, {embedder.dimension} dimensions"
     finally:
         await embedder.close()
-    card = builtin_card() if settings.embedding_model == "builtin" else None
-    return facts if card is None else f"{facts}\n{textwrap.indent(card, ' ' * 18)}"
+    return f"{facts}{_card()}" if settings.embedding_model == "builtin" else facts
+
+
+def _card() -> str:
+    """What the built-in model is worth, from its card."""
+    card = json.loads((files("app") / "builtin_model" / "card.json").read_text())
+    lines = ["It knows:", *(f"- {one}" for one in card["knows"])]
+    lines += ["It does not know:", *(f"- {one}" for one in card["does_not_know"])]
+    return "".join(f"\n{' ' * 18}{line}" for line in lines)

@@ -45,7 +45,7 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
             actor = await api_keys.authenticate(session, made.api_key)
         if actor is None:
             raise not_found("The new key")
-        worker = Worker(resources.db, resources.storage, resources.decoder, resources.embedder)
+        worker = Worker(resources)
         working = asyncio.create_task(worker.run())
         await fill(resources, actor, made.team_id, asked.count)
         await until_ready(resources, actor, made.team_id)

@@ -86,9 +86,7 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
     return 0 if server.started else 1
 
 
-async def _greet(
-    server: uvicorn.Server, resources: Resources, demo: tuple[Actor, str] | None
-) -> None:
+async def _greet(server: Server, resources: Resources, demo: tuple[Actor, str] | None) -> None:
     await server.listening.wait()
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     address = f"http://{host}:{port}"

@@ -19,7 +19,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     configure(settings.log_level)
     async with open_resources(settings) as resources:
-        worker = Worker(resources.db, resources.storage, resources.decoder, resources.embedder)
+        worker = Worker(resources)
         running = asyncio.create_task(worker.run())
         loop = asyncio.get_running_loop()
         asked_to_stop = asyncio.Event()

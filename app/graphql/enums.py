@@ -1,41 +1,60 @@
 """The enums of the schema: the domain's, with a description for each value."""
 
 from enum import Enum
-from typing import TypeVar
 
 import strawberry
 
-from app import domain, errors
+from app.domain import (
+    ImageFormat,
+    ImageOrderField,
+    OrderDirection,
+    ProcessingStatus,
+    Role,
+    SearchMode,
+    TagPolicy,
+    ThumbnailSize,
+)
+from app.errors import ErrorCode, UploadProblem
 
-E = TypeVar("E", bound=type[Enum])
+__all__ = [
+    "ErrorCode",
+    "ImageFormat",
+    "ImageOrderField",
+    "OrderDirection",
+    "ProcessingStatus",
+    "Role",
+    "SearchMode",
+    "TagPolicy",
+    "ThumbnailSize",
+    "UploadProblem",
+]
 
 
-def described(kind: E, description: str, **values: str) -> E:
-    """Registers a domain enum with the schema. Every value is described, or this fails at import."""
+def describe(kind: type[Enum], description: str, **values: str) -> None:
+    """Registers an enum with the schema. Every value is described, or this fails at import."""
     enum = strawberry.enum(kind, description=description)
     definition = enum.__strawberry_definition__  # type: ignore[attr-defined]  # set by strawberry.enum
     for value in definition.values:
         value.description = values.pop(value.name)
     if values:
         raise TypeError(f"{kind.__name__} has no {', '.join(values)}")
-    return enum
 
 
-Role = described(
-    domain.Role,
+describe(
+    Role,
     "What a member may do in a team.",
     VIEWER="Reads.",
     EDITOR="Also uploads, tags, edits and trashes.",
     ADMIN="Also manages the team, its members, keys and audit log.",
 )
-TagPolicy = described(
-    domain.TagPolicy,
+describe(
+    TagPolicy,
     "What happens to a tag name that the team does not have yet.",
     OPEN="The tag is created when it is used.",
     CLOSED="It is refused with BAD_USER_INPUT; `extensions.allowed` lists the team's tags.",
 )
-ImageFormat = described(
-    domain.ImageFormat,
+describe(
+    ImageFormat,
     "The format of the original bytes, told from the bytes themselves.",
     JPEG="image/jpeg",
     PNG="image/png",
@@ -43,23 +62,23 @@ ImageFormat = described(
     GIF="image/gif; previews and search use its first frame.",
     AVIF="image/avif",
 )
-ThumbnailSize = described(
-    domain.ThumbnailSize,
+describe(
+    ThumbnailSize,
     "The square that a derivative fits into; it is never larger than the original.",
     SMALL="160 x 160 pixels.",
     MEDIUM="480 x 480 pixels.",
     LARGE="1600 x 1600 pixels.",
 )
-ProcessingStatus = described(
-    domain.ProcessingStatus,
+describe(
+    ProcessingStatus,
     "How far the background work on an image is. Lists and draws do not wait for it; only search does.",
     PENDING="Waiting for a worker.",
     PROCESSING="A worker is at it.",
     READY="Vector and thumbnails exist.",
     FAILED="Three attempts failed; `Processing.error` says why.",
 )
-ImageOrderField = described(
-    domain.ImageOrderField,
+describe(
+    ImageOrderField,
     "What images are ordered by; equal ones by their id.",
     CREATED_AT="When the image was uploaded.",
     TAKEN_AT="When the picture was taken; images without a date are the oldest.",
@@ -67,20 +86,20 @@ ImageOrderField = described(
     SIZE_BYTES="The size of the original file.",
     WEIGHT="The weight in random draws.",
 )
-OrderDirection = described(
-    domain.OrderDirection,
+describe(
+    OrderDirection,
     "Which end comes first.",
     ASC="Smallest, oldest or first in the alphabet first.",
     DESC="Largest, newest or last in the alphabet first.",
 )
-SearchMode = described(
-    domain.SearchMode,
+describe(
+    SearchMode,
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
     HYBRID="By meaning and by words: ranks of both are fused. Needs a text query.",
 )
-ErrorCode = described(
-    errors.ErrorCode,
+describe(
+    ErrorCode,
     "The codes of `errors[].extensions.code` that are this product's own.",
     UNAUTHENTICATED="No valid API key was sent.",
     FORBIDDEN="You can see it, but your role does not allow this.",
@@ -94,8 +113,8 @@ ErrorCode = described(
     UNAVAILABLE="A part of the server cannot be reached now; try again.",
     INTERNAL_SERVER_ERROR="A fault of ours; `extensions.requestId` finds it in the log.",
 )
-UploadProblem = described(
-    errors.UploadProblem,
+describe(
+    UploadProblem,
     "What is wrong with an uploaded file: `extensions.reason`.",
     EMPTY_FILE="It has no bytes.",
     NOT_AN_IMAGE="Its bytes are no picture.",
