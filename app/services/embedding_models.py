@@ -67,12 +67,12 @@ async def ensure(
 async def switch(session: AsyncSession, model_id: int) -> bool:
     """Makes a BUILDING model ACTIVE if every image that was there when it began has had its turn.
 
-    Images that came later are embedded with it anyway; a constant stream of them delays nothing.
+    False while it must wait. Images that came later are embedded with it anyway; a constant stream of them delays nothing.
     """
     await session.execute(LOCK)
     mine = await session.get(EmbeddingModel, model_id)
     if mine is None or mine.state is not ModelState.BUILDING:
-        return False
+        return True
     open_jobs = exists().where(
         jobs.OPEN, ImageJob.kind == JobKind.EMBED, ImageJob.created_at <= mine.created_at
     )

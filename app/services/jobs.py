@@ -175,12 +175,21 @@ async def fail(session: AsyncSession, job: Job, error: str) -> None:
         await follow(session, [job.image_id])
 
 
-async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
-    """Hands jobs back that this run has not worked on; their attempt does not count."""
-    back = update(ImageJob).values(**QUEUED, attempts=ImageJob.attempts - 1)
+async def release(
+    session: AsyncSession, jobs: Sequence[Job], after: timedelta = timedelta(0)
+) -> None:
+    """Hands jobs back that could not be worked on through no fault of theirs; their attempt does not count."""
+    back = update(ImageJob).values(
+        **QUEUED, attempts=ImageJob.attempts - 1, run_after=func.now() + after
+    )
     await _of_run(session, back, jobs)
     await follow(session, [job.image_id for job in jobs])
     await wake(session)
+
+
+async def renew(session: AsyncSession, jobs: Sequence[Job], lease: timedelta) -> None:
+    """Keeps those jobs that this run still has."""
+    await _of_run(session, update(ImageJob).values(lease_until=func.now() + lease), jobs)
 
 
 async def _of_run(session: AsyncSession, change: Update, jobs: Sequence[Job]) -> int:

@@ -1,0 +1,89 @@
+"""What background work reads and writes. Each result is one transaction: the job's end and what it made."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image, ImageJob, ImageVector
+from app.domain import ImageState, JobKind
+from app.embedding import Vectors
+from app.services import embedding_models, jobs
+from app.services.jobs import Job
+
+
+async def claim_embedding(
+    session: AsyncSession, model_id: int, limit: int, lease: timedelta
+) -> list[Job]:
+    """EMBED jobs, but none for a worker whose model is no longer the one that new vectors are made with."""
+    model = await embedding_models.wanted(session)
+    if model is None or model.id != model_id:
+        return []
+    return await jobs.claim(session, [JobKind.EMBED], limit, lease)
+
+
+async def images(session: AsyncSession, claimed: Sequence[Job]) -> dict[UUID, Image]:
+    """The jobs' images by id, whatever their state; one that is gone is not there."""
+    rows = await session.scalars(
+        select(Image).where(Image.id.in_([job.image_id for job in claimed]))
+    )
+    return {row.id: row for row in rows}
+
+
+async def keep_vectors(
+    session: AsyncSession, model_id: int, claimed: Sequence[Job], vectors: Vectors
+) -> None:
+    """Ends the jobs with their vectors float32[n, dimension]. SupersededError where one is another run's now.
+
+    An image that was deleted meanwhile gets none. The tags beside the vector are a trigger's.
+    """
+    await jobs.finish(session, claimed)
+    stored = await session.execute(
+        select(Image.id, Image.team_id, Image.created_at).where(
+            Image.id.in_([job.image_id for job in claimed]), Image.state == ImageState.STORED
+        )
+    )
+    vector_of = {job.image_id: row for job, row in zip(claimed, vectors, strict=True)}
+    values = [
+        {
+            "team_id": team_id,
+            "model_id": model_id,
+            "image_id": image_id,
+            "created_at": created_at,
+            "embedding": vector_of[image_id],
+        }
+        for image_id, team_id, created_at in stored
+    ]
+    if not values:
+        return
+    new = insert(ImageVector).values(values)
+    keep = {name: new.excluded[name] for name in ("created_at", "tag_ids", "embedding")}
+    keys = ["team_id", "model_id", "image_id"]
+    await session.execute(new.on_conflict_do_update(index_elements=keys, set_=keep))
+
+
+async def keep_thumbnails(
+    session: AsyncSession, job: Job, thumbnails: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Ends the job with its derivatives, as Image.thumbnails has them. SupersededError as in `keep_vectors`."""
+    await jobs.finish(session, [job])
+    await session.execute(
+        update(Image)
+        .where(Image.id == job.image_id, Image.state == ImageState.STORED)
+        .values(thumbnails=dict(thumbnails))
+    )
+
+
+async def forget(session: AsyncSession, job: Job) -> None:
+    """Removes a deleted image's row and jobs, its bytes being gone. SupersededError as in `keep_vectors`."""
+    await jobs.finish(session, [job])
+    await session.execute(
+        delete(ImageJob).where(ImageJob.team_id == job.team_id, ImageJob.image_id == job.image_id)
+    )
+    await session.execute(
+        delete(Image).where(Image.id == job.image_id, Image.state == ImageState.DELETED)
+    )

@@ -1,0 +1,373 @@
+"""The worker end to end: real bytes become thumbnails and vectors that search finds; what goes wrong stays alone."""
+
+import asyncio
+import io
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from sqlalchemy import func, select, text, update
+
+from app.db.database import Database
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
+from app.domain import Actor, ImageFilter, ImageState, JobKind, JobState, ProcessingStatus, Window
+from app.embedding import Embedder, Vectors, embedder_from_name
+from app.errors import unavailable
+from app.resources import Resources
+from app.services import embedding_models, jobs, search
+from app.worker import Worker
+from tests import make
+from tests.fixtures import tiny_model
+
+PATIENCE_SECONDS = 20.0
+READY, DONE = ProcessingStatus.READY, JobState.DONE
+BOTH = (JobKind.THUMBNAILS, JobKind.EMBED)
+
+
+@asynccontextmanager
+async def working(resources: Resources) -> AsyncIterator[Worker]:
+    worker = Worker(resources)
+    running = asyncio.create_task(worker.run())
+    yield worker
+    await worker.stop()
+    await running
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    for _ in range(round(PATIENCE_SECONDS / 0.02)):
+        if await reached():
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
+def noise(seed: int, height: int = 60, width: int = 90) -> NDArray[np.uint8]:
+    """Large blocks of colour: they look alike before and after JPEG and shrinking."""
+    blocks = np.random.default_rng(seed).integers(0, 255, (3, 3, 3), dtype=np.uint8)
+    return blocks.repeat(height // 3, axis=0).repeat(width // 3, axis=1)
+
+
+def jpeg(picture: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(picture).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+async def stored(
+    resources: Resources, team_id: UUID, data: bytes, kinds: Sequence[JobKind] = BOTH
+) -> UUID:
+    """An image as an upload leaves it: bytes, row, jobs."""
+    key = f"t/{team_id}/{secrets.token_hex(8)}/1"
+    path = resources.settings.data_dir / secrets.token_hex(4)
+    await asyncio.to_thread(path.write_bytes, data)
+    await resources.storage.put(key, path, size=len(data))
+    image_id = await make.image(resources.db, team_id, object_key=key, size_bytes=len(data))
+    async with resources.db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, kinds)
+    return image_id
+
+
+async def image(db: Database, image_id: UUID) -> Image:
+    async with db.transaction() as session:
+        return (await session.scalars(select(Image).where(Image.id == image_id))).one()
+
+
+async def job(db: Database, image_id: UUID, kind: JobKind = JobKind.EMBED) -> ImageJob:
+    async with db.transaction() as session:
+        rows = select(ImageJob).where(ImageJob.image_id == image_id, ImageJob.kind == kind)
+        return (await session.scalars(rows)).one()
+
+
+async def until_ready(db: Database, image_ids: Sequence[UUID]) -> None:
+    async def ready() -> bool:
+        return all([(await image(db, one)).processing is READY for one in image_ids])
+
+    await until(ready)
+
+
+async def ask(resources: Resources, actor: Actor, query: search.Direction) -> list[UUID]:
+    async with resources.db.transaction() as session:
+        hits = await search.page(session, actor, search.Search(query), Window(10))
+    return [hit.image.id for hit in hits.hits]
+
+
+async def test_bytes_become_thumbnails_and_vectors_that_search_finds(resources: Resources) -> None:
+    actor = await make.actor(resources.db)
+    async with working(resources):
+        images = [
+            await stored(resources, actor.team_ids[0], jpeg(noise(seed, 600, 900)))
+            for seed in range(5)
+        ]
+        await until_ready(resources.db, images)
+    for seed, image_id in enumerate(images):
+        query = await search.by_picture(resources.embedder, noise(seed, 600, 900))
+        assert (await ask(resources, actor, query))[0] == image_id
+        thumbnails = (await image(resources.db, image_id)).thumbnails
+        sizes = {name: (one["width"], one["height"]) for name, one in thumbnails.items()}
+        assert sizes == {"SMALL": (160, 107), "MEDIUM": (480, 320), "LARGE": (900, 600)}
+        for one in thumbnails.values():
+            assert await resources.storage.size(one["key"]) == one["bytes"] > 0
+    words = await search.by_text(resources.embedder, "a red square")
+    assert set(await ask(resources, actor, words)) == set(images)
+    async with resources.db.transaction() as session:
+        similar = await search.similar(session, actor, images[0], ImageFilter(), None, Window(10))
+    assert {hit.image.id for hit in similar.hits} == set(images[1:])
+    assert list(resources.settings.tmp_dir.iterdir()) == []
+
+
+async def test_a_vector_carries_the_images_tags(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    image_id = await make.image(resources.db, team_id, tags=("b", "a"))
+    data, path = jpeg(noise(1)), resources.settings.data_dir / "x"
+    path.write_bytes(data)
+    key = (await image(resources.db, image_id)).object_key
+    await resources.storage.put(key, path, size=len(data))
+    async with resources.db.transaction() as session:
+        await jobs.enqueue(session, team_id, image_id, BOTH)
+    async with working(resources):
+        await until_ready(resources.db, [image_id])
+    async with resources.db.transaction() as session:
+        vector = (await session.scalars(select(ImageVector))).one()
+    assert vector.tag_ids == sorted(vector.tag_ids)
+    assert len(vector.tag_ids) == 2
+    assert vector.created_at == (await image(resources.db, image_id)).created_at
+
+
+async def test_what_cannot_be_read_fails_alone_and_says_why(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    bad = await stored(resources, team_id, b"no picture at all")
+    lost = await stored(resources, team_id, jpeg(noise(1)))
+    await resources.storage.delete([(await image(resources.db, lost)).object_key])
+    good = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(3)]
+
+    async def given_up() -> bool:
+        async with resources.db.transaction() as session:
+            await session.execute(update(ImageJob).values(run_after=func.now()))
+            await jobs.wake(session)
+            open_jobs = select(ImageJob.id).where(
+                ImageJob.image_id.in_((bad, lost)), ImageJob.state != JobState.FAILED
+            )
+            return (await session.execute(open_jobs)).first() is None
+
+    async with working(resources):
+        await until_ready(resources.db, good)
+        await until(given_up)
+    for kind in BOTH:
+        failed = await job(resources.db, bad, kind)
+        assert failed.attempts == jobs.MAX_ATTEMPTS
+        assert failed.error == "The file is not a picture that can be read."
+        assert (await job(resources.db, lost, kind)).error == "The stored bytes are missing."
+    assert (await image(resources.db, bad)).processing is ProcessingStatus.FAILED
+
+
+async def test_a_deleted_image_leaves_nothing(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    async with working(resources):
+        gone, stays = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(2)]
+        await until_ready(resources.db, [gone, stays])
+        async with resources.db.transaction() as session:
+            await session.execute(
+                update(Image).where(Image.id == gone).values(state=ImageState.DELETED)
+            )
+            await jobs.enqueue(session, team_id, gone, [JobKind.PURGE])
+
+        async def purged() -> bool:
+            async with resources.db.transaction() as session:
+                rows = await session.scalar(select(func.count()).where(Image.id == gone))
+                left = await session.scalar(select(func.count()).where(ImageJob.image_id == gone))
+                return rows == left == 0
+
+        await until(purged)
+    keys = [one.key async for one in resources.storage.list(f"t/{team_id}/")]
+    kept = (await image(resources.db, stays)).object_key
+    assert len(keys) == 4
+    assert all(key.startswith(kept) for key in keys)
+
+
+async def test_an_image_deleted_before_its_turn_gets_no_vector(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    image_id = await stored(resources, team_id, jpeg(noise(1)))
+    async with resources.db.transaction() as session:
+        await session.execute(
+            update(Image).where(Image.id == image_id).values(state=ImageState.DELETED)
+        )
+
+    async def done() -> bool:
+        return all([(await job(resources.db, image_id, kind)).state is DONE for kind in BOTH])
+
+    async with working(resources):
+        await until(done)
+    async with resources.db.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(ImageVector)) == 0
+
+
+async def test_lost_connections_are_made_again(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    async with working(resources):
+        await until_ready(resources.db, [await stored(resources, team_id, jpeg(noise(1)))])
+        async with resources.db.transaction() as session:
+            await session.execute(
+                text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            )
+        await until_ready(resources.db, [await stored(resources, team_id, jpeg(noise(2)))])
+
+
+async def test_another_model_is_built_beside_and_takes_over(resources: Resources) -> None:
+    actor = await make.actor(resources.db)
+    async with working(resources):
+        images = [
+            await stored(resources, actor.team_ids[0], jpeg(noise(seed))) for seed in range(3)
+        ]
+        await until_ready(resources.db, images)
+    other = replace(resources, embedder=embedder_from_name(str(tiny_model.folder(1, 48))))
+
+    async def taken_over() -> bool:
+        async with resources.db.transaction() as session:
+            model = await embedding_models.require(session)
+            return model.dimension == 48
+
+    async with working(resources), working(other):
+        await until(taken_over)
+        await until_ready(resources.db, images)
+    query = await search.by_picture(other.embedder, noise(0))
+    assert (await ask(other, actor, query))[0] == images[0]
+    async with resources.db.transaction() as session:
+        counts = await session.execute(
+            select(EmbeddingModel.dimension, func.count())
+            .join(ImageVector, ImageVector.model_id == EmbeddingModel.id)
+            .group_by(EmbeddingModel.dimension)
+        )
+        assert sorted(tuple(row) for row in counts) == [(32, 3), (48, 3)]
+    await other.embedder.close()
+
+
+class Wrapped:
+    """An embedder with a fault."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def revision(self) -> str:
+        return self.inner.revision
+
+    @property
+    def dimension(self) -> int:
+        return self.inner.dimension
+
+    async def warm(self) -> None:
+        await self.inner.warm()
+
+    async def texts(self, texts: Sequence[str]) -> Vectors:
+        return await self.inner.texts(texts)
+
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        return await self.inner.pictures(pictures)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class FearsWide(Wrapped):
+    """Breaks on any batch with a picture wider than 200 pixels."""
+
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        if any(picture.shape[1] > 200 for picture in pictures):
+            raise ZeroDivisionError
+        return await self.inner.pictures(pictures)
+
+
+class Hangs(Wrapped):
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        await asyncio.Event().wait()
+        return await self.inner.pictures(pictures)
+
+
+class ComesLate(Wrapped):
+    """Cannot be loaded the first time, and is out of order the first time it is used."""
+
+    def __init__(self, inner: Embedder) -> None:
+        super().__init__(inner)
+        self.calls = 0
+
+    async def warm(self) -> None:
+        self._count()
+        await self.inner.warm()
+
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        self._count()
+        return await self.inner.pictures(pictures)
+
+    def _count(self) -> None:
+        self.calls += 1
+        if self.calls in (1, 3):
+            raise unavailable("not now")
+
+
+async def test_a_picture_that_breaks_the_model_breaks_no_other(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    good = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(4)]
+    wide = await stored(resources, team_id, jpeg(noise(9, 60, 300)))
+    async with working(replace(resources, embedder=FearsWide(resources.embedder))):
+        await until_ready(resources.db, good)
+
+        async def tried() -> bool:
+            return (await job(resources.db, wide)).error is not None
+
+        await until(tried)
+    failed = await job(resources.db, wide)
+    assert failed.attempts == 1
+    assert (
+        failed.error == "Something went wrong (ZeroDivisionError); the server's log has the rest."
+    )
+
+
+async def test_a_model_that_comes_late_costs_no_attempt(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    image_id = await stored(resources, team_id, jpeg(noise(1)))
+    async with working(replace(resources, embedder=ComesLate(resources.embedder))):
+        await until_ready(resources.db, [image_id])
+    assert (await job(resources.db, image_id)).attempts == 1
+
+
+async def test_stopping_hands_back_what_is_not_done(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.worker.worker.GRACE_SECONDS", 0.1)
+    image_id = await stored(resources, await make.team(resources.db), jpeg(noise(1)))
+    async with working(replace(resources, embedder=Hangs(resources.embedder))):
+
+        async def taken() -> bool:
+            return (await job(resources.db, image_id)).state is JobState.RUNNING
+
+        await until(taken)
+    back = await job(resources.db, image_id)
+    assert (back.state, back.attempts, back.run_id) == (JobState.QUEUED, 0, None)
+
+
+async def test_a_killed_run_hands_back_too(resources: Resources) -> None:
+    image_id = await stored(resources, await make.team(resources.db), jpeg(noise(1)))
+    running = asyncio.create_task(
+        Worker(replace(resources, embedder=Hangs(resources.embedder))).run()
+    )
+
+    async def taken() -> bool:
+        return (await job(resources.db, image_id)).state is JobState.RUNNING
+
+    await until(taken)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await job(resources.db, image_id)).state is JobState.QUEUED
