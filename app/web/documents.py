@@ -26,6 +26,8 @@ from app.settings import Settings
 
 CACHED_CHARACTERS: Final = 250_000
 """A bound on memory: a tree takes 50 to 280 bytes for each character of its text (measured)."""
+MAX_ERRORS: Final = 20
+"""Of one validation, which stops there."""
 ABORTED: Final = "Parsing aborted."
 
 
@@ -80,7 +82,9 @@ class Documents:
         ast = self._parse(text)
         limits.check(ast, max_depth=self._max_depth)
         limits.check_literals(ast)
-        errors = validate(self._schema, ast, self._rules, hide_suggestions=True)
+        errors = validate(
+            self._schema, ast, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
+        )
         if errors:
             raise InvalidDocument(errors)
         document = Document(ast, _operations(ast))

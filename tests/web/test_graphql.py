@@ -151,6 +151,11 @@ async def test_document_that_is_not_executed(
     assert "Did you mean" not in classic.text
 
 
+async def test_validation_stops_after_some_errors(client: httpx.AsyncClient) -> None:
+    response = await post(client, "{ " + "".join(f"x{n} " for n in range(500)) + "}")
+    assert len(response.json()["errors"]) == 21
+
+
 async def test_variables_that_do_not_fit(client: httpx.AsyncClient) -> None:
     query = "query ($b: Box!) { box(box: $b) }"
     wrong: dict[str, dict[str, Any]] = {

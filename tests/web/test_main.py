@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -17,9 +18,13 @@ from app.worker import Worker
 from tests.web.conftest import BASE, Member
 
 
+def with_settings(resources: Resources, **changes: object) -> Resources:
+    return replace(resources, settings=resources.settings.model_copy(update=changes))
+
+
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    app = main.create_app(resources)
+    app = main.create_app(with_settings(resources, operation_timeout_seconds=60))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client,
@@ -58,10 +63,7 @@ async def test_schema_is_open_where_introspection_is(
     assert response.text == build_schema().as_str()
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert "data" in (await ask(client, "{ __schema { queryType { name } } }")).json()
-    closed = resources.settings.model_copy(update={"introspection": False, "graphiql": False})
-    app = main.create_app(
-        Resources(closed, resources.db, resources.storage, resources.decoder, resources.embedder)
-    )
+    app = main.create_app(with_settings(resources, introspection=False, graphiql=False))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as other:
         assert (await other.get("/schema.graphql")).status_code == 404
         assert (await other.get("/graphql", headers={"Accept": "text/html"})).status_code == 406
@@ -134,10 +136,7 @@ async def test_worker_that_dies_is_followed_by_another(
 
 
 async def test_worker_runs_as_long_as_the_application(resources: Resources) -> None:
-    working = resources.settings.model_copy(update={"worker": True})
-    app = main.create_app(
-        Resources(working, resources.db, resources.storage, resources.decoder, resources.embedder)
-    )
+    app = main.create_app(with_settings(resources, worker=True))
     before = asyncio.all_tasks()
     async with app.router.lifespan_context(app):
         await asyncio.sleep(0)
