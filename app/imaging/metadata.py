@@ -1,0 +1,137 @@
+"""What a picture says of itself (EXIF): orientation, date, printable entries. A broken record says nothing."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from PIL import ExifTags, Image
+
+MAX_ENTRIES: Final = 64
+MAX_VALUE_LENGTH: Final = 200
+MAX_NUMBERS: Final = 4
+"""Of one entry; longer rows are tables for machines."""
+
+_ORIENTATION: Final = 0x0112
+_DATE: Final = 0x9003
+_OFFSET: Final = 0x9011
+_HIDDEN: Final = frozenset({_ORIENTATION, 0x8769, 0x8825, 0xA005, 0x927C, 0xC4A5, 0x0201, 0x0202})
+"""Orientation is applied already; the others are pointers and makers' own records."""
+_EXPOSURE, _APERTURE, _FOCAL, _FOCAL_35 = 0x829A, 0x829D, 0x920A, 0xA405
+_DATE_TEXT: Final = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
+_OFFSET_TEXT: Final = re.compile(r"([+-])(\d\d):(\d\d)")
+
+Entry = tuple[str, str]
+
+
+def orientation(picture: Image.Image) -> int:
+    """EXIF's 1 to 8; 1 where nothing sensible is said."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def describe(picture: Image.Image) -> tuple[datetime | None, tuple[Entry, ...]]:
+    """When the picture was taken (aware, UTC; without an offset its clock counts as UTC), and what else can be printed."""
+    try:
+        exif = picture.getexif()
+        detail = exif.get_ifd(ExifTags.IFD.Exif)
+        place = exif.get_ifd(ExifTags.IFD.GPSInfo)
+        entries = (*_entries(exif), *_entries(detail), *_place(place))
+        return _taken_at(detail), entries[:MAX_ENTRIES]
+    except Exception:
+        # Pillow parses hostile records with whatever error comes up; none of them makes the picture worse.
+        return None, ()
+
+
+def _taken_at(detail: Mapping[int, Any]) -> datetime | None:
+    date = _DATE_TEXT.match(str(detail.get(_DATE, "")))
+    offset = _OFFSET_TEXT.match(str(detail.get(_OFFSET, "")))
+    if date is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in date.groups())
+    ahead = timedelta()
+    if offset is not None:
+        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        ahead = -ahead if offset[1] == "-" else ahead
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC) - ahead
+    except (ValueError, OverflowError):
+        return None
+
+
+def _entries(values: Mapping[int, Any]) -> Iterator[Entry]:
+    for tag, value in values.items():
+        name = ExifTags.TAGS.get(tag)
+        text = None if name is None or tag in _HIDDEN else _text(tag, value)
+        if name and text:
+            yield name, text
+
+
+def _text(tag: int, value: object) -> str | None:
+    """The value as a person writes it; None where it is binary, empty or no number."""
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, tuple):
+        parts = [_number(one) for one in value]
+        return " ".join(part for part in parts if part) if len(parts) <= MAX_NUMBERS else None
+    number = _number(value)
+    if number is None:
+        return None
+    match tag:
+        case _ if tag == _EXPOSURE and 0 < float(number) < 1:
+            return f"1/{round(1 / float(number))} s"
+        case _ if tag == _EXPOSURE:
+            return f"{number} s"
+        case _ if tag == _APERTURE:
+            return f"f/{number}"
+        case _ if tag in (_FOCAL, _FOCAL_35):
+            return f"{number} mm"
+        case _:
+            return number
+
+
+def _number(value: object) -> str | None:
+    """An integer or a rational of any of Pillow's types, to six digits."""
+    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return str(int(number)) if number.is_integer() else f"{number:.6g}"
+
+
+def _clean(text: str) -> str:
+    """Printable and short. Pillow reads Latin-1 where many cameras and all phones write UTF-8."""
+    with suppress(UnicodeError):
+        text = text.encode("latin-1").decode()
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(printable.split())[:MAX_VALUE_LENGTH].strip()
+
+
+def _place(place: Mapping[int, Any]) -> Iterator[Entry]:
+    """Latitude and longitude in decimal degrees (six places, about 0.1 m), altitude in metres."""
+    for name, tag, negative in (
+        ("GPSLatitude", ExifTags.GPS.GPSLatitude, "S"),
+        ("GPSLongitude", ExifTags.GPS.GPSLongitude, "W"),
+    ):
+        degrees = _degrees(place.get(tag, ()))
+        if degrees is not None:
+            # The letter of the hemisphere is the tag before.
+            sign = -1 if str(place.get(tag - 1, "")).upper().startswith(negative) else 1
+            yield name, f"{sign * degrees:.6f}"
+    altitude = _number(place.get(ExifTags.GPS.GPSAltitude))
+    if altitude is not None:
+        below = place.get(ExifTags.GPS.GPSAltitudeRef) in (1, b"\x01")
+        yield "GPSAltitude", f"{'-' if below else ''}{altitude} m"
+
+
+def _degrees(parts: Iterable[Any]) -> float | None:
+    """Degrees, minutes and seconds as one number, 0 to 180."""
+    numbers = [float(part) for part in parts]
+    degrees = sum(number / 60**power for power, number in enumerate(numbers))
+    return degrees if len(numbers) == 3 and 0 <= degrees <= 180 else None
