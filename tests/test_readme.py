@@ -1,0 +1,156 @@
+"""Runs every command of the README, in its order, as a newcomer would: `make run` first.
+
+What a reader puts in themselves (address, key, database, bucket, model) is put in here; nothing else is changed.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+
+from app.db import embedded
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+START_SECONDS = 280
+COMMAND_SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Shell:
+    """A newcomer's terminal: a folder, an environment, and servers that are stopped at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "MFLAGS", "PICTOR"))
+        }
+        self.env = inherited | {"HF_HUB_OFFLINE": "1"}
+        self.running: list[subprocess.Popen[str]] = []
+
+    def run(self, command: str, folder: Path | None = None) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=folder or self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def start(self, command: str, until: str, folder: Path | None = None) -> str:
+        """Starts a server and waits for its word; answers what it printed so far."""
+        log = self.folder / f"{len(self.running)}.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=folder or self.folder,
+                env=self.env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self.running.append(process)
+        deadline = time.monotonic() + START_SECONDS
+        while until not in (said := log.read_text()):
+            assert process.poll() is None, f"{command}\n{said}"
+            assert time.monotonic() < deadline, f"{command}\n{said}"
+            time.sleep(0.2)
+        return said
+
+    def stop(self) -> None:
+        """Stops what was started last; it must end by itself, and well."""
+        process = self.running.pop()
+        process.terminate()
+        assert process.wait(30) in (0, -15, 143, 2, 130)
+
+    def close(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path)
+    Picture.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
+    yield shell
+    shell.close()
+
+
+def test_a_newcomer_can_do_all_that_the_readme_says(
+    shell: Shell, tmp_path: Path, s3_url: str
+) -> None:
+    port, seen = free_port(), 0
+    for command in COMMANDS:
+        seen += 1
+        if command == "make run\n":
+            shell.env |= {"PORT": str(port), "DATA_DIR": str(tmp_path / "demo")}
+            card = shell.start("make run", "Ctrl-C stops it", ROOT)
+            key = re.findall(r"pic_\w+", card)[0]
+        elif command == "make test\n":
+            assert "pytest" in shell.run("make --dry-run test", ROOT)
+        elif command.startswith("export PICTOR="):
+            shell.env |= {"PICTOR": f"http://127.0.0.1:{port}", "KEY": key}
+        elif command.startswith("curl"):
+            _curl(shell, command)
+        elif command.startswith("export PICTOR_DATABASE_URL"):
+            shell.stop()
+            shell.env |= _own_services(command, tmp_path, s3_url)
+        else:
+            _pictor(shell, command.replace(".venv/bin/", f"{ROOT}/.venv/bin/"))
+    assert seen == README.count("```sh\n")
+
+
+def _curl(shell: Shell, command: str) -> None:
+    said = shell.run(command)
+    if "cat.img" in command:
+        with Picture.open(shell.folder / "cat.img") as picture:
+            assert picture.width > 0
+        return
+    answer = json.loads(said)
+    assert "errors" not in answer, said
+    (found,) = answer["data"].values()
+    assert found if not isinstance(found, dict) else any(found.values()), said
+
+
+def _own_services(command: str, tmp_path: Path, s3_url: str) -> dict[str, str]:
+    """The three settings with services that are there."""
+    names = re.findall(r"export (\w+)=", command)
+    folder = tmp_path / "own"
+    url = embedded.start(folder).replace("postgresql+asyncpg", "postgresql")
+    return dict(zip(names, [url, s3_url, str(ROOT / "app" / "builtin_model")], strict=True)) | {
+        "PICTOR_DATA_DIR": str(tmp_path / "own-data")
+    }
+
+
+def _pictor(shell: Shell, command: str) -> None:
+    if " serve" in command:
+        shell.start(command.replace("8000", str(free_port())).strip(), "Pictor is serving")
+        shell.stop()
+    elif " worker" in command:
+        shell.start(command.strip(), "The worker is running")
+        shell.stop()
+    else:
+        said = shell.run(command)
+        if "--json" in command:
+            assert set(json.loads(said)) >= {"teamId", "userId", "apiKey"}
