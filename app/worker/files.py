@@ -2,18 +2,32 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from app.storage import ObjectExists, Storage
+
+PREFIX: Final = "work-"
+STALE_SECONDS: Final = 3_600.0
+
+
+def prepare(folder: Path) -> None:
+    """Makes the folder, and removes what a worker that was killed left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - STALE_SECONDS:
+                left.unlink()
 
 
 @asynccontextmanager
 async def local_copy(storage: Storage, key: str, folder: Path) -> AsyncIterator[Path]:
     """A temporary file with the object's bytes, removed at the end. ObjectMissing, or UNAVAILABLE."""
     stream = await storage.open(key)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="work-") as file:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         async with stream:
             async for part in stream:
                 await asyncio.to_thread(file.write, part)
@@ -23,7 +37,7 @@ async def local_copy(storage: Storage, key: str, folder: Path) -> AsyncIterator[
 
 async def keep(storage: Storage, key: str, data: bytes, folder: Path) -> int:
     """Stores the bytes, unless an earlier run did; the size of what lies there now."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="work-") as file:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         await asyncio.to_thread(file.write, data)
         file.flush()
         try:

@@ -14,6 +14,7 @@ from app.errors import AppError
 from app.resources import Resources
 from app.services import jobs
 from app.services.jobs import Job
+from app.worker import files
 from app.worker.embed import Embedding
 from app.worker.handlers import failed, purge, thumbnails
 
@@ -53,7 +54,7 @@ class Worker:
     async def run(self) -> None:
         """Returns when `stop` was called. Cancelling it hands everything back at once."""
         resources = self._resources
-        await asyncio.to_thread(resources.settings.tmp_dir.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(files.prepare, resources.settings.tmp_dir)
         embedding = Embedding(resources)
         lanes = [
             _Lane(lambda: embedding.claim(LEASE), embedding.handle),

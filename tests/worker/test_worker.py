@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -356,6 +357,24 @@ async def test_stopping_hands_back_what_is_not_done(
         await until(taken)
     back = await job(resources.db, image_id)
     assert (back.state, back.attempts, back.run_id) == (JobState.QUEUED, 0, None)
+
+
+async def test_what_a_killed_worker_left_is_swept(resources: Resources) -> None:
+    folder = resources.settings.tmp_dir
+    folder.mkdir(exist_ok=True)
+    old, young, foreign = (folder / name for name in ("work-old", "work-young", "upload-old"))
+    for path in (old, young, foreign):
+        path.touch()
+    for path in (old, foreign):
+        os.utime(path, (0, 0))
+    async with working(resources):
+
+        async def swept() -> bool:
+            return not old.exists()
+
+        await until(swept)
+    assert young.exists()
+    assert foreign.exists()
 
 
 async def test_a_killed_run_hands_back_too(resources: Resources) -> None:
