@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, column, func, literal, select, tuple_
+from sqlalchemy import ARRAY, Double, Select, Uuid, cast, column, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import DrawHead, Image
 from app.domain import NO_ID, Actor, ImageFilter
 from app.errors import bad_input
-from app.services import filters
+from app.services import access, filters
 from app.services.filters import Match
 
 MAX_COUNT = 100
@@ -41,34 +42,48 @@ async def draw(
         return []
     plan = await _plan(session, match, wanted, count)
     drawn: list[Image] = []
-    for darts in plan.throws:
-        drawn += await _throw(session, match, plan.lists, drawn, darts=darts, count=count)
-        if len(drawn) == count:
-            return drawn
-    return drawn + await _scan(session, match, drawn, count=count)
+    if plan.darts:
+        drawn += await _throw(session, plan, drawn, darts=plan.darts, count=count)
+    if darts := plan.more_darts(len(drawn), count):
+        drawn += await _throw(session, plan, drawn, darts=darts, count=count)
+    if len(drawn) < count:
+        drawn += await _scan(session, match, drawn, count=count)
+    return drawn
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """`lists`: of each team the list (a tag, or NO_ID for all) that covers the filter. `throws`: darts each."""
+    """Where to throw darts, how many at first and at most, and which of the images hit are answers.
 
+    `lists`: of each team the list (a tag, or NO_ID for all images) that covers the filter.
+    """
+
+    images: Select[Image]
     lists: Mapping[UUID, UUID]
-    throws: tuple[int, ...] = ()
+    darts: int
+    most: int
+
+    def more_darts(self, found: int, count: int) -> int:
+        """How many will probably find the rest, judged by the first ones; 0 where they would be too many."""
+        darts = ceil(1.5 * (count - found) * (self.darts + 1) / (found + 1))
+        return darts if self.darts + darts <= self.most else 0
 
 
 async def _plan(session: AsyncSession, match: Match, wanted: ImageFilter, count: int) -> _Plan:
-    """Where nearly every dart is an answer, one throw; else no more darts than half a scan would cost.
+    """Where a list is the filter, each dart is an answer; else darts may cost half as much as a scan.
 
-    One statement, and none where the filter is at most one tag.
+    One statement, and none for the first kind. That one trusts the lists for tag and trash, because its
+    images are then found by their keys alone, however many the tag has.
     """
-    if wanted.ids is not None:
-        return _Plan({})
     if match.only_tags and all(len(tags) <= 1 for tags in match.all_tags.values()):
+        images = select(Image).where(access.in_teams(Image.team_id, match.team_ids), Image.live)
         lists = {team: tags[0] if tags else NO_ID for team, tags in match.all_tags.items()}
-        return _Plan(lists, (count if count == 1 else count + count // 4 + 8,))
-    lists, images = await _smallest_lists(session, match)
-    first, most = 12 + 4 * count, min(MAX_DARTS, images // IMAGES_A_DART)
-    return _Plan(lists, (first, most - first) if most > first else ())
+        darts = count if count == 1 else count + count // 4 + 8
+        return _Plan(images, lists, darts, most=darts)
+    lists, size = ({}, 0) if wanted.ids is not None else await _smallest_lists(session, match)
+    most = min(MAX_DARTS, size // IMAGES_A_DART)
+    darts = 12 + 4 * count
+    return _Plan(match.images(), lists, darts if darts <= most else 0, most)
 
 
 async def _smallest_lists(session: AsyncSession, match: Match) -> tuple[dict[UUID, UUID], int]:
@@ -99,19 +114,13 @@ async def _smallest_lists(session: AsyncSession, match: Match) -> tuple[dict[UUI
 
 
 async def _throw(
-    session: AsyncSession,
-    match: Match,
-    lists: Mapping[UUID, UUID],
-    drawn: Sequence[Image],
-    *,
-    darts: int,
-    count: int,
+    session: AsyncSession, plan: _Plan, drawn: Sequence[Image], *, darts: int, count: int
 ) -> list[Image]:
-    """The images that the darts hit, each at its first hit, without those that do not match.
+    """The images that the darts hit, each at its first hit, without those that are no answer.
 
     One statement, so that lists and filter are read as of one moment.
     """
-    lines = (literal(list(ids), ARRAY(Uuid())) for ids in (lists.keys(), lists.values()))
+    lines = (literal(list(ids), ARRAY(Uuid())) for ids in (plan.lists.keys(), plan.lists.values()))
     hits = (
         func.draw_many(*lines, darts)
         .table_valued(column("image_id", Uuid), with_ordinality="nth")
@@ -124,8 +133,7 @@ async def _throw(
         .prefix_with("materialized")
     )
     query = (
-        match.images()
-        .join(firsts, firsts.c.image_id == Image.id)
+        plan.images.join(firsts, firsts.c.image_id == Image.id)
         .where(Image.id.not_in([image.id for image in drawn]))
         .order_by(firsts.c.nth)
         .limit(count - len(drawn))
@@ -136,15 +144,15 @@ async def _throw(
 async def _scan(
     session: AsyncSession, match: Match, drawn: Sequence[Image], *, count: int
 ) -> list[Image]:
-    """The rest of `count` from everything that matches: each image gets the key -ln(U) / weight, the
+    """The rest of `count` from everything that matches: each image gets the key -ln(U) / weight, and the
     smallest keys are drawn (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
 
-    `random()` lies in [0, 1), so its complement has a logarithm.
+    `random()` lies in [0, 1), so it is its complement that has a logarithm.
     """
     query = (
         match.images()
         .where(Image.draw_weight > 0, Image.id.not_in([image.id for image in drawn]))
-        .order_by(-func.ln(1 - func.random()) / Image.draw_weight)
+        .order_by(-func.ln(1 - func.random()) / cast(Image.draw_weight, Double))
         .limit(count - len(drawn))
     )
     return list(await session.scalars(query))
