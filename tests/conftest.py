@@ -9,6 +9,9 @@ import pytest
 
 from app.db import embedded, migrate
 from app.db.database import Database
+from tests.fixtures.s3 import s3_server, s3_url
+
+__all__ = ["s3_server", "s3_url"]
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,8 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
                 port=settings.port,
                 log_config=None,
                 access_log=False,
+                # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=20,
             )

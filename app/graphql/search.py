@@ -6,6 +6,7 @@ import strawberry
 from strawberry import UNSET
 
 from app.domain import parse_id
+from app.embedding import PICTURE_SIDE
 from app.errors import AppError, ErrorCode, bad_input
 from app.graphql.arguments import After, Filter, MinScore, Ten
 from app.graphql.context import Context
@@ -15,9 +16,6 @@ from app.graphql.pagination import window
 from app.graphql.types import Info, SearchConnection
 from app.graphql.uploads import Upload
 from app.services import search
-
-QUERY_PICTURE_SIDE = 256
-"""Pixels; models look at 64 to 224."""
 
 
 @strawberry.input(description="What to look for: exactly one.", one_of=True)
@@ -94,6 +92,6 @@ async def _direction(context: Context, query: SearchQuery, field: str) -> search
     if query.image:
         if query.image.too_large:
             raise AppError(ErrorCode.PAYLOAD_TOO_LARGE, "The picture is too large.", field=field)
-        picture = await resources.decoder.picture(query.image.path, QUERY_PICTURE_SIDE)
+        picture = await resources.decoder.picture(query.image.path, PICTURE_SIDE)
         return await search.by_picture(resources.embedder, picture)
     raise bad_input(f"{field}.text", "An empty text describes nothing.")

@@ -7,9 +7,6 @@ from uuid import uuid4
 import pytest
 
 from app.storage import Storage, storage_from_url
-from tests.fixtures.s3 import s3_server, s3_url
-
-__all__ = ["s3_server", "s3_url"]
 
 
 @pytest.fixture(params=["folder", "s3"])
