@@ -1,0 +1,243 @@
+"""What a weighted draw costs as a library grows, and what keeping it exact costs whoever writes.
+
+    python -m benchmarks.draw [--sizes 10000 100000] [--repeats 300]
+
+Starts a server of its own in a temporary folder. Read the ratios to `select 1`, which was timed in turn
+with everything else: they hold on a busy machine, milliseconds do not. Commits do not wait for the disk, so
+that the changes show what triggers cost and not what a sync does.
+"""
+
+# ruff: noqa: T201  It prints a table.
+
+import argparse
+import asyncio
+import random
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from tqdm import tqdm
+
+from app.db import embedded, migrate
+from app.db.database import Database
+from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter
+from app.services import sampling
+
+BATCH = 5_000
+TAGS = {"half": 2, "tenth": 10, "rare": 1_000}
+"""Every n-th image carries the tag."""
+LAST_TWENTIETH = DateTimeRange(datetime(2024, 1, 1, tzinfo=UTC))
+TRIGGERED = ("image", "image_tag", "tag", "image_vector")
+
+LOAD_IMAGES = """
+insert into image (team_id, state, object_key, sha256, size_bytes, format, width, height, title, filename,
+                   weight, created_at)
+select :team, 'STORED', 'k', int4send(nth), nth, 'JPEG', 640, 480, 'Picture ' || nth, 'IMG_' || nth || '.jpg',
+       (exp(2 * random()) * 1000000)::bigint, timestamptz '2024-02-20Z' - nth % 1000 * interval '1 day'
+from generate_series(cast(:first as int), cast(:last as int)) nth
+"""
+LOAD_TAGS = """
+insert into image_tag (team_id, image_id, tag_id, created_at)
+select i.team_id, i.id, tag.id, i.created_at from image i join tag using (team_id)
+where i.team_id = :team and i.size_bytes between :first and :last
+  and i.size_bytes % cast(substring(tag.key from '[0-9]+') as int) = 0
+"""
+UPLOAD = (
+    "insert into image (id, team_id, object_key, sha256, size_bytes, format, width, height, title, filename)"
+    " values (:image, :team, 'k', :sha256, 1, 'JPEG', 1, 1, 'A sunset by the sea', 'IMG_1.jpg')",
+    "insert into image_tag (team_id, image_id, tag_id, created_at)"
+    " select team_id, :image, id, now() from tag where team_id = :team",
+    "update image set state = 'STORED' where id = :image",
+)
+CHANGES = {
+    "upload with 3 tags": UPLOAD,
+    "new weight, heavier": ("update image set weight = weight * 2 where id = :image",),
+    "new weight, lighter": ("update image set weight = weight / 4 where id = :image",),
+    "to the trash": ("update image set trashed_at = now() where id = :image",),
+    "other processing status": ("update image set processing = 'READY' where id = :image",),
+}
+
+Work = Callable[[], Awaitable[Any]]
+
+
+async def times(works: dict[str, Work], repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of each piece of work, in a new order each round: a busy moment hits all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        await work()
+    rng = random.Random(1)  # noqa: S311  only an order
+    for _ in range(repeats):
+        for name, work in rng.sample(list(works.items()), len(works)):
+            start = time.perf_counter()
+            await work()
+            taken[name].append((time.perf_counter() - start) * 1000)
+    return taken
+
+
+def show(title: str, taken: dict[str, list[float]]) -> None:
+    floor = statistics.median(taken["select 1"])
+    print(f"\n{title:<42} {'p10 ms':>8} {'p50 ms':>8} {'p95 ms':>8} {'x select 1':>11}")
+    for name, values in taken.items():
+        cuts = statistics.quantiles(values, n=20)
+        p10, p50, p95 = cuts[1], cuts[9], cuts[18]
+        print(f"{name:<42} {p10:8.2f} {p50:8.2f} {p95:8.2f} {p50 / floor:11.1f}")
+
+
+async def load(db: Database, size: int) -> Actor:
+    """A team of `size` images with weights of log-uniform spread, e to the power of 0 to 2."""
+    async with db.transaction() as session:
+        slug = secrets.token_hex(6)
+        insert = text("insert into team (name, slug) values ('Benchmark', :slug) returning id")
+        team_id: UUID = (await session.execute(insert, {"slug": slug})).scalar_one()
+        for name, nth in TAGS.items():
+            await session.execute(
+                text("insert into tag (team_id, name, key) values (:team, :name, :key)"),
+                {"team": team_id, "name": name, "key": f"{nth}"},
+            )
+    start = time.perf_counter()
+    with tqdm(total=size, desc=f"{size:,} images", unit=" images") as bar:
+        for first in range(1, size + 1, BATCH):
+            span = {"team": team_id, "first": first, "last": min(first + BATCH - 1, size)}
+            async with db.transaction() as session:
+                await session.execute(text(LOAD_IMAGES), span)
+                await session.execute(text(LOAD_TAGS), span)
+            bar.update(BATCH)
+    print(f"loaded {size:,} images in {time.perf_counter() - start:.0f} s")
+    await settle(db, "vacuum analyze")
+    return Actor(user_id=NO_ID, roles={team_id: Role.VIEWER})
+
+
+async def settle(db: Database, *statements: str) -> None:
+    """Statements that stand outside any transaction."""
+    async with db.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in statements:
+            await autocommit.execute(text(statement))
+
+
+async def draws(db: Database, actor: Actor, repeats: int) -> dict[str, list[float]]:
+    async with db.transaction() as session:
+
+        def draw(count: int = 1, **wanted: Any) -> Work:
+            return lambda: sampling.draw(session, actor, ImageFilter(**wanted), count=count)
+
+        def tagged(*names: int) -> TagFilter:
+            return TagFilter(all=tuple(str(one) for one in names))
+
+        one_dart = text("select * from draw_many(array[:team]::uuid[], array[:tag]::uuid[], 1)")
+        place = {"team": actor.team_ids[0], "tag": NO_ID}
+        return await times(
+            {
+                "select 1": lambda: session.execute(text("select 1")),
+                "draw_many, 1 dart": lambda: session.execute(one_dart, place),
+                "1 of the team": draw(),
+                "20 of the team": draw(20),
+                "1 of a tag (half of the images)": draw(tags=tagged(2)),
+                "1 of a tag (one in 1,000)": draw(tags=tagged(1000)),
+                "1 of two tags": draw(tags=tagged(2, 10)),
+                "1 of the last twentieth by date": draw(created_at=LAST_TWENTIETH),
+                "20 of the last twentieth by date": draw(20, created_at=LAST_TWENTIETH),
+                "the exact scan of the whole team": lambda: scan(session, actor),
+            },
+            repeats,
+        )
+
+
+async def scan(session: AsyncSession, actor: Actor) -> None:
+    """What one draw would cost without lines."""
+    await session.execute(
+        text(
+            "select id from image where team_id = :team and draw_weight > 0"
+            " order by -ln(1 - random()) / draw_weight limit 1"
+        ),
+        {"team": actor.team_ids[0]},
+    )
+
+
+async def changes(
+    db: Database, actor: Actor, repeats: int, *, triggers: bool
+) -> dict[str, list[float]]:
+    """Each change in its own transaction, on an image that an upload made just before."""
+    (team_id,) = actor.team_ids
+    await switch(db, on=triggers)
+    place: dict[str, Any] = {"team": team_id}
+
+    def change(statements: tuple[str, ...]) -> Work:
+        async def work() -> None:
+            if statements is UPLOAD:
+                place.update(
+                    image=UUID(bytes=secrets.token_bytes(16)), sha256=secrets.token_bytes(32)
+                )
+            async with db.transaction() as session:
+                for statement in statements:
+                    await session.execute(text(statement), place)
+
+        return work
+
+    async def floor() -> None:
+        async with db.transaction() as session:
+            await session.execute(text("select 1"))
+
+    works = {name: change(statements) for name, statements in CHANGES.items()}
+    taken = await times({"select 1": floor, **works}, repeats)
+    await switch(db, on=True)
+    return taken
+
+
+async def switch(db: Database, *, on: bool) -> None:
+    async with db.transaction() as session:
+        for table in TRIGGERED:
+            mode = "enable" if on else "disable"
+            await session.execute(text(f"alter table {table} {mode} trigger user"))
+
+
+async def once(db: Database, actor: Actor) -> None:
+    """Changes that touch as many images as a tag has, or a lane."""
+    (team_id,) = actor.team_ids
+    for name, statement in {
+        "compact a lane": "select draw_compact(:team, whole_team(), 0::smallint)",
+        "rename a tag of a tenth of the images": "update tag set name = 'renamed'"
+        " where team_id = :team and key = '10'",
+        "delete a tag of a tenth of the images": "delete from tag"
+        " where team_id = :team and key = '10'",
+        "delete the team": "delete from team where id = :team",
+    }.items():
+        start = time.perf_counter()
+        async with db.transaction() as session:
+            await session.execute(text(statement), {"team": team_id})
+        print(f"{name:<42} {time.perf_counter() - start:8.2f} s")
+
+
+async def main(sizes: list[int], repeats: int, url: str) -> None:
+    db = Database(url, pool_size=2)
+    await migrate.upgrade(db.engine)
+    await settle(db, "alter system set synchronous_commit = off", "select pg_reload_conf()")
+    for size in sizes:
+        actor = await load(db, size)
+        show(f"draws, {size:,} images", await draws(db, actor, repeats))
+        with_triggers = await changes(db, actor, repeats, triggers=True)
+        show("changes, as they are", with_triggers)
+        show("changes, triggers off", await changes(db, actor, repeats, triggers=False))
+        print()
+        await once(db, actor)
+    await db.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--repeats", type=int, default=300)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="pictor-benchmark-") as folder:
+        Path(folder).chmod(0o755)
+        asyncio.run(main(options.sizes, options.repeats, embedded.start(Path(folder))))
