@@ -22,6 +22,7 @@ def database_url() -> Iterator[str]:
         url = embedded.start(Path(folder))
         asyncio.run(_prepare(url))
         yield url
+        embedded.stop(Path(folder))
 
 
 async def _prepare(url: str) -> None:

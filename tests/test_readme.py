@@ -95,6 +95,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     Picture.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
     yield shell
     shell.close()
+    embedded.stop(tmp_path / "own")
 
 
 def test_a_newcomer_can_do_all_that_the_readme_says(

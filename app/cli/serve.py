@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -77,6 +78,9 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
                 timeout_graceful_shutdown=20,
             )
         )
+        # What was made until now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         serving = asyncio.create_task(server.serve())
         greeting = asyncio.create_task(_greet(server, resources, demo))
         await asyncio.wait({serving, greeting}, return_when=asyncio.FIRST_COMPLETED)

@@ -19,8 +19,9 @@ from app.errors import AppError, unavailable
 
 T = TypeVar("T")
 
-RETRIED = {"40001", "40P01"}
-"""SQLSTATE of a serialization failure and of a deadlock: the whole transaction is run again."""
+RETRIED = {"40001", "40P01", "23503"}
+"""SQLSTATE of a serialization failure, of a deadlock, and of a reference to a row that another transaction
+deleted in between: the whole transaction is run again, and sees what is there now."""
 TRIES = 4
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
@@ -55,7 +56,7 @@ class Database:
                 yield session
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """`work` in one transaction, again from its start after a deadlock. It must have no other effect."""
+        """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
         for _ in range(TRIES - 1):
             try:
                 async with self.transaction() as session:

@@ -19,3 +19,8 @@ def start(data_dir: Path) -> str:
     server = get_server(data_dir / "pgdata", cleanup_mode="stop")
     socket_dir = server.get_postmaster_info().socket_dir
     return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+
+
+def stop(data_dir: Path) -> None:
+    """Leaves the server of `data_dir`, which stops it unless another process has joined it."""
+    get_server(data_dir / "pgdata", cleanup_mode="stop").cleanup()

@@ -238,9 +238,10 @@ async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id:
     now = (await session.execute(select(func.now()))).scalar_one()
     image.state, image.lease_until = ImageState.STORED, None
     image.created_at, image.updated_at = new.created_at or now, now
+    # Tags first: the one update that stores the image then also gives it its words.
     with constraints(uq_image_team_id_sha256=_Duplicate()):
+        await _relate(session, actor, new, image)
         await session.flush()
-    await _relate(session, actor, new, image)
     await jobs.enqueue(session, image.team_id, image.id, [JobKind.THUMBNAILS, JobKind.EMBED])
     return image
 

@@ -22,6 +22,7 @@ def other_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pictor-test-") as folder:
         Path(folder).chmod(0o755)
         yield embedded.start(Path(folder))
+        embedded.stop(Path(folder))
 
 
 async def test_downgrade_leaves_nothing(other_server: str) -> None:

@@ -164,6 +164,7 @@ def other_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pictor-test-") as folder:
         Path(folder).chmod(0o755)
         yield embedded.start(Path(folder))
+        embedded.stop(Path(folder))
 
 
 async def test_rows_from_before_the_triggers_are_counted(other_server: str) -> None:
