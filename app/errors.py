@@ -1,6 +1,7 @@
 """The one error class of the product and its closed list of codes. No transport, no vendor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -97,12 +98,37 @@ def not_found(what: str, *, field: str | None = None, ids: Sequence[object] = ()
     return AppError(ErrorCode.NOT_FOUND, f"{what} not found.", field=field, **extras)
 
 
+def nothing_to_draw() -> AppError:
+    return AppError(ErrorCode.NOT_FOUND, "Nothing with a weight above 0 matches.")
+
+
 def bad_input(field: str, message: str, **extras: Any) -> AppError:
     return AppError(ErrorCode.BAD_USER_INPUT, message, field=field, **extras)
 
 
 def conflict(field: str, message: str, **extras: Any) -> AppError:
     return AppError(ErrorCode.CONFLICT, message, field=field, **extras)
+
+
+def too_large(field: str, limit: int) -> AppError:
+    """A file beyond `limit` bytes."""
+    return AppError(
+        ErrorCode.PAYLOAD_TOO_LARGE,
+        f"A file has at most {limit} bytes.",
+        field=field,
+        reason=UploadProblem.TOO_LARGE,
+        limit=limit,
+    )
+
+
+@contextmanager
+def blaming(field: str) -> Iterator[None]:
+    """Names the field in whatever refusal the block raises."""
+    try:
+        yield
+    except AppError as error:
+        error.field = field
+        raise
 
 
 def unavailable(message: str) -> AppError:

@@ -38,6 +38,7 @@ async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIt
     url = await asyncio.to_thread(database_url, settings)
     db = Database(url, pool_size=settings.database_pool_size)
     try:
+        await db.reach()
         if settings.database_url is None:
             await migrate.upgrade(db.engine)
         elif migrated and not await migrate.is_current(db.engine):

@@ -4,9 +4,9 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 MIB = 1024 * 1024
 PREFIX = "PICTOR_"
+MIN_SECRET_LENGTH = 32
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -62,11 +63,14 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("var"), description="database, objects and temporary files")
     secret_key: SecretStr | None = Field(
-        None, description="signs addresses and cursors; unset: made once and kept in the data dir"
+        None,
+        description="signs addresses, at least 32 characters; unset: made once and kept in the data dir",
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    log_level: str = Field("info", description="debug, info, warning or error")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
     public_url: str | None = Field(
         None, description="address under which clients reach the server; unset: as they asked"
     )
@@ -96,6 +100,21 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        """`PICTOR_SECRET_KEY=` in a compose file means that nobody set it."""
+        if value == "" and info.field_name is not None:
+            return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
+            raise ValueError(f"a secret key has at least {MIN_SECRET_LENGTH} characters")
         return value
 
     @property

@@ -45,7 +45,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_secrets_are_hidden_from_logs() -> None:
     settings = Settings(
-        secret_key="canary-1", storage_url="s3://k:canary-2@b", database_url="x://canary-3"
+        secret_key="canary-1" * 4, storage_url="s3://k:canary-2@b", database_url="x://canary-3"
     )
 
     assert "canary" not in repr(settings)

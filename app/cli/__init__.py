@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from app.cli import bootstrap, doctor, migrate, schema, seed, serve, worker
 from app.errors import AppError
@@ -28,12 +30,17 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
     command = COMMANDS[asked.command]
     try:
+        settings = _settings(asked)
+    except ValidationError as error:
+        parser.error("; ".join(_said(fault) for fault in error.errors()))
+    try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            status = runner.run(command.run(_settings(asked), asked))
-    except (AppError, NotMigratedError, StorageSettingError) as error:
+            status = runner.run(command.run(settings, asked))
+    except (AppError, NotMigratedError, StorageSettingError, OSError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
@@ -52,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         its.add_argument("--data-dir", type=Path, help="database, objects and temporary files")
         command.arguments(its)
     return parser
+
+
+def _said(fault: ErrorDetails) -> str:
+    """One wrong setting, by the name that its environment variable has."""
+    name = "_".join(str(part) for part in fault["loc"])
+    return f"PICTOR_{name.upper()}: {fault['msg']}"
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

@@ -31,7 +31,14 @@ POLL_SECONDS = 0.2
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--team", default=TEAM, help="the team's name; made where it is missing")
     parser.add_argument("--email", default=EMAIL, help="the user who uploads")
-    parser.add_argument("--count", type=int, default=COUNT, help="how many pictures")
+    parser.add_argument("--count", type=_positive, default=COUNT, help="how many pictures")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:

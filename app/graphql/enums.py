@@ -96,7 +96,7 @@ describe(
     SearchMode,
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
-    HYBRID="By meaning and by words: ranks of both are fused. Needs a text query.",
+    HYBRID="By meaning and by words: the first 200 of both ranks are fused, and listed. Needs a text query.",
 )
 describe(
     ErrorCode,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from app.errors import not_found
+from app.errors import nothing_to_draw
 from app.graphql.arguments import Filter
 from app.graphql.inputs import filter_value
 from app.graphql.types import Image, Info
@@ -19,7 +19,7 @@ class SamplingQuery:
     async def random_image(self, info: Info, filter: Filter = None) -> Image:
         drawn = await _draw(info, filter, 1)
         if not drawn:
-            raise not_found("An image to draw")
+            raise nothing_to_draw()
         return drawn[0]
 
     @strawberry.field(

@@ -7,7 +7,7 @@ from strawberry import UNSET
 
 from app.domain import parse_id
 from app.embedding import PICTURE_SIDE
-from app.errors import AppError, ErrorCode, bad_input
+from app.errors import bad_input, blaming, too_large
 from app.graphql.arguments import After, Filter, MinScore, Ten
 from app.graphql.context import Context
 from app.graphql.enums import SearchMode
@@ -83,7 +83,7 @@ async def _direction(context: Context, query: SearchQuery, field: str) -> search
     resources = context.resources
     if query.text:
         return await search.by_text(resources.embedder, query.text, field=f"{field}.text")
-    if query.image_id:
+    if query.image_id is not UNSET and query.image_id is not None:
         async with resources.db.transaction() as session:
             image_id = parse_id(query.image_id)
             return await search.by_image(
@@ -91,7 +91,8 @@ async def _direction(context: Context, query: SearchQuery, field: str) -> search
             )
     if query.image:
         if query.image.too_large:
-            raise AppError(ErrorCode.PAYLOAD_TOO_LARGE, "The picture is too large.", field=field)
-        picture = await resources.decoder.picture(query.image.path, PICTURE_SIDE)
+            raise too_large(query.image.field, resources.settings.max_upload_bytes)
+        with blaming(query.image.field):
+            picture = await resources.decoder.picture(query.image.path, PICTURE_SIDE)
         return await search.by_picture(resources.embedder, picture)
     raise bad_input(f"{field}.text", "An empty text describes nothing.")

@@ -374,7 +374,9 @@ class Image(Node):
         description="Its share in weighted random draws: 0 is never drawn, 2 twice as often as 1."
     )
     created_at: datetime = strawberry.field(description="When it was uploaded.")
-    updated_at: datetime = strawberry.field(description="When anything of it last changed.")
+    updated_at: datetime = strawberry.field(
+        description="When its fields or the tags on it last changed; renaming a tag is no change of its images."
+    )
     taken_at: datetime | None = strawberry.field(
         description="When the picture was taken: from EXIF, or as given."
     )

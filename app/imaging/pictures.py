@@ -166,9 +166,8 @@ def _blamed(max_pixels: int) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise too_many_pixels(max_pixels) from error
     except Exception as error:
-        is_cut = "truncated" in str(error)
-        reason = UploadProblem.TRUNCATED if is_cut else UploadProblem.NOT_AN_IMAGE
-        raise refusal(reason) from error
+        # The first bytes were those of a picture: what follows is cut off or damaged.
+        raise refusal(UploadProblem.TRUNCATED) from error
 
 
 def _upright(picture: Image.Image, box: int) -> Image.Image:

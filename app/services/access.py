@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import Collection, Image, Membership, Tag, Team, User
+from app.db.models import ApiKey, Collection, Image, Membership, Tag, Team, User
 from app.domain import Actor, ImageState, Role
 from app.errors import bad_input, forbidden, not_found
 
@@ -43,12 +43,14 @@ def visible_memberships(actor: Actor) -> Select[Membership]:
 
 
 def visible_users(actor: Actor) -> Select[User]:
-    """The actor and whoever shares a team with them."""
+    """The actor, whoever shares a team with them, and who ever had a key of a team that they administer."""
     users = select(User)
     if actor.is_operator:
         return users
     fellows = select(Membership.user_id).where(in_teams(Membership.team_id, actor.team_ids))
-    return users.where((User.id == actor.user_id) | User.id.in_(fellows))
+    administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
+    holders = select(ApiKey.user_id).where(ApiKey.team_id.in_(administered))
+    return users.where((User.id == actor.user_id) | User.id.in_(fellows) | User.id.in_(holders))
 
 
 def require(actor: Actor, team_id: UUID, role: Role, *, what: str = "Team") -> None:

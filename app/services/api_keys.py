@@ -114,7 +114,8 @@ async def _actor(
         user_id=key.user_id,
         roles={key.team_id: key.role.at_most(role)},
         api_key_id=key.id,
-        is_operator=is_operator,
+        # An operator's weaker key is weak: only one of role ADMIN administers the installation.
+        is_operator=is_operator and key.role.at_most(role) is Role.ADMIN,
     )
 
 
@@ -222,3 +223,12 @@ async def revoke(session: AsyncSession, actor: Actor, key_id: UUID) -> ApiKey:
         key.revoked_at = datetime.now(UTC)
     await session.flush()
     return key
+
+
+async def revoke_of_member(session: AsyncSession, team_id: UUID, user_id: UUID) -> None:
+    """Ends a leaving member's keys of the team for good: coming back does not revive them."""
+    await session.execute(
+        update(ApiKey)
+        .where(ApiKey.team_id == team_id, ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=datetime.now(UTC))
+    )

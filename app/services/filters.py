@@ -161,7 +161,7 @@ def _relations(
             CollectionImage.image_id == Image.id,
             CollectionImage.collection_id == wanted.collection_id,
         )
-    if wanted.tagged_at is not None:
+    if wanted.tagged_at is not None and wanted.tagged_at != DateTimeRange():
         asked = _ids(wanted.tags.all, named) + any_ids
         is_named = wanted.tags.all or wanted.tags.any
         yield exists().where(

@@ -78,8 +78,7 @@ async def page(
 ) -> paging.Page[Image]:
     match = await filters.resolve(session, actor, wanted)
     if match.empty:
-        paging.check(window)
-        return paging.Page([], [], has_next=False, has_previous=False)
+        return paging.nothing(keyset(order), window)
     return await paging.page(session, match.images(), keyset(order), window)
 
 

@@ -111,6 +111,14 @@ async def page(
     )
 
 
+def nothing(keyset: Keyset, window: Window) -> Page[Any]:
+    """The page of an empty list; what is wrong with the window is wrong here too."""
+    check(window)
+    if window.cursor is not None:
+        keyset.parse(window.cursor, field="before" if window.backward else "after")
+    return Page([], [], has_next=False, has_previous=False)
+
+
 def check(window: Window) -> None:
     """BAD_USER_INPUT for a size, an offset or a mix that a list does not take."""
     field = "last" if window.backward else "first"

@@ -15,7 +15,7 @@ from app.db.database import constraints
 from app.db.models import DrawHead, Image, Membership, Tag, Team, User
 from app.domain import NO_ID, Actor, ImageState, ProcessingStatus, Role, TagPolicy, line
 from app.errors import bad_input, conflict, forbidden, not_found
-from app.services import access, paging
+from app.services import access, api_keys, paging
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 BY_NAME = paging.Keyset(
@@ -193,6 +193,7 @@ async def remove_membership(
     if membership is None:
         raise not_found("Membership")
     await _keep_an_admin(session, membership)
+    await api_keys.revoke_of_member(session, team_id, user_id)
     await session.delete(membership)
     await session.flush()
     return membership.id

@@ -6,7 +6,7 @@ Intent row (PENDING, with a lease) → bytes under a key used once → one trans
 import logging
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Database, constraints
 from app.db.models import Collection, Image
 from app.domain import (
+    MAX_NAME_LENGTH,
     Actor,
     ImageState,
     JobKind,
@@ -24,13 +25,14 @@ from app.domain import (
     micro_weight,
     paragraph,
 )
-from app.errors import AppError, ErrorCode, UploadProblem, bad_input, unavailable
+from app.errors import AppError, ErrorCode, bad_input, blaming, too_large, unavailable
 from app.imaging import Decoder, Inspection
 from app.services import access, collections, jobs, tags
 from app.storage import Storage
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)
+EXPIRED_AT_ONCE = 100
 MAX_FILENAME_LENGTH = 255
 
 
@@ -116,20 +118,11 @@ class Intake:
 
     def _check_size(self, file: Incoming) -> None:
         if file.too_large:
-            raise AppError(
-                ErrorCode.PAYLOAD_TOO_LARGE,
-                f"A file has at most {self.max_upload_bytes} bytes.",
-                field=file.field,
-                reason=UploadProblem.TOO_LARGE,
-                limit=self.max_upload_bytes,
-            )
+            raise too_large(file.field, self.max_upload_bytes)
 
     async def _inspected(self, file: Incoming) -> Inspection:
-        try:
+        with blaming(file.field):
             return await self.decoder.inspect(file.path)
-        except AppError as error:
-            error.field = file.field
-            raise
 
     async def _forget(self, intent: Image) -> None:
         """Removes what a failed upload wrote. Where this fails too, the lease ends it later."""
@@ -205,7 +198,7 @@ async def _intend(
         width=seen.width,
         height=seen.height,
         filename=filename,
-        title=line(new.title or "", field="input.title") or PurePath(filename).stem,
+        title=line(new.title or "", field="input.title") or _title(filename),
         description=paragraph(new.description or "", field="input.description"),
         weight=micro_weight(new.weight, field="input.weight"),
         taken_at=new.taken_at or seen.taken_at,
@@ -215,6 +208,10 @@ async def _intend(
     session.add(image)
     await session.flush()
     return image
+
+
+def _title(filename: str) -> str:
+    return PurePath(filename).stem[:MAX_NAME_LENGTH].strip()
 
 
 def _clean_filename(name: str) -> str:
@@ -244,6 +241,26 @@ async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id:
         await session.flush()
     await jobs.enqueue(session, image.team_id, image.id, [JobKind.THUMBNAILS, JobKind.EMBED])
     return image
+
+
+async def expire(session: AsyncSession) -> int:
+    """Ends uploads whose lease ran out, their process having died: a job removes bytes and row. How many."""
+    rows = list(
+        await session.scalars(
+            select(Image)
+            .where(Image.state == ImageState.PENDING, Image.lease_until < func.now())
+            .order_by(Image.lease_until)
+            .limit(EXPIRED_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    for row in rows:
+        row.state = ImageState.DELETED
+        row.deleted_at = datetime.now(UTC)
+    await session.flush()
+    for row in rows:
+        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE])
+    return len(rows)
 
 
 async def _relate(session: AsyncSession, actor: Actor, new: NewImage, image: Image) -> None:

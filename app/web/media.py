@@ -59,7 +59,8 @@ class Media:
         self, request: Request, content: Content, headers: Mapping[str, str]
     ) -> Response:
         if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
-            return Response(status_code=304, headers={"etag": content.etag, **headers})
+            own = streams.HEADERS | {"etag": content.etag} | dict(headers)
+            return Response(status_code=304, headers=own)
         if request.method == "HEAD":
             length = {"content-length": str(content.size)}
             own = streams.facts(content) | length | dict(headers)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
@@ -39,7 +41,8 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
     bodies.check_length(request, settings.max_request_bytes)
     reader = _Reader(_boundary(request))
     settings.tmp_dir.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=settings.tmp_dir))
+    prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
     form = _Form(settings, folder)
     try:
         total = 0
@@ -57,11 +60,16 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
 
 
 def sweep(folder: Path, *, now: float) -> None:
-    """Removes what a process that was killed left behind: uploads older than STALE_SECONDS."""
+    """Removes what killed processes left behind: folders whose process is gone, or older than STALE_SECONDS."""
     for one in folder.glob(f"{FOLDER_PREFIX}*"):
         with suppress(FileNotFoundError):
-            if one.stat().st_mtime < now - STALE_SECONDS:
+            if not _is_used(one) or one.stat().st_mtime < now - STALE_SECONDS:
                 shutil.rmtree(one)
+
+
+def _is_used(folder: Path) -> bool:
+    pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+    return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def _boundary(request: Request) -> bytes:

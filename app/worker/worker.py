@@ -12,7 +12,7 @@ from app.db.notifications import notified
 from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs
+from app.services import jobs, uploads
 from app.services.jobs import Job
 from app.worker import files
 from app.worker.embed import Embedding
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 LEASE: Final = timedelta(seconds=60)
 """After a crash, work is taken up again within this time; a living worker renews it in time."""
 POLL_SECONDS: Final = 2.0
+HOUSE_SECONDS: Final = 30.0
 """Wake-up calls come at once; looking is for retries, for lost leases, and for calls that were missed."""
 GRACE_SECONDS: Final = 8.0
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -63,13 +64,25 @@ class Worker:
         ]
         async with notified(self._db, jobs.CHANNEL, [lane.woken for lane in lanes]):
             self._lanes_running = [asyncio.create_task(self._drive(lane)) for lane in lanes]
+            house = asyncio.create_task(self._keep_house())
             try:
                 await asyncio.wait(self._lanes_running)
             finally:
-                for task in self._lanes_running:
+                for task in (house, *self._lanes_running):
                     task.cancel()
-                await asyncio.gather(*self._lanes_running, return_exceptions=True)
+                await asyncio.gather(house, *self._lanes_running, return_exceptions=True)
                 self._ended.set()
+
+    async def _keep_house(self) -> None:
+        """Now and then ends uploads that nobody will finish."""
+        while True:
+            try:
+                ended = await self._db.run(uploads.expire)
+                if ended:
+                    log.warning("%d uploads were broken off and are removed", ended)
+            except Exception as error:
+                log.warning("housekeeping is put off: %s", error)
+            await asyncio.sleep(HOUSE_SECONDS)
 
     async def stop(self) -> None:
         """Lets the batches that run come to their end, and after GRACE_SECONDS hands them back. Idle lanes end at once."""

@@ -5,6 +5,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy import func, select
 
 from app.db.database import Database
 from app.db.models import Collection, Image, ImageJob, Tag, Team
-from app.domain import Actor, Role, TagPolicy
+from app.domain import Actor, ImageState, JobKind, Role, TagPolicy
+from app.services import uploads
 from tests import make
 from tests.graphql.conftest import Client, png
 
@@ -241,3 +243,23 @@ async def test_a_closed_team_takes_its_own_tags_only(client: Client, db: Databas
     assert error["extensions"]["reason"] == "TAG_NOT_ALLOWED"
     assert error["extensions"]["allowed"] == ["cat", "dog"]
     assert taken["uploadImage"]["image"]["tags"] == [{"name": "cat"}]
+
+
+async def test_an_upload_that_nobody_finishes_is_ended(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    ahead = datetime.now(UTC) + timedelta(minutes=1)
+    dead = await make.image(db, team_id, state="PENDING", lease_until=past)
+    alive = await make.image(db, team_id, state="PENDING", lease_until=ahead)
+
+    await db.run(uploads.expire)
+
+    async with db.transaction() as session:
+        states = {
+            row.id: row.state
+            for row in await session.scalars(select(Image).where(Image.team_id == team_id))
+        }
+        jobs = list(await session.scalars(select(ImageJob).where(ImageJob.team_id == team_id)))
+    assert states == {dead: ImageState.DELETED, alive: ImageState.PENDING}
+    assert [(job.image_id, job.kind) for job in jobs] == [(dead, JobKind.PURGE)]

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import delete
+
 from app.db.database import Database
+from app.db.models import Membership, User
 from app.domain import Actor, Role
 from app.services import api_keys
 from tests import make
@@ -182,3 +185,55 @@ async def test_an_operator_administers_without_seeing_pictures(
     assert seen["team"]["images"] == {"totalCount": 0}
     assert seen["team"]["tags"] == {"totalCount": 0}
     assert renamed["updateTeam"] == {"name": "New"}
+
+
+async def test_an_operators_weaker_key_administers_nothing(client: Client, db: Database) -> None:
+    member = await make.actor(db)
+    (team_id,) = member.team_ids
+    async with db.transaction() as session:
+        (await session.get_one(User, member.user_id)).is_operator = True
+    given = {"teamId": str(team_id), "name": "k", "role": "VIEWER"}
+    made = await client.get(member, CREATE_KEY, i=given)
+    async with db.transaction() as session:
+        weak = await api_keys.authenticate(session, made["createApiKey"]["key"])
+    assert weak is not None
+    other = await make.team(db)
+
+    renamed = await client.code(
+        weak,
+        "mutation($i: UpdateTeamInput!) { updateTeam(input: $i) { id } }",
+        i={"id": str(team_id), "name": "x"},
+    )
+    minted = await client.code(weak, CREATE_KEY, i={**given, "role": "ADMIN"})
+    foreign = await client.code(weak, CREATE_KEY, i={**given, "teamId": str(other)})
+
+    assert (renamed, minted, foreign) == (
+        ("FORBIDDEN", None),
+        ("FORBIDDEN", None),
+        ("NOT_FOUND", None),
+    )
+
+
+async def test_a_leaving_members_keys_end_for_good_and_stay_listed(
+    client: Client, db: Database
+) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    editor = await make.actor(db, team_id, Role.EDITOR)
+    given = {"teamId": str(team_id), "name": "k", "userId": str(editor.user_id)}
+    key = (await client.get(admin, CREATE_KEY, i=given))["createApiKey"]["key"]
+
+    await client.get(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+    async with db.transaction() as session:
+        session.add(Membership(team_id=team_id, user_id=editor.user_id, role=Role.EDITOR))
+    async with db.transaction() as session:
+        assert await api_keys.authenticate(session, key) is None
+    async with db.transaction() as session:
+        await session.execute(delete(Membership).where(Membership.user_id == editor.user_id))
+    listed = await client.get(
+        admin, "{ teams { nodes { apiKeys { nodes { revokedAt user { name } } } } } }"
+    )
+
+    (shown,) = listed["teams"]["nodes"][0]["apiKeys"]["nodes"]
+    assert shown["revokedAt"]
+    assert shown["user"] == {"name": "Ada"}

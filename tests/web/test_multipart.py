@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -354,15 +356,19 @@ async def test_file_for_a_variable_of_another_type(
     assert "/" not in response.json()["errors"][0]["message"]
 
 
-def test_old_folders_are_swept_and_young_ones_stay(tmp_path: Path) -> None:
-    for name in ("upload-a", "upload-b", "other"):
+def test_folders_of_the_dead_and_old_ones_are_swept(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, dead = f"upload-{os.getpid()}-a", f"upload-{ended.pid}-b"
+    for name in (mine, dead, "upload-c", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0").write_bytes(b"x")
-    now = (tmp_path / "upload-a").stat().st_mtime
+    now = (tmp_path / mine).stat().st_mtime
+
     multipart.sweep(tmp_path, now=now + 23 * 3600)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert {one.name for one in tmp_path.iterdir()} == {mine, "other"}
     multipart.sweep(tmp_path, now=now + 25 * 3600)
-    assert [one.name for one in tmp_path.iterdir()] == ["other"]
+    assert {one.name for one in tmp_path.iterdir()} == {"other"}
     multipart.sweep(tmp_path / "never made", now=now)
 
 
