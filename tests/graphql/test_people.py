@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.db.database import Database
 from app.domain import Actor, Role
 from app.services import api_keys
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client
 
 CREATE_KEY = """mutation($i: CreateApiKeyInput!) {
