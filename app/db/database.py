@@ -35,7 +35,8 @@ STATEMENT_SECONDS = 60.0
 ACTING_ROLE: Final = "pictor_app"
 WORKER_ROLE: Final = "pictor_worker"
 LOGIN_ROLE: Final = "pictor_login"
-ROLES: Final = (ACTING_ROLE, WORKER_ROLE, LOGIN_ROLE)
+AUDIT_ROLE: Final = "pictor_audit"
+ROLES: Final = (ACTING_ROLE, WORKER_ROLE, LOGIN_ROLE, AUDIT_ROLE)
 """PostgreSQL's roles of whoever serves requests or works in the background. They log in nowhere and own nothing."""
 
 ENTER: Final = (
@@ -84,8 +85,9 @@ class Entrance:
 class Database:
     """One pool of connections and the entrances to it. Nothing is held open between two transactions.
 
-    `login` finds out who is asking, and sees people alone; `worker` does the background work of all teams.
-    `owner` is for the operator's commands: request code takes `acting`, or `login` where there is no actor yet.
+    `login` finds out who is asking, and sees people alone; `worker` does the background work of all teams;
+    `audit` appends to the record of any team, and reads nothing but whose a thing is. `owner` is for the operator's
+    commands: request code takes `acting`, or `login` where there is no actor yet.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
@@ -105,6 +107,7 @@ class Database:
         self.owner = Entrance(self._sessions, None)
         self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
         self.login = Entrance(self._sessions, (LOGIN_ROLE, "", "", ""))
+        self.audit = Entrance(self._sessions, (AUDIT_ROLE, "", "", ""))
 
     def acting(self, actor: Actor) -> Entrance:
         """The entrance of this actor: PostgreSQL shows it no other team's rows, and takes none."""

@@ -1,7 +1,7 @@
 """The second wall: who PostgreSQL itself lets at which rows, whatever the application asks for.
 
-Three roles that log in nowhere and own nothing. A transaction takes one of them first, and says for whose
-teams: `Database.acting`, `.worker`, `.login`. A table that these roles are to use needs a line in GRANTS, and
+Four roles that log in nowhere and own nothing. A transaction takes one of them first, and says for whose
+teams: `Database.acting`, `.worker`, `.login`, `.audit`. A table that these roles are to use needs a line in GRANTS, and
 one with a `team_id` a policy. Docs: decisions/0003.
 """
 
@@ -12,7 +12,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-APP, WORKER, LOGIN = ROLES = "pictor_app", "pictor_worker", "pictor_login"
+APP, WORKER, LOGIN, AUDIT = ROLES = "pictor_app", "pictor_worker", "pictor_login", "pictor_audit"
 
 ROLE = """
 do $$ begin
@@ -39,7 +39,9 @@ end $$
 TEAMS = "(select nullif(current_setting('app.team_ids', true), '')::uuid[])::uuid[]"
 USER = "(select nullif(current_setting('app.user_id', true), '')::uuid)"
 OPERATOR = "(select current_setting('app.operator', true) = 'on')"
-OWN_TEAM = f"team_id = any({TEAMS})"
+# The coalesce keeps the planner from taking this for the condition that narrows most: it knows nothing of the
+# setting and, with thousands of teams, would believe that hardly a row is left. Queries name their team themselves.
+OWN_TEAM = f"coalesce(team_id = any({TEAMS}), false)"
 FELLOW = (
     f"exists (select from membership m where m.user_id = app_user.id and m.team_id = any({TEAMS}))"
 )
@@ -88,9 +90,17 @@ GRANTS: dict[str, dict[str, str]] = {
         "team": "select",
         "membership": "select, insert",
         "api_key": "select, update (last_used_at)",
-        "app_user": "select, update (password_hash)",
+        "app_user": "select, insert (email, name, password_hash), update (password_hash)",
         "session": ALL,
         "password_token": ALL,
+    },
+    # It appends what was read or refused in any team, and looks up whose the things are that somebody named.
+    AUDIT: {
+        "audit_event": "insert",
+        "team": "select (id)",
+        **dict.fromkeys(
+            ("image", "tag", "collection", "membership", "api_key"), "select (id, team_id)"
+        ),
     },
 }
 
@@ -103,10 +113,13 @@ POLICIES = [
     ("app_user", APP, "update", f"id = {USER} or {OPERATOR}"),
     ("app_user", APP, "delete", f"id = {USER} or {OPERATOR}"),
     ("session", APP, "all", f"user_id = {USER} or {OPERATOR}"),
-    ("audit_event", APP, "select", OWN_TEAM),
-    ("audit_event", APP, "insert", f"{OWN_TEAM} or team_id is null"),
+    # The installation's own events belong to no team: anybody causes them, operators read them.
+    ("audit_event", APP, "select", f"{OWN_TEAM} or (team_id is null and {OPERATOR})"),
+    ("audit_event", APP, "insert", f"{OWN_TEAM} or team_id is null or {OPERATOR}"),
     *((table, WORKER, "all", "true") for table in GRANTS[WORKER] if table != "embedding_model"),
     *((table, LOGIN, "all", "true") for table in ("team", "api_key", "app_user", *SECRETS)),
+    *((table, AUDIT, "select", "true") for table in GRANTS[AUDIT] if table != "audit_event"),
+    ("audit_event", AUDIT, "insert", "true"),
     ("membership", LOGIN, "select", "true"),
     # A login writes members of the team alone that it has just founded.
     ("membership", LOGIN, "insert", OWN_TEAM),
