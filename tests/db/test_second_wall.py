@@ -385,6 +385,43 @@ async def test_a_server_needs_no_rights_of_its_own(served: tuple[Database, Datab
     assert sqlstate(refusal.value) == REFUSED
 
 
+async def test_an_owner_need_not_be_a_superuser(database_url: str) -> None:
+    """Who may not make roles needs them made and granted; the tables' owner is then like any other."""
+    name = f"owner_{secrets.token_hex(4)}"
+    await outside(
+        database_url,
+        f"create role {name} login in role {', '.join(ROLES)}",
+        f"create database {name} owner {name}",
+    )
+    own = make_url(database_url).set(database=name)
+    await outside(own.render_as_string(hide_password=False), "create extension vector")
+    db = Database(own.set(username=name).render_as_string(hide_password=False))
+    await migrate.upgrade(db.engine)
+
+    actor, stranger = await make.actor(db), await make.actor(db)
+    image_id = await make.image(db, actor.team_ids[0], tags=("word",))
+    async with db.acting(actor).transaction() as session:
+        assert list(await session.scalars(select(Image.id))) == [image_id]
+        await session.execute(update(Image).values(weight=7))
+    async with db.acting(stranger).transaction() as session:
+        assert list(await session.scalars(select(Image.id))) == []
+    async with db.owner.transaction() as session:
+        assert await operators.wall_gaps(session) == []
+    await migrate.downgrade(db.engine, "0002")
+    await db.close()
+    await outside(database_url, f"drop database {name}", f"drop role {name}")
+
+
+async def outside(url: str, *statements: str) -> None:
+    """Runs the statements as the server's administrator, outside any transaction."""
+    db = Database(url)
+    async with db.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in statements:
+            await autocommit.execute(text(statement))
+    await db.close()
+
+
 async def test_the_operator_is_told_of_gaps(served: tuple[Database, Database]) -> None:
     owner, server = served
     for db in served:
