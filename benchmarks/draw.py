@@ -27,9 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tqdm import tqdm
 
 from app.db import embedded, migrate
-from app.db.database import Database
 from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter
 from app.services import sampling
+from tests.database import Database
 
 BATCH = 5_000
 TAGS = {"half": 2, "tenth": 10, "rare": 1_000}

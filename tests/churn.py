@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Database, sqlstate
+from app.db.database import sqlstate
 from app.db.models import Image, ImageTag, ImageVector, Tag
 from app.domain import MICRO, NO_ID, ImageState
+from tests.database import Database
 
 NAMES = ("sea", "sun", "sky", "sand")
 Act = Callable[[AsyncSession, random.Random], Awaitable[None]]

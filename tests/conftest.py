@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.db import embedded, migrate
-from app.db.database import Database
+from tests.database import Database
 from tests.fixtures.s3 import s3_server, s3_url
 
 __all__ = ["s3_server", "s3_url"]

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.db.database import Database
 from app.db.models import Image, ImageTag, Membership, Tag, Team, User
 from app.domain import MICRO, Actor, ImageFormat, ImageState, Role, tag_key
+from tests.database import Database
 
 
 async def team(db: Database, name: str = "Team") -> UUID:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.db.database import Database
+from tests.database import Database
 
 OWED: Final = """
 with member as (

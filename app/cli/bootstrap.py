@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     password_hash = await passwords.hashed(asked.password) if asked.password else None
     async with open_database(settings) as db:
-        made = await db.run(
+        made = await db.owner.run(
             lambda session: operators.bootstrap(
                 session, team=asked.team, email=asked.email, password_hash=password_hash
             )

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from app.db import migrate
+from app.db.database import ROLES
 from app.demo.gallery import gallery
 from app.domain import ImageFormat
 from app.embedding import embedder_from_name
@@ -34,6 +35,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     print(f"Pictor {version('pictor')} on Python {platform.python_version()}")
     checks: dict[str, Check] = {
         "database": _database,
+        "wall": _wall,
         "storage": _storage,
         "decoder": _decoder,
         "model": _model,
@@ -50,11 +52,19 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
 
 async def _database(settings: Settings) -> str:
     async with open_database(settings) as db:
-        async with db.transaction() as session:
+        async with db.owner.transaction() as session:
             server, vector = await operators.versions(session)
         current = await migrate.is_current(db.engine)
     where = "embedded" if settings.database_url is None else "external"
     return f"PostgreSQL {server}, pgvector {vector}, {where}, {'up to date' if current else 'NOT migrated'}"
+
+
+async def _wall(settings: Settings) -> str:
+    async with open_database(settings) as db, db.owner.transaction() as session:
+        gaps = await operators.wall_gaps(session)
+    if gaps:
+        raise RuntimeError(" ".join(gaps))
+    return f"row-level security under {', '.join(ROLES)}"
 
 
 async def _storage(settings: Settings) -> str:

@@ -43,12 +43,12 @@ def _positive(text: str) -> int:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     async with open_resources(settings) as resources:
-        made = await resources.db.run(
+        made = await resources.db.owner.run(
             lambda session: operators.bootstrap(
                 session, team=asked.team, email=asked.email, key_name="seed"
             )
         )
-        async with resources.db.transaction() as session:
+        async with resources.db.login.transaction() as session:
             actor = await api_keys.authenticate(session, made.api_key)
         if actor is None:
             raise not_found("The new key")
@@ -60,21 +60,20 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
         await working
         key_id = actor.api_key_id
         if key_id is not None:
-            await resources.db.run(lambda session: api_keys.revoke(session, actor, key_id))
+            db = resources.db.acting(actor)
+            await db.run(lambda session: api_keys.revoke(session, actor, key_id))
     return 0
 
 
 async def fill(resources: Resources, actor: Actor, team_id: UUID, count: int) -> None:
     """Draws and uploads the gallery, with a progress bar. What the team has already is not stored twice."""
-    settings = resources.settings
-    async with resources.db.transaction() as session:
+    settings, db = resources.settings, resources.db.acting(actor)
+    async with db.transaction() as session:
         (team,) = await teams.by_id(session, actor, [team_id])
     # Dates count back from the team's first day, so that the same pictures come out on every start.
     now = team.created_at if team else datetime.now(UTC)
     settings.tmp_dir.mkdir(parents=True, exist_ok=True)
-    intake = uploads.Intake(
-        resources.db, resources.storage, resources.decoder, settings.max_upload_bytes
-    )
+    intake = uploads.Intake(db, resources.storage, resources.decoder, settings.max_upload_bytes)
     pictures = gallery(count=count, now=now)
     turns = asyncio.Semaphore(UPLOADS_AT_ONCE)
     with tqdm(total=count, desc="Drawing the demo gallery", unit="picture") as bar:
@@ -122,9 +121,10 @@ def _on_disk(picture: DemoPicture, folder: Path) -> Iterator[uploads.Incoming]:
 
 async def until_ready(resources: Resources, actor: Actor, team_id: UUID) -> None:
     """Waits, with a progress bar, until no image of the team waits for its vector and thumbnails."""
+    db = resources.db.acting(actor)
     with tqdm(desc="Looking at the pictures", unit="picture") as bar:
         while True:
-            async with resources.db.transaction() as session:
+            async with db.transaction() as session:
                 counts = (await teams.stats(session, actor, team_id)).processing
             bar.total = sum(counts.values())
             bar.n = counts[ProcessingStatus.READY] + counts[ProcessingStatus.FAILED]

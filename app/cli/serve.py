@@ -132,17 +132,17 @@ async def _demo_key(resources: Resources) -> tuple[Actor, str]:
     path = resources.settings.data_dir / "demo.json"
     if path.exists():
         key = json.loads(path.read_text())["apiKey"]
-        async with resources.db.transaction() as session:
+        async with resources.db.login.transaction() as session:
             actor = await api_keys.authenticate(session, key)
         if actor is not None:
             return actor, key
-    made = await resources.db.run(
+    made = await resources.db.owner.run(
         lambda session: operators.bootstrap(
             session, team=seed.TEAM, email=seed.EMAIL, key_name="demo"
         )
     )
     _keep(path, made.api_key)
-    async with resources.db.transaction() as session:
+    async with resources.db.login.transaction() as session:
         actor = await api_keys.authenticate(session, made.api_key)
     if actor is None:
         raise RuntimeError("a key that was just made must be valid")

@@ -1,8 +1,12 @@
-"""The engine and the only commit. A door opens a transaction here; services get its session."""
+"""The engine and the only commit. A door opens a transaction here; services get its session.
+
+Nothing is read or written but through an entrance, and PostgreSQL holds each entrance to its role (migration 0005).
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import event, text
@@ -15,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from app.domain import Actor
 from app.errors import AppError, unavailable
 
 T = TypeVar("T")
@@ -27,8 +32,63 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
 
 
+ACTING_ROLE: Final = "pictor_app"
+WORKER_ROLE: Final = "pictor_worker"
+LOGIN_ROLE: Final = "pictor_login"
+AUDIT_ROLE: Final = "pictor_audit"
+ROLES: Final = (ACTING_ROLE, WORKER_ROLE, LOGIN_ROLE, AUDIT_ROLE)
+"""PostgreSQL's roles of whoever serves requests or works in the background. They log in nowhere and own nothing."""
+
+ENTER: Final = (
+    "select set_config('role', $1, true), set_config('app.team_ids', $2, true),"
+    " set_config('app.user_id', $3, true), set_config('app.operator', $4, true)"
+)
+"""The first statement of a transaction. All of it ends with the transaction, however that ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """One way into the database: `settings` say in which role, for whose teams, as which user, and whether as operator.
+
+    Without settings it is the owner of the tables, whom no policy holds back.
+    """
+
+    sessions: async_sessionmaker[AsyncSession]
+    settings: tuple[str, str, str, str] | None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed at the end, or rolled back by an exception.
+
+        UNAVAILABLE where the database cannot be reached or its pool is used up.
+        """
+        with _translated():
+            async with self.sessions() as session, session.begin():
+                if self.settings is not None:
+                    connection = await session.connection()
+                    await connection.exec_driver_sql(ENTER, self.settings)
+                yield session
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
+        for _ in range(TRIES - 1):
+            try:
+                async with self.transaction() as session:
+                    return await work(session)
+            except DBAPIError as error:
+                if sqlstate(error) not in RETRIED:
+                    raise
+        async with self.transaction() as session:
+            return await work(session)
+
+
 class Database:
-    """One pool of connections. Nothing is held open between two transactions."""
+    """One pool of connections and the entrances to it. Nothing is held open between two transactions.
+
+    `login` finds out who is asking, and sees people alone; `worker` does the background work of all teams;
+    `audit` appends to the record of any team, and reads nothing but whose a thing is. `owner` is for the operator's
+    commands: request code takes `acting`, or `login` where there is no actor yet.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine: AsyncEngine = create_async_engine(
@@ -44,28 +104,16 @@ class Database:
             },
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self.owner = Entrance(self._sessions, None)
+        self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
+        self.login = Entrance(self._sessions, (LOGIN_ROLE, "", "", ""))
+        self.audit = Entrance(self._sessions, (AUDIT_ROLE, "", "", ""))
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed at the end, or rolled back by an exception.
-
-        UNAVAILABLE where the database cannot be reached or its pool is used up.
-        """
-        with _translated():
-            async with self._sessions() as session, session.begin():
-                yield session
-
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
-        for _ in range(TRIES - 1):
-            try:
-                async with self.transaction() as session:
-                    return await work(session)
-            except DBAPIError as error:
-                if sqlstate(error) not in RETRIED:
-                    raise
-        async with self.transaction() as session:
-            return await work(session)
+    def acting(self, actor: Actor) -> Entrance:
+        """The entrance of this actor: PostgreSQL shows it no other team's rows, and takes none."""
+        teams = ",".join(map(str, actor.team_ids))
+        operator = "on" if actor.is_operator else ""
+        return Entrance(self._sessions, (ACTING_ROLE, f"{{{teams}}}", str(actor.user_id), operator))
 
     async def reach(self) -> None:
         """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had."""
@@ -77,7 +125,7 @@ class Database:
 
     async def check(self) -> None:
         """UNAVAILABLE unless the database answers."""
-        async with self.transaction() as session:
+        async with self.login.transaction() as session:
             await session.execute(text("select 1"))
 
     async def close(self) -> None:

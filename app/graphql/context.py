@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.db.database import Entrance
 from app.domain import Actor
 from app.errors import AppError, unauthenticated
 from app.graphql.loaders import Loaders
@@ -27,6 +28,11 @@ class Context:
             raise self.refusal or unauthenticated()
         return self.actor
 
+    @property
+    def db(self) -> Entrance:
+        """The database as the viewer may use it. There is no other way to it from here."""
+        return self.resources.db.acting(self.viewer)
+
     @cached_property
     def loaders(self) -> Loaders:
-        return Loaders(self.resources.db, self.viewer)
+        return Loaders(self.db, self.viewer)

@@ -131,7 +131,7 @@ async def _one(
 def _intake(context: Context) -> uploads.Intake:
     resources = context.resources
     return uploads.Intake(
-        db=resources.db,
+        db=context.db,
         storage=resources.storage,
         decoder=resources.decoder,
         max_upload_bytes=resources.settings.max_upload_bytes,

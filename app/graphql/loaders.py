@@ -8,7 +8,7 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from app.db import models
-from app.db.database import Database
+from app.db.database import Entrance
 from app.domain import Actor
 from app.services import api_keys, collections, images, nodes, tags, teams, users
 
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 class Loaders:
     """The loaders of one operation, made when they are first used."""
 
-    def __init__(self, db: Database, actor: Actor) -> None:
+    def __init__(self, db: Entrance, actor: Actor) -> None:
         self._db = db
         self._actor = actor
 

@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[Callable[[Loaders], DataLoader[Any, Any]], Callable[[Any]
 
 async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None]:
     """The object of each id; None for what the viewer cannot see. A statement for all, one for each kind."""
-    loaders, ids = Loaders(context.resources.db, context.viewer), [parse_id(text) for text in texts]
+    loaders, ids = Loaders(context.db, context.viewer), [parse_id(text) for text in texts]
     kinds = await loaders.kind.load_many(ids)
     found: dict[Any, Node] = {}
     for kind in {kind for kind in kinds if kind}:

@@ -36,6 +36,6 @@ class SamplingQuery:
 
 async def _draw(info: Info, filter: Filter, count: int) -> list[Image]:
     actor = info.context.viewer
-    async with info.context.resources.db.transaction() as session:
+    async with info.context.db.transaction() as session:
         rows = await sampling.draw(session, actor, filter_value(filter), count=count)
     return [Image.of(row) for row in rows]

@@ -67,7 +67,7 @@ class SearchQueries:
             words=query.text or None,
             min_score=min_score,
         )
-        part, db = window(10 if first is None else first, after), context.resources.db
+        part, db = window(10 if first is None else first, after), context.db
         async with db.transaction() as session:
             hits = await search.page(session, actor, asked, part)
 
@@ -84,7 +84,7 @@ async def _direction(context: Context, query: SearchQuery, field: str) -> search
     if query.text:
         return await search.by_text(resources.embedder, query.text, field=f"{field}.text")
     if query.image_id is not UNSET and query.image_id is not None:
-        async with resources.db.transaction() as session:
+        async with context.db.transaction() as session:
             image_id = parse_id(query.image_id)
             return await search.by_image(
                 session, context.viewer, image_id, field=f"{field}.imageId"

@@ -61,7 +61,7 @@ async def listed(
     context: Context, rows: Any, keyset: paging.Keyset, part: Window, of: Callable[[Any], N]
 ) -> Connection[N]:
     """A connection over a select of the services."""
-    db = context.resources.db
+    db = context.db
     async with db.transaction() as session:
         page = await paging.page(session, rows, keyset, part)
 
@@ -75,7 +75,7 @@ async def listed(
 async def listed_images(
     context: Context, wanted: domain.ImageFilter, order: domain.ImageOrder, part: Window
 ) -> "Connection[Image]":
-    actor, db = context.viewer, context.resources.db
+    actor, db = context.viewer, context.db
     async with db.transaction() as session:
         page = await images.page(session, actor, wanted, order, part)
 
@@ -192,7 +192,7 @@ class Team(Node):
 
     @strawberry.field(description="The team in numbers (members; NOT_FOUND for others).")
     async def stats(self, info: Info) -> TeamStats:
-        async with info.context.resources.db.transaction() as session:
+        async with info.context.db.transaction() as session:
             return TeamStats.of(await teams.stats(session, info.context.viewer, self.row.id))
 
 
@@ -469,7 +469,7 @@ class Image(Node):
         first: Ten = 10,
         after: After = None,
     ) -> "SearchConnection":
-        actor, db = info.context.viewer, info.context.resources.db
+        actor, db = info.context.viewer, info.context.db
         wanted = filter_value(filter).within(team_id=self.row.team_id)
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:

@@ -39,7 +39,7 @@ class UserQuery:
 
     @strawberry.field(description="You, or someone who shares a team with you.")
     async def user(self, info: Info, id: Id) -> User | None:
-        async with info.context.resources.db.transaction() as session:
+        async with info.context.db.transaction() as session:
             (row,) = await users.by_id(session, info.context.viewer, [parse_id(id)])
         return User.of(row) if row else None
 
@@ -69,7 +69,7 @@ class UserMutation:
         input: Annotated[CreateUserInput, strawberry.argument(description="Who, and where.")],
     ) -> CreateUserPayload:
         actor = info.context.viewer
-        row, token = await info.context.resources.db.run(
+        row, token = await info.context.db.run(
             lambda session: users.create(
                 session,
                 actor,

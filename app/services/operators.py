@@ -7,6 +7,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.database import ROLES
 from app.db.models import Membership, Team, User
 from app.domain import Role, line
 from app.services import api_keys, teams, users
@@ -40,6 +41,7 @@ async def bootstrap(
     user, _token = await users.add(session, email=email, name=email.partition("@")[0])
     if first:
         user.is_operator = True
+    await session.refresh(user, ["password_hash"])
     if password_hash is not None and user.password_hash is None:
         user.password_hash = password_hash
     team_id = await _team(session, line(team, field="team", required=True), user.id)
@@ -61,6 +63,31 @@ async def _team(session: AsyncSession, name: str, user_id: UUID) -> UUID:
         .limit(1)
     )
     return known or (await teams.add(session, name=name, slug=None)).id
+
+
+async def wall_gaps(session: AsyncSession) -> list[str]:
+    """What PostgreSQL's own wall between the teams lacks; empty where it stands."""
+    found = await session.execute(
+        text(
+            "select rolname::text, rolsuper or rolbypassrls, pg_has_role(oid, 'set')"
+            " from pg_roles where rolname = any(:roles)"
+        ),
+        {"roles": list(ROLES)},
+    )
+    roles = {name: (above, takes) for name, above, takes in found}
+    open_tables = await session.scalars(
+        text(
+            "select relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid"
+            " where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')"
+            " and not c.relispartition and a.attname = 'team_id' and not c.relrowsecurity"
+        )
+    )
+    return [
+        *(f"The role {one} is missing." for one in ROLES if one not in roles),
+        *(f"The role {one} is above the policies." for one, (above, _) in roles.items() if above),
+        *(f"This user may not take the role {one}." for one, (_, ok) in roles.items() if not ok),
+        *(f"The table {one} has no row-level security." for one in open_tables),
+    ]
 
 
 async def versions(session: AsyncSession) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
@@ -18,6 +18,8 @@ from app.errors import bad_input, conflict, forbidden, not_found
 from app.services import access, api_keys, paging
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+FOUND = text("select * from found_team(:name, :slug, :tag_policy)")
+"""Makes a team and lets this transaction, which sees the teams of its actor alone, see the new one too."""
 BY_NAME = paging.Keyset(
     "team",
     (
@@ -123,10 +125,11 @@ async def add(
         raise bad_input(
             "input.slug", "A slug has 1 to 63 lower-case letters, digits and inner hyphens."
         )
-    team = Team(name=name, slug=slug or _free_slug(name), tag_policy=tag_policy)
-    session.add(team)
+    founded = FOUND.bindparams(
+        name=name, slug=slug or _free_slug(name), tag_policy=tag_policy.value
+    )
     with constraints(uq_team_slug=conflict("input.slug", "This slug is taken.")):
-        await session.flush()
+        team: Team = (await session.scalars(select(Team).from_statement(founded))).one()
     return team
 
 

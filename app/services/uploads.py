@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Database, constraints
+from app.db.database import Entrance, constraints
 from app.db.models import Collection, Image
 from app.domain import (
     MAX_NAME_LENGTH,
@@ -87,7 +87,7 @@ class Uploaded:
 class Intake:
     """Takes files in, with what that needs open."""
 
-    db: Database
+    db: Entrance
     storage: Storage
     decoder: Decoder
     max_upload_bytes: int

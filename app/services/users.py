@@ -6,16 +6,26 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Boolean, Select, column, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Membership, PasswordToken, Team, User
+from app.db.models import Membership, Team, User
 from app.domain import Actor, Role, email_address, line
 from app.errors import not_found
 from app.services import access, paging
 
 TOKEN_LIFETIME = timedelta(days=7)
+MADE = column("made", Boolean)
+ADD = text("select * from add_user(:email, :name, :token_hash, :expires_at)").columns(
+    User.id,
+    User.email,
+    User.name,
+    User.is_operator,
+    User.created_at,
+    MADE,
+)
+"""Finds the user of an address whom the actor may not see, or makes them with a token to set a password."""
 BY_NAME = paging.Keyset(
     "user",
     (
@@ -73,18 +83,16 @@ async def add(session: AsyncSession, *, email: str, name: str) -> tuple[User, st
     """The user of this address, made where there is none, then with a token to set a password."""
     address = email_address(email, field="input.email")
     name = line(name, field="input.name", required=True)
-    made = await session.scalar(
-        insert(User).values(email=address, name=name).on_conflict_do_nothing().returning(User)
-    )
-    if made is None:
-        return (await session.scalars(select(User).where(User.email == address))).one(), None
     token = secrets.token_urlsafe(32)
-    session.add(
-        PasswordToken(
-            user_id=made.id,
-            token_hash=hashlib.sha256(token.encode()).digest(),
-            expires_at=datetime.now(UTC) + TOKEN_LIFETIME,
+    user, made = (
+        await session.execute(
+            select(User, MADE).from_statement(ADD),
+            {
+                "email": address,
+                "name": name,
+                "token_hash": hashlib.sha256(token.encode()).digest(),
+                "expires_at": datetime.now(UTC) + TOKEN_LIFETIME,
+            },
         )
-    )
-    await session.flush()
-    return made, token
+    ).one()
+    return user, token if made else None

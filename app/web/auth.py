@@ -55,7 +55,7 @@ class Authenticator:
         found = self._known.get(digest)
         if found is not None and found[0] > self._clock():
             return found[1]
-        async with self._db.transaction() as session:
+        async with self._db.login.transaction() as session:
             actor = await api_keys.authenticate(session, key)
         if actor is None:
             self._known.pop(digest, None)

@@ -34,7 +34,7 @@ class Draws:
 
     async def _drawn(self, actor: Actor, labels: list[str]) -> Image:
         wanted = ImageFilter(tags=TagFilter(all=tuple(labels) or None))
-        async with self._resources.db.transaction() as session:
+        async with self._resources.db.acting(actor).transaction() as session:
             for label in labels:
                 if await tags.by_name(session, actor, label) is None:
                     raise bad_input("label", f"No team of yours knows the tag {label}.")

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.db.models import Image
-from app.domain import parse_id
+from app.domain import Actor, parse_id
 from app.errors import AppError, ErrorCode, forbidden, not_found
 from app.resources import Resources
 from app.services import addresses, api_keys, images
@@ -48,12 +48,19 @@ class Media:
         return await self._send(request, content, {"cache-control": f"private, max-age={max_age}"})
 
     async def _image(self, claim: Claim, image_id: UUID) -> Image:
-        async with self._resources.db.transaction() as session:
-            actor = await api_keys.actor_of(session, claim.api_key_id) if claim.api_key_id else None
-            image = await images.for_download(session, actor, image_id) if actor else None
+        image = None
+        if actor := await self._actor(claim):
+            async with self._resources.db.acting(actor).transaction() as session:
+                image = await images.for_download(session, actor, image_id)
         if image is None:
             raise not_found("Image")
         return image
+
+    async def _actor(self, claim: Claim) -> Actor | None:
+        if not claim.api_key_id:
+            return None
+        async with self._resources.db.login.transaction() as session:
+            return await api_keys.actor_of(session, claim.api_key_id)
 
     async def _send(
         self, request: Request, content: Content, headers: Mapping[str, str]

@@ -31,7 +31,7 @@ class Embedding:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._db = resources.db
+        self._db = resources.db.worker
         self._model_id: int | None = None
         self._taking_over = False
 

@@ -39,7 +39,7 @@ Alone = Callable[[Resources, Job, Image | None], Awaitable[None]]
 
 async def each(resources: Resources, claimed: Sequence[Job], handle: Alone) -> None:
     """Does the jobs, a few at once, and writes down how each failed."""
-    images = await resources.db.run(lambda session: processing.images(session, claimed))
+    images = await resources.db.worker.run(lambda session: processing.images(session, claimed))
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(job: Job) -> None:
@@ -63,7 +63,7 @@ async def failed(resources: Resources, job: Job, error: Exception) -> None:
         return
     if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
         log.warning("%s of %s waits: %s", job.kind, job.image_id, error.message)
-        await resources.db.run(lambda session: jobs.release(session, [job], POSTPONED))
+        await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
         return
     if isinstance(error, AppError):
         reason = error.message
@@ -75,12 +75,12 @@ async def failed(resources: Resources, job: Job, error: Exception) -> None:
     log.warning(
         "%s of %s failed: %s", job.kind, job.image_id, reason, exc_info=None if expected else error
     )
-    await resources.db.run(lambda session: jobs.fail(session, job, reason))
+    await resources.db.worker.run(lambda session: jobs.fail(session, job, reason))
 
 
 async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> None:
     if image is None or image.state is not ImageState.STORED:
-        await resources.db.run(lambda session: jobs.finish(session, [job]))
+        await resources.db.worker.run(lambda session: jobs.finish(session, [job]))
         return
     storage, folder = resources.storage, resources.settings.tmp_dir
     async with files.local_copy(storage, image.object_key, folder) as path:
@@ -90,18 +90,18 @@ async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> No
         key = f"{image.object_key}.{name.lower()}.webp"
         size = await files.keep(storage, key, one.data, folder)
         kept[name] = {"key": key, "width": one.width, "height": one.height, "bytes": size}
-    await resources.db.run(lambda session: processing.keep_thumbnails(session, job, kept))
+    await resources.db.worker.run(lambda session: processing.keep_thumbnails(session, job, kept))
 
 
 async def _purge(resources: Resources, job: Job, image: Image | None) -> None:
     """Bytes first, then the row: while the row is there, the bytes are not forgotten."""
     if image is not None and image.state is not ImageState.DELETED:
-        await resources.db.run(lambda session: jobs.finish(session, [job]))
+        await resources.db.worker.run(lambda session: jobs.finish(session, [job]))
         return
     if image is not None:
         await _delete_objects(resources, image)
     with suppress(SupersededError):
-        await resources.db.run(lambda session: processing.forget(session, job))
+        await resources.db.worker.run(lambda session: processing.forget(session, job))
 
 
 async def _delete_objects(resources: Resources, image: Image) -> None:

@@ -77,7 +77,7 @@ class Worker:
         """Now and then ends uploads that nobody will finish."""
         while True:
             try:
-                ended = await self._db.run(uploads.expire)
+                ended = await self._db.worker.run(uploads.expire)
                 if ended:
                     log.warning("%d uploads were broken off and are removed", ended)
             except Exception as error:
@@ -97,7 +97,9 @@ class Worker:
 
     def _lane(self, kind: JobKind, limit: int, handle: Handle) -> _Lane:
         async def claim() -> list[Job]:
-            return await self._db.run(lambda session: jobs.claim(session, [kind], limit, LEASE))
+            return await self._db.worker.run(
+                lambda session: jobs.claim(session, [kind], limit, LEASE)
+            )
 
         return _Lane(claim, handle)
 
@@ -138,7 +140,7 @@ class Worker:
                 await lane.handle(claimed)
         except (AppError, asyncio.CancelledError):
             with suppress(AppError):
-                await self._db.run(lambda session: jobs.release(session, claimed))
+                await self._db.worker.run(lambda session: jobs.release(session, claimed))
             raise
         except Exception as error:
             for job in claimed:
@@ -151,7 +153,7 @@ class Worker:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 try:
-                    await self._db.run(lambda session: jobs.renew(session, claimed, LEASE))
+                    await self._db.worker.run(lambda session: jobs.renew(session, claimed, LEASE))
                 except Exception as error:
                     # Where the database is away for long, the fence decides in the end.
                     log.warning("a lease could not be renewed: %r", error)

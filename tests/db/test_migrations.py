@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import text
 
 from app.db import embedded, migrate
-from app.db.database import Database
+from tests.database import Database
 
 
 async def test_models_and_migrations_agree(db: Database) -> None:

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import delete, func, insert, select, update
 
 from app.db import embedded, migrate
-from app.db.database import Database
 from app.db.models import (
     DrawHead,
     DrawLine,
@@ -24,6 +23,7 @@ from app.db.models import (
 )
 from app.domain import MICRO, NO_ID, ImageState, tag_key
 from tests import churn, make, truth
+from tests.database import Database
 
 
 async def head(db: Database, team_id: UUID, tag_id: UUID = NO_ID) -> tuple[int, int, int]:

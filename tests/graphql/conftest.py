@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image as Picture
 
-from app.db.database import Database, counted_statements
+from app.db.database import ENTER, counted_statements
 from app.domain import Actor
 from app.embedding import Embedder, embedder_from_name
 from app.graphql.context import Context
@@ -22,6 +22,7 @@ from app.imaging import Decoder
 from app.resources import Resources
 from app.settings import Settings
 from app.storage import FolderStorage
+from tests.database import Database
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +88,8 @@ class Client:
         """The SQL of an operation, without what only serves transactions."""
         with counted_statements(self.resources.db) as seen:
             await self.get(actor, query, **variables)
-        return [one for one in seen if not one.lower().startswith(("begin", "commit", "rollback"))]
+        for_transactions = ("begin", "commit", "rollback", ENTER)
+        return [one for one in seen if not one.lower().startswith(for_transactions)]
 
     def file(
         self, data: bytes, name: str = "picture.png", field: str = "input.file"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.db.database import Database
 from app.db.models import Image
 from app.domain import Actor, ImageFormat
 from app.resources import Resources
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client
 
 NESTED = """

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image as Picture
 from sqlalchemy import func, select
 
-from app.db.database import Database
 from app.db.models import Collection, Image, ImageJob, Tag, Team
 from app.domain import Actor, ImageState, JobKind, Role, TagPolicy
 from app.services import uploads
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client, png
 
 UPLOAD = """

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete
 
-from app.db.database import Database
 from app.db.models import Membership, User
 from app.domain import Actor, Role
 from app.services import api_keys
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client
 
 CREATE_KEY = """mutation($i: CreateApiKeyInput!) {

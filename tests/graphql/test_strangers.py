@@ -24,13 +24,14 @@ from graphql import (
 )
 from sqlalchemy import text
 
-from app.db.database import Database, counted_statements
+from app.db.database import counted_statements
 from app.db.models import ApiKey, Collection, CollectionImage, Membership, Tag
 from app.domain import Actor, Role
 from app.graphql.schema import build_schema
 from app.resources import Resources
 from app.services import embedding_models
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client, png
 
 GRAPHQL: GraphQLSchema = build_schema()._schema

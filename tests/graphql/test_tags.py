@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.db.database import Database
 from app.domain import Role
 from tests import make
+from tests.database import Database
 from tests.graphql.conftest import Client
 
 ADD = "mutation($i:[ID!]!,$t:[String!]!) { addTags(imageIds: $i, tags: $t) { id tags { name } } }"

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import insert, select, update
 
-from app.db.database import Database
 from app.db.models import EmbeddingModel, Image, ImageVector
 from app.domain import ModelState
 from app.services.search import Direction
+from tests.database import Database
 
 Rows = NDArray[np.float32]
 NAME, REVISION, DIMENSION = "planted", "1", 24

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from app.db.database import Database
 from app.db.models import EmbeddingModel, ImageVector
 from app.domain import JobKind, JobState
 from app.errors import AppError
 from app.services import embedding_models, jobs
 from tests import make
+from tests.database import Database
 from tests.fixtures.own_database import own_database
 from tests.services import planted
 from tests.services.test_jobs import queued, row

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from app.db.database import Database
 from app.db.models import Image, ImageJob
 from app.domain import JobKind, JobState, ProcessingStatus
 from app.services import jobs
 from tests import make
+from tests.database import Database
 
 LEASE = timedelta(minutes=5)
 BOTH = (JobKind.EMBED, JobKind.THUMBNAILS)

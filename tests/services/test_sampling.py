@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
-from app.db.database import Database, counted_statements
+from app.db.database import counted_statements
 from app.db.models import Image, Tag
 from app.domain import (
     MICRO,
@@ -29,6 +29,7 @@ from app.domain import (
 from app.errors import AppError, ErrorCode
 from app.services import sampling
 from tests import make
+from tests.database import Database
 
 CRITICAL = {2: 13.816, 3: 16.266, 5: 20.515, 9: 27.877}
 """Upper 0.1 % points by degrees of freedom: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4."""

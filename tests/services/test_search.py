@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, update
 
-from app.db.database import Database, counted_statements
+from app.db.database import counted_statements
 from app.db.models import Image
 from app.domain import (
     Actor,
@@ -25,6 +25,7 @@ from app.embedding import embedder_from_name
 from app.errors import AppError, ErrorCode
 from app.services import search
 from tests import make
+from tests.database import Database
 from tests.services import planted
 
 QUERY = planted.random(1, seed=999)[0]

@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Executable, Select, delete, insert, literal_column, select, text, update
 
-from app.db.database import Database
 from app.db.models import Image, ImageTag, Tag
 from app.domain import Actor, ImageFilter, ImageState
 from app.services import filters
 from tests import make, truth
+from tests.database import Database
 
 EARLIER = datetime(2020, 1, 1, tzinfo=UTC)
 

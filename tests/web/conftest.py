@@ -17,7 +17,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from app.db.database import Database
 from app.domain import Actor, Role
 from app.embedding import embedder_from_name
 from app.errors import AppError
@@ -34,6 +33,7 @@ from app.web.health import Readiness
 from app.web.media import Media
 from app.web.middleware import stack
 from tests import make
+from tests.database import Database
 from tests.web import echo
 
 BASE = "http://pictor.test"

@@ -7,10 +7,11 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from app.db.database import Database, counted_statements
+from app.db.database import counted_statements
 from app.db.models import ApiKey
 from app.resources import Resources
 from app.web import auth
+from tests.database import Database
 from tests.web.conftest import Clock, Member, app_on, client_on
 
 VIEWER = {"query": "{ viewer }"}

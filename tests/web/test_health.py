@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import httpx
 
-from app.db.database import Database
 from app.resources import Resources
+from tests.database import Database
 from tests.web.conftest import Clock, app_on, client_on
 
 

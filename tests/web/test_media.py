@@ -11,7 +11,6 @@ import httpx
 import pytest
 from sqlalchemy import delete, update
 
-from app.db.database import Database
 from app.db.models import ApiKey, Image, Membership
 from app.domain import Actor, ImageFormat, ImageState
 from app.resources import Resources
@@ -19,6 +18,7 @@ from app.services import addresses, api_keys
 from app.services.addresses import Variant
 from app.settings import Settings
 from tests import make
+from tests.database import Database
 from tests.web.conftest import Member, new_member, put, stored_image
 
 CONTENT = bytes(range(256)) * 4_000

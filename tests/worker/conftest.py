@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.db.database import Database
 from app.embedding import embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
 from app.settings import Settings
 from app.storage import storage_from_url
+from tests.database import Database
 from tests.fixtures import tiny_model
 from tests.fixtures.own_database import own_database
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from sqlalchemy import func, select, text, update
 
-from app.db.database import Database
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
 from app.domain import Actor, ImageFilter, ImageState, JobKind, JobState, ProcessingStatus, Window
 from app.embedding import Embedder, Vectors, embedder_from_name
@@ -24,6 +23,7 @@ from app.resources import Resources
 from app.services import embedding_models, jobs, search
 from app.worker import Worker
 from tests import make
+from tests.database import Database
 from tests.fixtures import tiny_model
 
 PATIENCE_SECONDS = 20.0

@@ -1,0 +1,21 @@
+"""The database as tests hold it: they also write as the owner of the tables, which the application's type does not offer."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import database
+
+T = TypeVar("T")
+
+
+class Database(database.Database):
+    """With `transaction` and `run` of the owner."""
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.owner.transaction()
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        return await self.owner.run(work)
