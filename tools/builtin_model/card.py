@@ -1,11 +1,12 @@
 """The model's card: a small JSON file beside the weights that says what it is and how good."""
 
-import hashlib
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.embedding import embedder_from_name
 from tools.builtin_model.evaluate import THRESHOLD, Figure
 from tools.builtin_model.towers import DIMENSION
 
@@ -46,11 +47,16 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def revision(folder: Path) -> str:
-    """Ten hexadecimal digits that change with any weight and with the tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted([*folder.rglob("*.safetensors"), *folder.rglob("tokenizer.json")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:10]
+    """What the application calls this model: digits that change with any weight or setting."""
+    embedder = embedder_from_name(str(folder))
+
+    async def loaded() -> str:
+        await embedder.warm()
+        found = embedder.revision
+        await embedder.close()
+        return found
+
+    return asyncio.run(loaded())
 
 
 def table(figures: Sequence[Figure]) -> str:

@@ -98,28 +98,28 @@ class Composer:
     ) -> None:
         """Decide what picture `i` shows; plain grounds are painted, the rest is only noted."""
         roll = rng.random()
-        if roll < 0.12:
+        if roll < 0.11:
             self._show_picture(truth, borrowed, i, rng.choice(self._scenes))
-        elif roll < 0.17:
+        elif roll < 0.155:
             self._show_picture(truth, borrowed, i, rng.choice(self._patterns))
-        elif roll < 0.47:
+        elif roll < 0.57:
             self._show_picture(truth, borrowed, i, rng.choice(self._scenery))
             count = 2 if rng.random() < 0.22 else 1
             placed += self._things(rng, i, truth, count, (0.19, 0.7), shapes=0.05)
-        elif roll < 0.52:
+        elif roll < 0.60:
             self._hint_picture(truth, borrowed, i, rng.choice(self._wallpaper), blurred=False)
             placed += self._things(rng, i, truth, 1, (0.42, 0.95), shapes=0.1)
-        elif roll < 0.57:
+        elif roll < 0.63:
             self._hint_picture(truth, borrowed, i, rng.choice(self._scenery), blurred=True)
             placed += self._things(rng, i, truth, 1, (0.42, 1.0), shapes=0.1)
-        elif roll < 0.62:
+        elif roll < 0.66:
             ends = [tuple(rng.randint(0, 255) for _ in range(3)) for _ in range(2)]
             ground[i] = gradient(rng, self.side, ends[0], ends[1])
             truth.hint(("gradient",))
             placed += self._things(rng, i, truth, 1, (0.42, 1.0), shapes=0.1)
         else:
             count = 2 if rng.random() < 0.2 else 1
-            some = self._things(rng, i, truth, count, (0.32, 1.0), shapes=0.42)
+            some = self._things(rng, i, truth, count, (0.32, 1.0), shapes=0.48)
             placed += some if count > 1 else [_multiplied(rng, some[0])]
             ground[i] = self._plain(rng, truth)
 

@@ -22,7 +22,7 @@ class Plan:
     bank: Path
     run: Path
     minutes: float
-    side: int = 80
+    side: int = 96
     batch_size: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
