@@ -42,8 +42,10 @@ OPERATOR = "(select current_setting('app.operator', true) = 'on')"
 # The coalesce keeps the planner from taking this for the condition that narrows most: it knows nothing of the
 # setting and, with thousands of teams, would believe that hardly a row is left. Queries name their team themselves.
 OWN_TEAM = f"coalesce(team_id = any({TEAMS}), false)"
-FELLOW = (
-    f"exists (select from membership m where m.user_id = app_user.id and m.team_id = any({TEAMS}))"
+# Whoever shares a team, or ever had a key of it: an ADMIN sees whose a revoked key was.
+FELLOW = " or ".join(
+    f"exists (select from {table} t where t.user_id = app_user.id and t.team_id = any({TEAMS}))"
+    for table in ("membership", "api_key")
 )
 
 PICTURES = (
@@ -77,7 +79,7 @@ GRANTS: dict[str, dict[str, str]] = {
     },
     WORKER: {
         "team": "select",
-        "image": "select, update (processing, thumbnails), delete",
+        "image": "select, update (processing, thumbnails, state, deleted_at), delete",
         "tag": "select",
         "image_tag": "select",
         "draw_head": ALL,

@@ -253,7 +253,7 @@ async def test_an_upload_that_nobody_finishes_is_ended(client: Client, db: Datab
     dead = await make.image(db, team_id, state="PENDING", lease_until=past)
     alive = await make.image(db, team_id, state="PENDING", lease_until=ahead)
 
-    await db.run(uploads.expire)
+    await db.worker.run(uploads.expire)
 
     async with db.transaction() as session:
         states = {
