@@ -42,6 +42,7 @@ OPERATOR = "(select current_setting('app.operator', true) = 'on')"
 # The coalesce keeps the planner from taking this for the condition that narrows most: it knows nothing of the
 # setting and, with thousands of teams, would believe that hardly a row is left. Queries name their team themselves.
 OWN_TEAM = f"coalesce(team_id = any({TEAMS}), false)"
+ONESELF = f"id = {USER} or {OPERATOR}"
 # Whoever shares a team, or ever had a key of it: an ADMIN sees whose a revoked key was.
 FELLOW = " or ".join(
     f"exists (select from {table} t where t.user_id = app_user.id and t.team_id = any({TEAMS}))"
@@ -57,10 +58,10 @@ PICTURES = (
     "draw_head",
     "draw_line",
     "image_vector",
-    "image_job",
 )
 """What belongs to a team and is nobody else's business, the operator's neither."""
-PEOPLE = ("membership", "api_key")
+ADMINISTERED = ("membership", "api_key", "image_job")
+"""What an operator deals with in any team. Jobs name no picture's content, and a team that ends has to be purged."""
 SECRETS = ("session", "password_token")
 ALL = "select, insert, update, delete"
 
@@ -69,16 +70,15 @@ GRANTS: dict[str, dict[str, str]] = {
         **dict.fromkeys(PICTURES, ALL),
         # Vectors are the worker's; a change of tags refreshes those beside them.
         "image_vector": "select, update (tag_ids), delete",
-        "team": "select, update (name, slug, tag_policy), delete",
-        "membership": ALL,
-        "api_key": ALL,
+        "team": "select, update",
+        **dict.fromkeys(ADMINISTERED, ALL),
         "app_user": "select, update (name, email, password_hash), delete",
         "session": ALL,
         "embedding_model": "select",
         "audit_event": "select, insert",
     },
     WORKER: {
-        "team": "select",
+        "team": "select, delete",
         "image": "select, update (processing, thumbnails, state, deleted_at), delete",
         "tag": "select",
         "image_tag": "select",
@@ -106,14 +106,15 @@ GRANTS: dict[str, dict[str, str]] = {
     },
 }
 
-# Table, role, command, condition: of the rows that are seen and, where it writes, of those that come out.
+# Table, role, command, and the condition on rows before and after; a second one is for those before alone.
 POLICIES = [
     *((table, APP, "all", OWN_TEAM) for table in PICTURES),
-    *((table, APP, "all", f"{OWN_TEAM} or {OPERATOR}") for table in PEOPLE),
+    *((table, APP, "all", f"{OWN_TEAM} or {OPERATOR}") for table in ADMINISTERED),
     ("team", APP, "all", f"id = any({TEAMS}) or {OPERATOR}"),
-    ("app_user", APP, "select", f"id = {USER} or {OPERATOR} or {FELLOW}"),
-    ("app_user", APP, "update", f"id = {USER} or {OPERATOR}"),
-    ("app_user", APP, "delete", f"id = {USER} or {OPERATOR}"),
+    ("app_user", APP, "select", f"{ONESELF} or {FELLOW}"),
+    # Whoever is seen may be locked, so that who tries to change them is refused and not told of nobody.
+    ("app_user", APP, "update", ONESELF, f"{ONESELF} or {FELLOW}"),
+    ("app_user", APP, "delete", ONESELF),
     ("session", APP, "all", f"user_id = {USER} or {OPERATOR}"),
     # The installation's own events belong to no team: anybody causes them, operators read them.
     ("audit_event", APP, "select", f"{OWN_TEAM} or (team_id is null and {OPERATOR})"),
@@ -184,22 +185,17 @@ def upgrade() -> None:
         op.execute(definition.format(schema=schema))
         op.execute(f"revoke execute on function {signature} from public")
         op.execute(f"grant execute on function {signature} to {APP}, {LOGIN}")
-    # An operator who deletes a team sees nothing of its lines, and they must go with it.
-    op.execute(
-        f"alter function team_deleted() security definer set search_path = {schema}, pg_temp"
-    )
     for table in (*TABLES, *_partitions()):
         op.execute(f"alter table {table} enable row level security")
-    for table, role, command, condition in POLICIES:
-        op.execute(
-            f"create policy {role}_{command} on {table} for {command} to {role} {_clauses(command, condition)}"
-        )
+    for table, role, command, *conditions in POLICIES:
+        clauses = _clauses(command, *conditions)
+        op.execute(f"create policy {role}_{command} on {table} for {command} to {role} {clauses}")
 
 
-def _clauses(command: str, condition: str) -> str:
-    seen = "" if command == "insert" else f"using ({condition})"
-    written = f"with check ({condition})" if command in ("all", "insert", "update") else ""
-    return f"{seen} {written}"
+def _clauses(command: str, written: str, seen: str | None = None) -> str:
+    using = "" if command == "insert" else f"using ({seen or written})"
+    check = f"with check ({written})" if command in ("all", "insert", "update") else ""
+    return f"{using} {check}"
 
 
 def _partitions() -> list[str]:
@@ -216,11 +212,10 @@ def _partitions() -> list[str]:
 
 def downgrade() -> None:
     schema = op.get_bind().exec_driver_sql("select quote_ident(current_schema())").scalar_one()
-    for table, role, command, _ in POLICIES:
+    for table, role, command, *_ in POLICIES:
         op.execute(f"drop policy {role}_{command} on {table}")
     for table in (*TABLES, *_partitions()):
         op.execute(f"alter table {table} disable row level security")
-    op.execute("alter function team_deleted() security invoker reset search_path")
     for signature in DEFINED:
         op.execute(f"drop function {signature}")
     op.execute("revoke select on alembic_version from public")

@@ -96,7 +96,7 @@ async def test_functions_with_their_owners_rights_have_a_fixed_path(db: Database
     async with db.transaction() as session:
         found = dict((await session.execute(text(query))).all())
 
-    assert found.keys() >= {"found_team", "add_user", "team_deleted"}
+    assert found.keys() >= {"found_team", "add_user"}
     assert all("search_path=public, pg_temp" in path for path in found.values())
 
 
@@ -149,8 +149,8 @@ async def test_foreign_rows_are_neither_seen_nor_changed(
     column = "tag_ids" if table == "image_vector" else "team_id"
     nobody = Actor(user_id=actor.user_id, roles={})
     operator = Actor(user_id=actor.user_id, roles={}, is_operator=True)
-    may_see_people = table in ("membership", "api_key")
-    for who in (actor, nobody, *([] if may_see_people else [operator])):
+    administered = table in ("membership", "api_key", "image_job")
+    for who in (actor, nobody, *([] if administered else [operator])):
         async with db.acting(who).transaction() as session:
             assert (
                 await session.scalar(
@@ -256,12 +256,11 @@ async def test_people_are_seen_by_their_fellows(db: Database, actor: Actor, fore
     async with db.acting(fellow).transaction() as session:
         seen = set(await session.scalars(select(models.User.id)))
         assert seen == {actor.user_id, fellow.user_id}
-        changed = await session.execute(
-            update(models.User).values(name="New").returning(models.User.id)
-        )
-        assert set(changed.scalars()) == {fellow.user_id}
+        own = update(models.User).where(models.User.id == fellow.user_id).values(name="New")
+        assert len((await session.execute(own.returning(models.User.id))).all()) == 1
     for refused in (
         "update app_user set is_operator = true",
+        f"update app_user set name = 'New' where id = '{actor.user_id}'",
         "insert into app_user (email, name) values ('a@b.example', 'A')",
         "insert into team (name, slug) values ('A', 'a')",
         "select * from password_token",
@@ -286,6 +285,14 @@ async def test_an_operator_sees_people_and_no_pictures(
         assert await session.scalar(members.where(models.Membership.team_id == foreign)) == 1
         images = select(func.count()).select_from(Image)
         assert await session.scalar(images.where(Image.team_id == foreign)) == 0
+        jobs = await session.execute(
+            text(f"delete from image_job where team_id = '{foreign}' returning 1")
+        )
+        assert len(jobs.all()) == 1
+
+
+async def test_worker_ends_a_team_whole(db: Database, foreign: UUID) -> None:
+    async with db.worker.transaction() as session:
         await session.execute(text(f"delete from team where id = '{foreign}'"))
     for table in WITH_TEAM:
         if table != "audit_event":
