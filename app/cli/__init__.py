@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from app.cli import bootstrap, doctor, migrate, schema, seed, serve, worker
+from app.cli import bootstrap, doctor, migrate, permissions, schema, seed, serve, worker
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -22,6 +22,7 @@ COMMANDS = {
     "bootstrap": bootstrap,
     "seed": seed,
     "schema": schema,
+    "permissions": permissions,
     "doctor": doctor,
 }
 

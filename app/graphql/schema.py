@@ -7,6 +7,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from app.graphql import permissions
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
@@ -57,9 +58,11 @@ class Schema(strawberry.Schema):
 
 
 def build_schema() -> Schema:
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
+    return schema

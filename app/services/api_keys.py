@@ -77,7 +77,7 @@ def _crc(public_id: str, secret: str) -> str:
 async def authenticate(session: AsyncSession, text: str) -> Actor | None:
     """The actor of a key that is valid now: known, not revoked, not expired, its user still a member.
 
-    Its role is the key's, at most the user's own at this moment.
+    Its role is the key's, at most the user's own at this moment; an operator's key is one with the role ADMIN.
     """
     secret = parse(text)
     if secret is None:
@@ -114,7 +114,7 @@ async def _actor(
         user_id=key.user_id,
         roles={key.team_id: key.role.at_most(role)},
         api_key_id=key.id,
-        is_operator=is_operator,
+        is_operator=is_operator and key.role is Role.ADMIN,
     )
 
 

@@ -65,6 +65,9 @@ class Client:
         context = Context(
             resources=self.resources, actor=actor, request_id="test", base_url="http://test"
         )
+        return await self.answer(context, query, **variables)
+
+    async def answer(self, context: Context, query: str, /, **variables: Any) -> Answer:
         result = await self.schema.execute(query, variables, context_value=context)
         return Answer(result.data, [shape(error, "test") for error in result.errors or []])
 
