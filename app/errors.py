@@ -83,7 +83,7 @@ def _rebuild(
     return AppError(code, message, field=field, reason=reason, **extras)
 
 
-def unauthenticated(message: str = "Send a valid API key.") -> AppError:
+def unauthenticated(message: str = "Send a valid API key, or log in.") -> AppError:
     return AppError(ErrorCode.UNAUTHENTICATED, message)
 
 
@@ -103,6 +103,11 @@ def bad_input(field: str, message: str, **extras: Any) -> AppError:
 
 def conflict(field: str, message: str, **extras: Any) -> AppError:
     return AppError(ErrorCode.CONFLICT, message, field=field, **extras)
+
+
+def rate_limited(message: str, retry_after: int) -> AppError:
+    """`retry_after`: whole seconds."""
+    return AppError(ErrorCode.RATE_LIMITED, message, retryAfter=retry_after)
 
 
 def unavailable(message: str) -> AppError:

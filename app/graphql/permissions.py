@@ -97,6 +97,7 @@ def _but(need: Need, note: str = "", **changes: Any) -> Need:
     return replace(need, note=note, **changes)
 
 
+ANYONE: Final = Need(Who.ANYONE)
 USER: Final = Need(Who.USER)
 VIEWER: Final = Need(Who.MEMBER, Role.VIEWER)
 EDITOR: Final = Need(Who.MEMBER, Role.EDITOR)
@@ -121,6 +122,11 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Query.tags": VIEWER,
     "Query.collection": VIEWER,
     "Query.collections": VIEWER,
+    "Mutation.register": _but(ANYONE, "FORBIDDEN unless the installation is open.", once=True),
+    "Mutation.login": _but(ANYONE, once=True),
+    "Mutation.logout": USER,
+    "Mutation.changePassword": _but(USER, "One's own.", once=True),
+    "Mutation.setPassword": _but(ANYONE, "With a one-time token.", once=True),
     "Mutation.createTeam": _but(ADMIN_OR_OPERATOR, "ADMIN of any team.", any_team=True),
     "Mutation.updateTeam": ADMIN_OR_OPERATOR,
     "Mutation.createUser": ADMIN_OR_OPERATOR,

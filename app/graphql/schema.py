@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.graphql import permissions
+from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
@@ -39,6 +40,7 @@ class Query(
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
+    AccountMutation,
     TeamMutation,
     UserMutation,
     ApiKeyMutation,

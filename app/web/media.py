@@ -12,7 +12,7 @@ from app.db.models import Image
 from app.domain import parse_id
 from app.errors import AppError, ErrorCode, forbidden, not_found
 from app.resources import Resources
-from app.services import addresses, api_keys, images
+from app.services import addresses, api_keys, images, sessions
 from app.services.addresses import Claim, Variant
 from app.web import ranges, streams
 from app.web.problems import Refusal
@@ -49,7 +49,10 @@ class Media:
 
     async def _image(self, claim: Claim, image_id: UUID) -> Image:
         async with self._resources.db.transaction() as session:
-            actor = await api_keys.actor_of(session, claim.api_key_id) if claim.api_key_id else None
+            if claim.api_key_id is not None:
+                actor = await api_keys.actor_of(session, claim.api_key_id)
+            else:
+                actor = await sessions.actor_of(session, claim.user_id)
             image = await images.for_download(session, actor, image_id) if actor else None
         if image is None:
             raise not_found("Image")

@@ -36,7 +36,7 @@ def embedder() -> Embedder:
 
 @pytest.fixture
 async def resources(db: Database, embedder: Embedder, tmp_path: Path) -> AsyncIterator[Resources]:
-    settings = Settings(data_dir=tmp_path, secret_key="test")
+    settings = Settings(data_dir=tmp_path, secret_key="test", open_registration=True)
     settings.tmp_dir.mkdir()
     decoder = Decoder(max_pixels=settings.max_image_pixels)
     storage = FolderStorage(settings.objects_dir, settings.tmp_dir)

@@ -3,6 +3,7 @@
 The calls are made from the schema and the outcomes read from the table: no cell is written by hand.
 """
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -15,15 +16,16 @@ import pytest
 from graphql import GraphQLObjectType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from app.db.database import Database
-from app.db.models import ApiKey, ImageVector, Membership, Tag, Team, User
+from app.db.models import ApiKey, ImageVector, Membership, PasswordToken, Tag, Team, User
 from app.domain import Role
 from app.embedding import Embedder
 from app.graphql.context import Context
 from app.graphql.permissions import NODES, ROOT_FIELDS, Caller, Need, Outcome, Who
-from app.services import api_keys, embedding_models
+from app.services import api_keys, embedding_models, passwords
+from app.settings import Settings
 from app.web.auth import Authenticator, Identity
 from tests import make
 from tests.graphql import test_strangers as strangers
@@ -40,7 +42,13 @@ CALLERS = {
     "operator": Caller.OPERATOR,
 }
 """Who asks, and the column of the table that speaks of them."""
-GIVEN: dict[str, dict[str, Any]] = {
+PASSWORD = "correct horse battery"
+PASSWORD_HASH = passwords.HASHER.hash(PASSWORD)
+GIVEN: dict[str, dict[str, str]] = {
+    "register": {"email": "own-{team}@example.org", "password": PASSWORD},
+    "login": {"email": "spare-{team}@example.org", "password": PASSWORD},
+    "changePassword": {"currentPassword": PASSWORD, "newPassword": "battery horse"},
+    "setPassword": {"token": "token-{team}", "password": PASSWORD},
     "createUser": {"email": "new-{team}@example.org"},
     "createTag": {"name": "new"},
     "renameTag": {"name": "renamed"},
@@ -68,6 +76,10 @@ async def world_of(db: Database, embedder: Embedder) -> World:
     async with db.transaction() as session:
         (await session.get_one(Team, team_id)).name = first_in_any_list()
         (await session.get_one(User, people["operator"].user_id)).is_operator = True
+        for actor in [*people.values(), spare]:
+            (await session.get_one(User, actor.user_id)).password_hash = PASSWORD_HASH
+        (await session.get_one(User, spare.user_id)).email = f"spare-{team_id}@example.org"
+        session.add(one_time_token(spare.user_id, f"token-{team_id}"))
         (await session.get_one(ApiKey, ids["api_key"])).user_id = spare.user_id
         await embed(session, embedder, team_id, ids["image"])
         membership = select(Membership).where(Membership.user_id == spare.user_id)
@@ -89,15 +101,27 @@ async def world_of(db: Database, embedder: Embedder) -> World:
                 expires_at=past if name == "expired key" else None,
             )
             row.revoked_at = past if name == "revoked key" else None
-    edge = Authenticator(db)
-    headers = {name: {"authorization": f"Bearer {key}"} for name, key in keys.items()}
-    callers = {name: await edge.identify(Headers(headers.get(name, {}))) for name in CALLERS}
+    edge = Authenticator(db, Settings())
+    callers = {name: await edge.identify(request(keys.get(name))) for name in CALLERS}
     return World(ids, callers)
+
+
+def request(key: str | None) -> Request:
+    headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+    return Request({"type": "http", "headers": headers, "path": "/", "server": ("test", 80)})
 
 
 def first_in_any_list() -> str:
     """A team's name before which no other's comes, that of an earlier world included."""
     return f"!{2**63 - time.time_ns()}"
+
+
+def one_time_token(user_id: UUID, token: str) -> PasswordToken:
+    return PasswordToken(
+        user_id=user_id,
+        token_hash=hashlib.sha256(token.encode()).digest(),
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+    )
 
 
 async def embed(session: AsyncSession, embedder: Embedder, team_id: UUID, image_id: UUID) -> None:
