@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from app.cli import bootstrap, doctor, migrate, permissions, schema, seed, serve, worker
+from app.cli import bootstrap, doctor, migrate, passwd, permissions, schema, seed, serve, worker
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": worker,
     "migrate": migrate,
     "bootstrap": bootstrap,
+    "passwd": passwd,
     "seed": seed,
     "schema": schema,
     "permissions": permissions,

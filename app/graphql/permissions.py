@@ -102,6 +102,7 @@ USER: Final = Need(Who.USER)
 VIEWER: Final = Need(Who.MEMBER, Role.VIEWER)
 EDITOR: Final = Need(Who.MEMBER, Role.EDITOR)
 ADMIN: Final = Need(Who.MEMBER, Role.ADMIN)
+OPERATOR: Final = Need(Who.OPERATOR, operator=True)
 VIEWER_OR_OPERATOR: Final = _but(VIEWER, operator=True)
 ADMIN_OR_OPERATOR: Final = _but(ADMIN, operator=True)
 
@@ -129,7 +130,16 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.setPassword": _but(ANYONE, "With a one-time token.", once=True),
     "Mutation.createTeam": _but(ADMIN_OR_OPERATOR, "ADMIN of any team.", any_team=True),
     "Mutation.updateTeam": ADMIN_OR_OPERATOR,
+    "Mutation.deleteTeam": ADMIN_OR_OPERATOR,
     "Mutation.createUser": ADMIN_OR_OPERATOR,
+    "Mutation.updateUser": _but(
+        OPERATOR, "And oneself, logged in and not through a key.", own=True
+    ),
+    "Mutation.deleteUser": _but(
+        OPERATOR,
+        "And oneself, logged in and not through a key. The last ADMIN of a team cannot go.",
+        own=True,
+    ),
     "Mutation.setMembership": _but(ADMIN_OR_OPERATOR, "The last ADMIN of a team stays one."),
     "Mutation.removeMembership": _but(
         ADMIN_OR_OPERATOR, "Members end their own. The last ADMIN of a team cannot go.", own=True

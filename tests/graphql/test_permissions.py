@@ -49,6 +49,7 @@ GIVEN: dict[str, dict[str, str]] = {
     "login": {"email": "spare-{team}@example.org", "password": PASSWORD},
     "changePassword": {"currentPassword": PASSWORD, "newPassword": "battery horse"},
     "setPassword": {"token": "token-{team}", "password": PASSWORD},
+    "deleteTeam": {"confirmSlug": "slug-{team}"},
     "createUser": {"email": "new-{team}@example.org"},
     "createTag": {"name": "new"},
     "renameTag": {"name": "renamed"},
@@ -74,7 +75,8 @@ async def world_of(db: Database, embedder: Embedder) -> World:
     spare = await make.actor(db, team_id, Role.VIEWER)
     keys = {}
     async with db.transaction() as session:
-        (await session.get_one(Team, team_id)).name = first_in_any_list()
+        team = await session.get_one(Team, team_id)
+        team.name, team.slug = first_in_any_list(), f"slug-{team_id}"
         (await session.get_one(User, people["operator"].user_id)).is_operator = True
         for actor in [*people.values(), spare]:
             (await session.get_one(User, actor.user_id)).password_hash = PASSWORD_HASH
