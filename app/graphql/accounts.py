@@ -1,5 +1,7 @@
 """How a person gets in and out: inputs and root fields. The session itself travels in a cookie that the edge writes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -7,7 +9,7 @@ import strawberry
 
 from app.graphql.context import Context
 from app.graphql.types import Info, Viewer
-from app.services import sessions
+from app.services import passwords, sessions
 from app.services.accounts import Accounts
 
 
@@ -63,12 +65,13 @@ class AccountMutation:
         info: Info,
         input: Annotated[RegisterInput, strawberry.argument(description="The new account.")],
     ) -> SessionPayload:
-        login = await accounts(info.context).register(
-            email=input.email,
-            password=input.password,
-            name=input.name,
-            team_name=input.team_name,
-        )
+        async with ways_in(info.context) as accounts:
+            login = await accounts.register(
+                email=input.email,
+                password=input.password,
+                name=input.name,
+                team_name=input.team_name,
+            )
         return SessionPayload.of(info.context, login)
 
     @strawberry.mutation(
@@ -81,7 +84,8 @@ class AccountMutation:
         input: Annotated[LoginInput, strawberry.argument(description="Who, and the proof.")],
     ) -> SessionPayload:
         before = info.context.actor.session_id if info.context.actor else None
-        login = await accounts(info.context).log_in(input.email, input.password, ends=before)
+        async with ways_in(info.context) as accounts:
+            login = await accounts.log_in(input.email, input.password, ends=before)
         return SessionPayload.of(info.context, login)
 
     @strawberry.mutation(
@@ -105,9 +109,11 @@ class AccountMutation:
             ChangePasswordInput, strawberry.argument(description="The old one and the new.")
         ],
     ) -> Viewer:
-        login = await accounts(info.context).change_password(
-            info.context.viewer, input.current_password, input.new_password
-        )
+        actor = info.context.viewer
+        async with ways_in(info.context) as accounts:
+            login = await accounts.change_password(
+                actor, input.current_password, input.new_password
+            )
         if login is not None:
             info.context.enter(login)
         return Viewer.of(info.context.viewer)
@@ -122,15 +128,19 @@ class AccountMutation:
         token: Annotated[str, strawberry.argument(description="The one-time token.")],
         password: Annotated[str, strawberry.argument(description="10 to 200 characters.")],
     ) -> SessionPayload:
-        login = await accounts(info.context).set_password(token, password)
+        async with ways_in(info.context) as accounts:
+            login = await accounts.set_password(token, password)
         return SessionPayload.of(info.context, login)
 
 
-def accounts(context: Context) -> Accounts:
+@asynccontextmanager
+async def ways_in(context: Context) -> AsyncIterator[Accounts]:
+    """Few at once: however many log in, other requests go on."""
     settings = context.resources.settings
-    return Accounts(
-        db=context.resources.db,
-        lifetime=timedelta(seconds=settings.session_lifetime_seconds),
-        client_ip=context.client_ip,
-        open_registration=settings.open_registration,
-    )
+    async with passwords.gate():
+        yield Accounts(
+            db=context.resources.db,
+            lifetime=timedelta(seconds=settings.session_lifetime_seconds),
+            client_ip=context.client_ip,
+            open_registration=settings.open_registration,
+        )

@@ -4,6 +4,7 @@ import asyncio
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,8 +15,10 @@ MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 200
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """19 MiB and two passes: OWASP's password storage cheat sheet."""
-THREADS: Final = ThreadPoolExecutor(2, thread_name_prefix="password")
-"""However many log in at once, two hash: 38 MiB, and the other cores go on with other requests."""
+AT_ONCE: Final = 2
+"""However many log in, two do so at once: 38 MiB, and few connections to the database."""
+THREADS: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
+_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 NOBODYS_HASH: Final = HASHER.hash("a password that nobody has")
 """Verified where there is none, so that an unknown address takes as long as a wrong password."""
 
@@ -24,6 +27,11 @@ def check(password: str, *, field: str = "password") -> None:
     """BAD_USER_INPUT outside 10 to 200 characters."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise bad_input(field, f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
+
+
+def gate() -> asyncio.Semaphore:
+    """Whoever is to hash a password waits here before anything else is done for them."""
+    return _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
 
 async def hashed(password: str, *, field: str = "password") -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -37,10 +37,10 @@ async def start(session: AsyncSession, user_id: UUID, lifetime: timedelta) -> Lo
         delete(Session).where(Session.user_id == user_id, Session.expires_at <= func.now())
     )
     token = secrets.token_urlsafe(32)
-    row = Session(user_id=user_id, token_hash=hashed(token), expires_at=func.now() + lifetime)
+    expires_at = datetime.now(UTC) + lifetime
+    row = Session(user_id=user_id, token_hash=hashed(token), expires_at=expires_at)
     session.add(row)
     await session.flush()
-    await session.refresh(row)
     user = await session.get_one(User, user_id)
     actor = Actor(
         user_id=user_id,
@@ -48,7 +48,7 @@ async def start(session: AsyncSession, user_id: UUID, lifetime: timedelta) -> Lo
         is_operator=user.is_operator,
         session_id=row.id,
     )
-    return Login(actor, token, row.expires_at)
+    return Login(actor, token, expires_at)
 
 
 async def authenticate(session: AsyncSession, token: str, idle: timedelta) -> Actor | None:

@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from app import main
 from app.db.database import Database
@@ -385,3 +386,39 @@ async def test_a_new_member_sets_their_password_once(
     assert first.json()["data"]["setPassword"]["viewer"]["user"] == made["createUser"]["user"]
     assert "data" in (await ask(browser, ME)).json()
     assert "data" in (await log_in(browser, given["email"])).json()
+
+
+async def test_many_logins_at_once_take_little_memory(
+    resources: Resources, db: Database, member: Member
+) -> None:
+    """60 hashes of 19 MiB at once would be more than a gigabyte; other requests go on meanwhile."""
+    settings = resources.settings.model_copy(update={"trusted_proxies": ("192.0.2.1",)})
+    people = [await make.user(db, password_hash=PASSWORD_HASH) for _ in range(60)]
+    async with db.transaction() as session:
+        emails = list(await session.scalars(select(User.email).where(User.id.in_(people))))
+
+    async with client_of(replace(resources, settings=settings)) as client:
+
+        async def one(n: int) -> httpx.Response:
+            body = {"query": LOGIN, "variables": {"i": {"email": emails[n], "password": PASSWORD}}}
+            return await client.post(
+                "/graphql", json=body, headers={"X-Forwarded-For": f"198.51.100.{n}"}
+            )
+
+        await one(0)
+        before = peak = resident_mebibytes()
+        logins = asyncio.gather(*(one(n) for n in range(60)))
+        others = 0
+        while not logins.done():
+            response = await client.post("/graphql", json={"query": ME}, headers=member.headers)
+            assert "data" in response.json()
+            others, peak = others + 1, max(peak, resident_mebibytes())
+
+    assert all("errors" not in response.json() for response in await logins)
+    assert peak - before < 100
+    assert others > 10
+
+
+def resident_mebibytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
