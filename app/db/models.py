@@ -181,7 +181,7 @@ class LoginAttempt(Base):
     __table_args__ = (Index(None, "last_at"),)
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    tries: Mapped[int]
+    tries: Mapped[float]
     last_at: Mapped[datetime]
     waits_until: Mapped[datetime | None]
 

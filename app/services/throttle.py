@@ -23,17 +23,18 @@ SWEPT_AT_ONCE: Final = 100
 class Meter:
     """What is counted, and from which try on the next one waits: 1 s, doubling up to `longest_seconds`.
 
-    The key is a hash, so that the table holds no addresses.
+    Every `drain_seconds` one try is forgotten. The key is a hash, so that the table holds no addresses.
     """
 
     key: bytes
     free: int
+    drain_seconds: int
     longest_seconds: int
 
 
 def account(email: str) -> Meter:
     """Of an e-mail address, whether anybody has it or not."""
-    return Meter(_key("account", email), free=5, longest_seconds=300)
+    return Meter(_key("account", email), free=5, drain_seconds=600, longest_seconds=300)
 
 
 def client(address: str | None, purpose: str = "login") -> list[Meter]:
@@ -46,7 +47,7 @@ def client(address: str | None, purpose: str = "login") -> list[Meter]:
         return []
     if isinstance(parsed, IPv6Address):
         address = str(ip_network(f"{parsed}/64", strict=False))
-    return [Meter(_key(purpose, address), free=50, longest_seconds=900)]
+    return [Meter(_key(purpose, address), free=50, drain_seconds=60, longest_seconds=900)]
 
 
 def _key(kind: str, name: str) -> bytes:
@@ -65,9 +66,9 @@ async def attempt(session: AsyncSession, meters: Iterable[Meter]) -> None:
 
 def _counted(meter: Meter) -> Executable:
     """One statement, so that of tries at the same moment each sees the others; no row where it has to wait."""
-    old = LoginAttempt.last_at < func.now() - FORGOTTEN_AFTER
-    tries = case((old, 1), else_=LoginAttempt.tries + 1)
-    doublings = func.least(tries - meter.free - 1, 20)
+    elapsed = func.extract("epoch", func.now() - LoginAttempt.last_at)
+    tries = func.greatest(LoginAttempt.tries - elapsed / meter.drain_seconds, 0) + 1
+    doublings = func.least(func.ceil(tries - meter.free) - 1, 20)
     seconds = func.least(meter.longest_seconds, func.power(2, doublings))
     wait = func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     return (
@@ -99,8 +100,8 @@ async def succeeded(session: AsyncSession, own: Meter, others: Iterable[Meter]) 
     for meter in others:
         await session.execute(
             update(LoginAttempt)
-            .where(LoginAttempt.key == meter.key, LoginAttempt.tries > 0)
-            .values(tries=LoginAttempt.tries - 1)
+            .where(LoginAttempt.key == meter.key)
+            .values(tries=func.greatest(LoginAttempt.tries - 1, 0))
         )
     stale = (
         select(LoginAttempt.key)

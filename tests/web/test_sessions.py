@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,10 @@ from sqlalchemy import delete, select, update
 
 from app import main
 from app.db.database import Database
-from app.db.models import Membership, Session, User
+from app.db.models import LoginAttempt, Membership, Session, User
 from app.domain import Role
 from app.resources import Resources
-from app.services import passwords
+from app.services import passwords, throttle
 from app.web import auth
 from tests import make
 from tests.web.conftest import BASE, Member, stored_image
@@ -309,6 +309,37 @@ async def test_guesses_at_the_same_moment_count_each(
         *(log_in(browser, person["email"], f"guess number {n}") for n in range(20))
     )
     assert sorted(code(one) for one in tries) == ["RATE_LIMITED"] * 14 + ["UNAUTHENTICATED"] * 6
+
+
+async def test_tries_are_forgotten_by_and_by(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    for n in range(6):
+        await log_in(browser, person["email"], f"guess number {n}")
+    async with db.transaction() as session:
+        row = await session.get_one(LoginAttempt, throttle.account(person["email"]).key)
+        row.last_at -= timedelta(minutes=31)
+        row.waits_until = None
+    tries = [await log_in(browser, person["email"], f"guess number {n}") for n in range(4)]
+    assert [code(one) for one in tries] == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
+
+
+async def test_a_membership_that_ends_ends_a_key_over_processes(
+    resources: Resources, db: Database, member: Member
+) -> None:
+    async with client_of(resources) as one, client_of(resources) as other:
+        for client in (one, other):
+            client.headers.update(member.headers)
+            assert "data" in (await ask(client, ME)).json()
+        async with db.transaction() as session:
+            await session.execute(
+                delete(Membership).where(Membership.user_id == member.actor.user_id)
+            )
+        began = time.monotonic()
+        for client in (one, other):
+            while "errors" not in (await ask(client, ME)).json():  # noqa: ASYNC110  nothing tells of it
+                await asyncio.sleep(0.05)
+        assert time.monotonic() - began <= auth.CACHE_SECONDS + 1 <= 5
 
 
 ONE = 'login(input: {email: "a@b.c", password: "x"}) { expiresAt }'
