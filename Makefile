@@ -38,9 +38,11 @@ lint: setup-dev
 
 schema: setup-dev
 	$(BIN)/pictor schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+	$(BIN)/pictor permissions > docs/permissions.md
 
 check: lint
 	$(BIN)/pictor schema | diff -u schema.graphql -
+	$(BIN)/pictor permissions | diff -u docs/permissions.md -
 
 test: check
 	$(BIN)/pytest

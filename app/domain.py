@@ -107,6 +107,7 @@ class JobKind(StrEnum):
     EMBED = "EMBED"
     THUMBNAILS = "THUMBNAILS"
     PURGE = "PURGE"
+    PURGE_TEAM = "PURGE_TEAM"
 
 
 class JobState(StrEnum):
@@ -151,6 +152,7 @@ class Actor:
     roles: Mapping[UUID, Role]
     api_key_id: UUID | None = None
     is_operator: bool = False
+    session_id: UUID | None = None
 
     @property
     def team_ids(self) -> tuple[UUID, ...]:

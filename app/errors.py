@@ -84,7 +84,7 @@ def _rebuild(
     return AppError(code, message, field=field, reason=reason, **extras)
 
 
-def unauthenticated(message: str = "Send a valid API key.") -> AppError:
+def unauthenticated(message: str = "Send a valid API key, or log in.") -> AppError:
     return AppError(ErrorCode.UNAUTHENTICATED, message)
 
 
@@ -129,6 +129,11 @@ def blaming(field: str) -> Iterator[None]:
     except AppError as error:
         error.field = field
         raise
+
+
+def rate_limited(message: str, retry_after: int) -> AppError:
+    """`retry_after`: whole seconds."""
+    return AppError(ErrorCode.RATE_LIMITED, message, retryAfter=retry_after)
 
 
 def unavailable(message: str) -> AppError:

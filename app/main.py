@@ -53,7 +53,7 @@ def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
 def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
     settings = resources.settings
     schema = build_schema()
-    authenticator = Authenticator(resources.db)
+    authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
     endpoint = Endpoint(resources, schema, authenticator=authenticator, page=page)
     return [

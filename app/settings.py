@@ -87,6 +87,15 @@ class Settings(BaseSettings):
     max_query_tokens: int = Field(4_000, ge=1, description="tokens of a GraphQL document")
     max_query_depth: int = Field(15, ge=1, description="nesting of a GraphQL document")
     operation_timeout_seconds: float = Field(30, gt=0, description="longest GraphQL operation")
+    open_registration: bool = Field(
+        False, description="let anybody make an account with a team of its own"
+    )
+    session_lifetime_seconds: int = Field(
+        7 * 24 * 3600, ge=300, description="of a login, however much it is used"
+    )
+    session_idle_seconds: int = Field(
+        12 * 3600, ge=300, description="after which a login that is not used ends"
+    )
     api_key_lifetime_days: int = Field(365, ge=1, description="of a key made without expiresAt")
 
     @classmethod

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLNamedType, is_specified_scalar_type
 
+from app.graphql import permissions
 from app.graphql.schema import build_schema
 from app.settings import Settings
 
@@ -19,6 +20,10 @@ TYPES = [
 
 def test_the_exported_schema_is_the_code_s() -> None:
     assert (ROOT / "schema.graphql").read_text() == SCHEMA.as_str() + "\n"
+
+
+def test_the_page_of_permissions_is_the_table_s() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text() == permissions.page()
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=[kind.name for kind in TYPES])

@@ -11,7 +11,7 @@ import uvloop
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.cli import bootstrap, doctor, migrate, schema, seed, serve, worker
+from app.cli import bootstrap, doctor, migrate, passwd, permissions, schema, seed, serve, worker
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -22,8 +22,10 @@ COMMANDS = {
     "worker": worker,
     "migrate": migrate,
     "bootstrap": bootstrap,
+    "passwd": passwd,
     "seed": seed,
     "schema": schema,
+    "permissions": permissions,
     "doctor": doctor,
 }
 

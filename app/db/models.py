@@ -93,6 +93,8 @@ def _person() -> Mapped[UUID | None]:
 
 
 class Team(Base):
+    """With `deleted_at` it is gone for everybody; its row stays until its bytes are purged."""
+
     __tablename__ = "team"
 
     id: Mapped[UUID] = _id()
@@ -100,6 +102,7 @@ class Team(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     tag_policy: Mapped[TagPolicy] = mapped_column(_enum(TagPolicy), server_default="OPEN")
     created_at: Mapped[datetime] = _now()
+    deleted_at: Mapped[datetime | None]
 
 
 class User(Base):
@@ -169,6 +172,18 @@ class PasswordToken(Base):
     created_at: Mapped[datetime] = _now()
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class LoginAttempt(Base):
+    """Tries at one password or from one client; `key` is a hash of which. See services/throttle."""
+
+    __tablename__ = "login_attempt"
+    __table_args__ = (Index(None, "last_at"),)
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    tries: Mapped[float]
+    last_at: Mapped[datetime]
+    waits_until: Mapped[datetime | None]
 
 
 # ───────────────────────────── images ─────────────────────────────

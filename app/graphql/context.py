@@ -8,11 +8,22 @@ from app.domain import Actor
 from app.errors import AppError, unauthenticated
 from app.graphql.loaders import Loaders
 from app.resources import Resources
+from app.services.sessions import Login
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """What the answer sets the client's session cookie to; None removes it."""
+
+    token: str | None
 
 
 @dataclass(kw_only=True)
 class Context:
-    """One operation. `refusal` says why there is no actor although a key was presented."""
+    """One operation. `refusal` says why there is no actor although a key or a login was presented.
+
+    `cookie` is for the edge to write, where a login began or ended.
+    """
 
     resources: Resources
     actor: Actor | None
@@ -20,6 +31,7 @@ class Context:
     client_ip: str | None = None
     base_url: str = ""
     refusal: AppError | None = None
+    cookie: SessionCookie | None = None
 
     @property
     def viewer(self) -> Actor:
@@ -32,6 +44,20 @@ class Context:
     def db(self) -> Entrance:
         """The database as the viewer may use it. There is no other way to it from here."""
         return self.resources.db.acting(self.viewer)
+
+    def enter(self, login: Login) -> None:
+        """From here on the operation goes on as this actor, and the client is told the session's token."""
+        self._become(login.actor)
+        self.cookie = SessionCookie(login.token)
+
+    def leave(self) -> None:
+        """From here on there is no actor, and the client forgets the session."""
+        self._become(None)
+        self.cookie = SessionCookie(None)
+
+    def _become(self, actor: Actor | None) -> None:
+        self.actor = actor
+        self.__dict__.pop("loaders", None)
 
     @cached_property
     def loaders(self) -> Loaders:

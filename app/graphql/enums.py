@@ -101,7 +101,7 @@ describe(
 describe(
     ErrorCode,
     "The codes of `errors[].extensions.code` that are this product's own.",
-    UNAUTHENTICATED="No valid API key was sent.",
+    UNAUTHENTICATED="No valid API key was sent, and nobody is logged in.",
     FORBIDDEN="You can see it, but your role does not allow this.",
     NOT_FOUND="It does not exist, or you cannot see it.",
     BAD_USER_INPUT="An argument is wrong; `extensions.field` names it.",

@@ -1,12 +1,15 @@
 """How much a document asks for, found in one pass over it: no schema, no variables, nothing executed."""
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from graphql import (
+    DefinitionNode,
     DocumentNode,
+    ExecutableDefinitionNode,
     FieldNode,
     FloatValueNode,
     FragmentDefinitionNode,
@@ -48,6 +51,55 @@ def check(document: DocumentNode, *, max_depth: int) -> None:
             f"The query nests {found} levels of fields; {max_depth} are allowed.",
             limit=max_depth,
         )
+
+
+def check_once(document: DocumentNode, names: Collection[str]) -> None:
+    """QUERY_TOO_COMPLEX for an operation with two fields of these names, however they are aliased and spread.
+
+    Counted to two only, so a fragment's count changes twice at most, and those that spread it are told.
+    """
+    own: dict[DefinitionNode, tuple[int, list[str]]] = {
+        one: _counted(one.selection_set, names)
+        for one in document.definitions
+        if isinstance(one, ExecutableDefinitionNode)
+    }
+    if not any(count for count, _ in own.values()):
+        return
+    fragments = {one.name.value: one for one in own if isinstance(one, FragmentDefinitionNode)}
+    users: dict[str, list[DefinitionNode]] = defaultdict(list)
+    for one, (_, spreads) in own.items():
+        for spread in set(spreads):
+            users[spread].append(one)
+    known: dict[str, int] = dict.fromkeys(fragments, 0)
+    todo: list[DefinitionNode] = list(own)
+    while todo:
+        one = todo.pop()
+        count, spreads = own[one]
+        total = min(count + sum(known.get(spread, 0) for spread in spreads), 2)
+        if isinstance(one, FragmentDefinitionNode):
+            if total > known[one.name.value]:
+                known[one.name.value] = total
+                todo.extend(users[one.name.value])
+        elif total > 1:
+            listed = ", ".join(sorted(names))
+            raise AppError(
+                ErrorCode.QUERY_TOO_COMPLEX, f"One of {listed} an operation, and once.", limit=1
+            )
+
+
+def _counted(selections: SelectionSetNode, names: Collection[str]) -> tuple[int, list[str]]:
+    """How many of the fields have these names, and which fragments are spread; the top level alone."""
+    count, spreads, todo = 0, [], [selections]
+    while todo:
+        for node in todo.pop().selections:
+            match node:
+                case FieldNode():
+                    count += node.name.value in names
+                case InlineFragmentNode():
+                    todo.append(node.selection_set)
+                case FragmentSpreadNode():
+                    spreads.append(node.name.value)
+    return count, spreads
 
 
 def depth(document: DocumentNode) -> int:

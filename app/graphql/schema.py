@@ -7,6 +7,8 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from app.graphql import permissions
+from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
@@ -38,6 +40,7 @@ class Query(
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
+    AccountMutation,
     TeamMutation,
     UserMutation,
     ApiKeyMutation,
@@ -57,9 +60,11 @@ class Schema(strawberry.Schema):
 
 
 def build_schema() -> Schema:
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
+    return schema

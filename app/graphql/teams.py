@@ -7,7 +7,7 @@ from strawberry import UNSET
 
 from app.domain import parse_id
 from app.errors import bad_input
-from app.graphql.arguments import After, Fifty, Offset
+from app.graphql.arguments import After, Fifty, Id, Offset
 from app.graphql.enums import Role, TagPolicy
 from app.graphql.inputs import changes
 from app.graphql.pagination import Connection, window
@@ -98,6 +98,24 @@ class TeamMutation:
             lambda session: teams.update(session, actor, parse_id(input.id), given)
         )
         return Team.of(row)
+
+    @strawberry.mutation(
+        description="Deletes the team with all its images (ADMIN). Nobody sees it from then on; its bytes follow."
+        " Answers its id."
+    )
+    async def delete_team(
+        self,
+        info: Info,
+        id: Id,
+        confirm_slug: Annotated[
+            str, strawberry.argument(description="Must repeat the team's slug.")
+        ],
+    ) -> strawberry.ID:
+        actor = info.context.viewer
+        gone = await info.context.db.run(
+            lambda session: teams.remove(session, actor, parse_id(id), confirm_slug)
+        )
+        return strawberry.ID(str(gone))
 
     @strawberry.mutation(
         description="Adds a user that you can see to a team, or changes their role (ADMIN)."

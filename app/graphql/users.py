@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import UNSET
 
 from app.domain import parse_id
 from app.graphql.arguments import After, Fifty, Id, Offset, OfTeam
 from app.graphql.enums import Role
-from app.graphql.inputs import optional_id
+from app.graphql.inputs import changes, optional_id
 from app.graphql.pagination import Connection, window
 from app.graphql.types import Info, User, Viewer, listed
 from app.services import users
@@ -21,6 +22,13 @@ class CreateUserInput:
     )
     name: str = strawberry.field(description="What people call them; kept for a known address.")
     role: Role = strawberry.field(description="What they may do in the team.", default=Role.EDITOR)
+
+
+@strawberry.input(description="Changes of an account; an absent field stays.")
+class UpdateUserInput:
+    id: strawberry.ID = strawberry.field(description="Whose.")
+    name: str | None = strawberry.field(description="What people call them.", default=UNSET)
+    email: str | None = strawberry.field(description="Their e-mail address.", default=UNSET)
 
 
 @strawberry.type(description="The member, and how a new one gets in.")
@@ -80,3 +88,30 @@ class UserMutation:
             )
         )
         return CreateUserPayload(user=User.of(row), password_token=token)
+
+    @strawberry.mutation(
+        description="Changes an account: your own, when logged in, or as an operator anyone's."
+    )
+    async def update_user(
+        self,
+        info: Info,
+        input: Annotated[UpdateUserInput, strawberry.argument(description="What changes.")],
+    ) -> User:
+        actor = info.context.viewer
+        given = changes(input, "name", "email")
+        row = await info.context.db.run(
+            lambda session: users.update(session, actor, parse_id(input.id), given)
+        )
+        return User.of(row)
+
+    @strawberry.mutation(
+        description="Ends an account: your own, when logged in, or as an operator anyone's. Its keys and logins end;"
+        " its images and tags stay, without the name. Answers its id. The last ADMIN of a team and the last"
+        " operator cannot go (CONFLICT)."
+    )
+    async def delete_user(self, info: Info, id: Id) -> strawberry.ID:
+        actor = info.context.viewer
+        gone = await info.context.db.run(lambda session: users.remove(session, actor, parse_id(id)))
+        if gone == actor.user_id:
+            info.context.leave()
+        return strawberry.ID(str(gone))

@@ -33,7 +33,7 @@ def visible_collections(actor: Actor) -> Select[Collection]:
 
 def visible_teams(actor: Actor) -> Select[Team]:
     """The actor's teams; an operator sees every team's name, though not its pictures."""
-    teams = select(Team)
+    teams = select(Team).where(Team.deleted_at.is_(None))
     return teams if actor.is_operator else teams.where(in_teams(Team.id, actor.team_ids))
 
 

@@ -77,7 +77,7 @@ def _crc(public_id: str, secret: str) -> str:
 async def authenticate(session: AsyncSession, text: str) -> Actor | None:
     """The actor of a key that is valid now: known, not revoked, not expired, its user still a member.
 
-    Its role is the key's, at most the user's own at this moment.
+    Its role is the key's, at most the user's own at this moment; an operator's key is one with the role ADMIN.
     """
     secret = parse(text)
     if secret is None:
@@ -223,12 +223,3 @@ async def revoke(session: AsyncSession, actor: Actor, key_id: UUID) -> ApiKey:
         key.revoked_at = datetime.now(UTC)
     await session.flush()
     return key
-
-
-async def revoke_of_member(session: AsyncSession, team_id: UUID, user_id: UUID) -> None:
-    """Ends a leaving member's keys of the team for good: coming back does not revive them."""
-    await session.execute(
-        update(ApiKey)
-        .where(ApiKey.team_id == team_id, ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=datetime.now(UTC))
-    )

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import ROLES
 from app.db.models import Membership, Team, User
-from app.domain import Role, line
-from app.services import api_keys, teams, users
+from app.domain import Role, email_address, line
+from app.errors import not_found
+from app.services import accounts, api_keys, teams, users
 
 BOOTSTRAP_LOCK = 0x70696374
 """Key of the advisory lock under which two bootstraps come one after the other."""
@@ -88,6 +89,27 @@ async def wall_gaps(session: AsyncSession) -> list[str]:
         *(f"This user may not take the role {one}." for one, (_, ok) in roles.items() if not ok),
         *(f"The table {one} has no row-level security." for one in open_tables),
     ]
+
+
+async def password_token(session: AsyncSession, email: str) -> str:
+    """A one-time token with which the user of this address sets a password. NOT_FOUND."""
+    user = await _user(session, email)
+    return await users.new_token(session, user.id)
+
+
+async def set_password(session: AsyncSession, email: str, password_hash: str) -> None:
+    """Gives the user of this address the password, and ends their logins. NOT_FOUND."""
+    await accounts.replace(session, await _user(session, email), password_hash)
+
+
+async def _user(session: AsyncSession, email: str) -> User:
+    address = email_address(email)
+    user: User | None = await session.scalar(
+        select(User).where(User.email == address).with_for_update(key_share=True)
+    )
+    if user is None:
+        raise not_found("User")
+    return user
 
 
 async def versions(session: AsyncSession) -> tuple[str, str | None]:

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageJob, ImageVector
+from app.db.models import Image, ImageJob, ImageVector, Team
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
-from app.services import embedding_models, jobs
+from app.services import embedding_models, jobs, uploads
 from app.services.jobs import Job
+
+LATECOMERS: Final = uploads.LEASE + timedelta(minutes=1)
+"""For so long after a team's end, an upload or a job that had begun before it may still write bytes."""
 
 
 async def claim_embedding(
@@ -87,3 +90,35 @@ async def forget(session: AsyncSession, job: Job) -> None:
     await session.execute(
         delete(Image).where(Image.id == job.image_id, Image.state == ImageState.DELETED)
     )
+
+
+async def forget_images(session: AsyncSession, team_id: UUID, limit: int) -> int:
+    """Removes some rows of a deleted team, their bytes being gone; how many. Uploads on their way stay."""
+    some = (
+        select(Image.id)
+        .join(Team, Team.id == Image.team_id)
+        .where(
+            Image.team_id == team_id,
+            Image.state != ImageState.PENDING,
+            Team.deleted_at.is_not(None),
+        )
+        .limit(limit)
+    )
+    gone = await session.scalars(delete(Image).where(Image.id.in_(some)).returning(Image.id))
+    return len(gone.all())
+
+
+async def forget_team(session: AsyncSession, job: Job) -> timedelta | None:
+    """Removes a deleted team with all that is left of it. SupersededError as in `keep_vectors`.
+
+    Within LATECOMERS of its end it stays: then, how long the job has to wait before it does all again.
+    """
+    rest = Team.deleted_at + LATECOMERS - func.now()
+    left: timedelta | None = await session.scalar(
+        select(rest).where(Team.id == job.team_id, Team.deleted_at.is_not(None))
+    )
+    if left is not None and left > timedelta(0):
+        return left
+    await jobs.finish(session, [job])
+    await session.execute(delete(Team).where(Team.id == job.team_id, Team.deleted_at.is_not(None)))
+    return None

@@ -183,6 +183,11 @@ async def admissible(
     return by_key, known
 
 
+async def check_untagged(session: AsyncSession, team_id: UUID, *, field: str) -> None:
+    """BAD_USER_INPUT where the policy is CLOSED: there, no image comes in without one of the team's tags."""
+    await _refuse_if_closed(session, team_id, [], field=field)
+
+
 async def _ids_by_key(session: AsyncSession, team_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
     query = select(Tag.key, Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
     return dict((await session.execute(query)).all())
@@ -194,9 +199,10 @@ async def _refuse_if_closed(
     policy = await session.scalar(select(Team.tag_policy).where(Team.id == team_id))
     if policy is TagPolicy.CLOSED:
         allowed = select(Tag.name).where(Tag.team_id == team_id).order_by(Tag.name).limit(100)
+        refused = f", and not: {', '.join(names)}" if names else ", and an image needs one of them"
         raise AppError(
             ErrorCode.BAD_USER_INPUT,
-            f"This team takes its own tags only, and not: {', '.join(names)}.",
+            f"This team takes its own tags only{refused}.",
             field=field,
             reason=UploadProblem.TAG_NOT_ALLOWED,
             allowed=list(await session.scalars(allowed)),

@@ -5,17 +5,28 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import ColumnElement, Select, delete, func, select, text
+from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
-from app.db.models import DrawHead, Image, Membership, Tag, Team, User
-from app.domain import NO_ID, Actor, ImageState, ProcessingStatus, Role, TagPolicy, line
+from app.db.models import ApiKey, DrawHead, Image, ImageJob, Membership, Tag, Team, User
+from app.domain import (
+    NO_ID,
+    Actor,
+    ImageState,
+    JobKind,
+    ProcessingStatus,
+    Role,
+    TagPolicy,
+    line,
+)
 from app.errors import bad_input, conflict, forbidden, not_found
-from app.services import access, api_keys, paging
+from app.services import access, jobs, paging
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 FOUND = text("select * from found_team(:name, :slug, :tag_policy)")
@@ -156,7 +167,9 @@ async def update(
 
 async def _locked(session: AsyncSession, team_id: UUID) -> Team:
     team: Team | None = await session.scalar(
-        select(Team).where(Team.id == team_id).with_for_update(key_share=True)
+        select(Team)
+        .where(Team.id == team_id, Team.deleted_at.is_(None))
+        .with_for_update(key_share=True)
     )
     if team is None:
         raise not_found("Team")
@@ -196,10 +209,43 @@ async def remove_membership(
     if membership is None:
         raise not_found("Membership")
     await _keep_an_admin(session, membership)
-    await api_keys.revoke_of_member(session, team_id, user_id)
     await session.delete(membership)
+    await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)
     await session.flush()
     return membership.id
+
+
+async def leave_all(session: AsyncSession, user_id: UUID) -> None:
+    """Locks the teams of a user who goes. CONFLICT where one of them would keep no ADMIN."""
+    own = select(Membership.team_id).where(Membership.user_id == user_id)
+    locked = select(Team.id).where(Team.id.in_(own)).order_by(Team.id)
+    await session.execute(locked.with_for_update(key_share=True))
+    rows = await session.scalars(select(Membership).where(Membership.user_id == user_id))
+    for membership in rows.all():
+        await _keep_an_admin(session, membership)
+
+
+async def remove(session: AsyncSession, actor: Actor, team_id: UUID, confirm_slug: str) -> UUID:
+    """Ends a team (ADMIN): nobody sees it from now on; the worker deletes its bytes, and then its rows.
+
+    Its slug is free at once. BAD_USER_INPUT unless `confirm_slug` is the slug.
+    """
+    access.require(actor, team_id, Role.ADMIN)
+    team = await _locked(session, team_id)
+    if confirm_slug != team.slug:
+        raise bad_input("confirmSlug", "This is not the team's slug.")
+    team.slug, team.deleted_at = f"deleted-{team_id}", datetime.now(UTC)
+    await session.flush()
+    for table in (Membership, ApiKey, ImageJob):
+        await session.execute(delete(table).where(table.team_id == team_id))
+    await jobs.enqueue(session, team_id, team_id, [JobKind.PURGE_TEAM])
+    return team_id
+
+
+async def _revoke_keys(session: AsyncSession, *which: ColumnElement[bool]) -> None:
+    """For good: a member who comes back makes new ones."""
+    ending = sql_update(ApiKey).where(*which, ApiKey.revoked_at.is_(None))
+    await session.execute(ending.values(revoked_at=func.now()))
 
 
 async def _membership(session: AsyncSession, team_id: UUID, user_id: UUID) -> Membership | None:

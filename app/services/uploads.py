@@ -146,6 +146,8 @@ async def _check(session: AsyncSession, actor: Actor, new: NewImage) -> None:
     line(new.title or "", field="input.title")
     paragraph(new.description or "", field="input.description")
     await tags.admissible(session, new.team_id, new.tags, field="input.tags")
+    if not new.tags:
+        await tags.check_untagged(session, new.team_id, field="input.tags")
     if new.collection_id is not None:
         await _collection(session, actor, new, new.collection_id)
 

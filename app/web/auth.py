@@ -1,21 +1,25 @@
-"""Who is asking, told by the request's headers alone. Nothing else of a request is read before."""
+"""Who is asking, told by the request's headers alone: a key, else a login. Nothing else is read before."""
 
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from app.db.database import Database
 from app.domain import Actor
 from app.errors import AppError, unauthenticated
-from app.services import api_keys
+from app.services import api_keys, sessions
+from app.settings import Settings
+from app.web import cookies
 
 CACHE_SECONDS: Final = 2.0
-"""For so long a revoked key, or a role that was taken away, may still work."""
+"""For so long a revoked key, a login that ended, or a role that was taken away, may still work."""
 CACHE_ENTRIES: Final = 1_000
 MAX_KEY_LENGTH: Final = 200
 
@@ -35,31 +39,61 @@ class Identity:
 
 
 class Authenticator:
-    """Looks keys up, and remembers the good ones for CACHE_SECONDS by their hash."""
+    """Looks keys and logins up, and remembers the good ones for CACHE_SECONDS by their hash."""
 
-    def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._db = db
+        self._settings = settings
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
 
-    async def identify(self, headers: Headers) -> Identity:
-        """The holder of the key in `Authorization: Bearer …` or `X-API-Key`. Never raises an AppError."""
+    async def identify(self, request: Request) -> Identity:
+        """The holder of the key in `Authorization: Bearer …` or `X-API-Key`, else of the login in the cookie.
+
+        Never raises an AppError.
+        """
         try:
-            key = presented_key(headers)
-            return Identity() if key is None else Identity(actor=await self._actor(key))
+            key = presented_key(request.headers)
+            if key is not None:
+                return Identity(actor=await self._holder(key))
+            token = cookies.presented(request, self._settings)
+            if token is None:
+                return Identity()
+            refusal = cookies.refusal(request, self._settings)
+            return Identity(refusal=refusal) if refusal else Identity(await self._user(token))
         except AppError as refusal:
             return Identity(refusal=refusal)
 
-    async def _actor(self, key: str) -> Actor:
-        digest = hashlib.sha256(key.encode()).digest()
+    async def _holder(self, key: str) -> Actor:
+        async def look_up() -> Actor | None:
+            async with self._db.login.transaction() as session:
+                return await api_keys.authenticate(session, key)
+
+        unknown = "The API key is unknown, was revoked or has expired."
+        return await self._remembered(f"key:{key}", look_up, unknown)
+
+    async def _user(self, token: str) -> Actor:
+        idle = timedelta(seconds=self._settings.session_idle_seconds)
+
+        async def look_up() -> Actor | None:
+            async with self._db.login.transaction() as session:
+                return await sessions.authenticate(session, token, idle)
+
+        return await self._remembered(f"session:{token}", look_up, "The login has ended.")
+
+    async def _remembered(
+        self, credential: str, look_up: Callable[[], Awaitable[Actor | None]], unknown: str
+    ) -> Actor:
+        digest = hashlib.sha256(credential.encode()).digest()
         found = self._known.get(digest)
         if found is not None and found[0] > self._clock():
             return found[1]
-        async with self._db.login.transaction() as session:
-            actor = await api_keys.authenticate(session, key)
+        actor = await look_up()
         if actor is None:
             self._known.pop(digest, None)
-            raise unauthenticated("The API key is unknown, was revoked or has expired.")
+            raise unauthenticated(unknown)
         self._known[digest] = (self._clock() + CACHE_SECONDS, actor)
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_ENTRIES:

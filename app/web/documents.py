@@ -21,13 +21,14 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.errors import AppError, ErrorCode, bad_input
-from app.graphql import limits
+from app.graphql import limits, permissions
 from app.settings import Settings
 
 CACHED_CHARACTERS: Final = 250_000
 """A bound on memory: a tree takes 50 to 280 bytes for each character of its text (measured)."""
 MAX_ERRORS: Final = 20
 """Of one validation, which stops there."""
+ONCE: Final = permissions.once_an_operation()
 ABORTED: Final = "Parsing aborted."
 
 
@@ -73,7 +74,7 @@ class Documents:
     def prepare(self, text: str) -> Document:
         """The document that `text` spells.
 
-        GraphQLSyntaxError, InvalidDocument, or QUERY_TOO_COMPLEX beyond the limits on tokens and depth.
+        GraphQLSyntaxError, InvalidDocument, or QUERY_TOO_COMPLEX beyond the limits on tokens, depth and logins.
         """
         document = self._kept.get(text)
         if document is not None:
@@ -82,6 +83,7 @@ class Documents:
         ast = self._parse(text)
         limits.check(ast, max_depth=self._max_depth)
         limits.check_literals(ast)
+        limits.check_once(ast, ONCE)
         errors = validate(
             self._schema, ast, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
         )

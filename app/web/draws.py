@@ -22,7 +22,7 @@ class Draws:
 
         401 without a key, 400 for a label that none of the actor's teams knows, 404 where nothing can be drawn.
         """
-        actor = (await self._authenticator.identify(request.headers)).required()
+        actor = (await self._authenticator.identify(request)).required()
         labels = request.query_params.getlist("label")
         if len(labels) > MAX_TAGS_PER_CALL:
             raise bad_input("label", f"At most {MAX_TAGS_PER_CALL} labels.")

@@ -22,7 +22,7 @@ from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
 from app.resources import Resources
-from app.web import negotiation, operations, problems
+from app.web import cookies, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.graphiql import Page
@@ -89,7 +89,7 @@ class Endpoint:
             return problems.response(failure, request_id, media_type=media_type)
 
     async def _run(self, request: Request, media_type: str) -> Response:
-        identity = await self._authenticator.identify(request.headers)
+        identity = await self._authenticator.identify(request)
         request_id = problems.request_id(request.scope)
         async with operations.received(request, self._resources.settings, identity) as operation:
             try:
@@ -105,7 +105,10 @@ class Endpoint:
                 return _not_run([errors.from_app_error(refusal, request_id)], media_type)
             _check_type(document.type_of(operation.name), request.method)
             context = self._context(request, identity, request_id)
-            return await self._answer(document, operation, context, media_type)
+            response = await self._answer(document, operation, context, media_type)
+            if context.cookie is not None:
+                cookies.write(response, request, self._resources.settings, context.cookie)
+            return response
 
     def _context(self, request: Request, identity: Identity, request_id: str) -> Context:
         return Context(

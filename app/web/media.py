@@ -12,7 +12,7 @@ from app.db.models import Image
 from app.domain import Actor, parse_id
 from app.errors import AppError, ErrorCode, forbidden, not_found
 from app.resources import Resources
-from app.services import addresses, api_keys, images
+from app.services import addresses, api_keys, images, sessions
 from app.services.addresses import Claim, Variant
 from app.web import ranges, streams
 from app.web.problems import Refusal
@@ -57,10 +57,10 @@ class Media:
         return image
 
     async def _actor(self, claim: Claim) -> Actor | None:
-        if not claim.api_key_id:
-            return None
         async with self._resources.db.login.transaction() as session:
-            return await api_keys.actor_of(session, claim.api_key_id)
+            if claim.api_key_id is not None:
+                return await api_keys.actor_of(session, claim.api_key_id)
+            return await sessions.actor_of(session, claim.user_id)
 
     async def _send(
         self, request: Request, content: Content, headers: Mapping[str, str]

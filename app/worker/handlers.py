@@ -34,6 +34,10 @@ async def purge(resources: Resources, claimed: Sequence[Job]) -> None:
     await each(resources, claimed, _purge)
 
 
+async def purge_teams(resources: Resources, claimed: Sequence[Job]) -> None:
+    await each(resources, claimed, _purge_team)
+
+
 Alone = Callable[[Resources, Job, Image | None], Awaitable[None]]
 
 
@@ -108,6 +112,22 @@ async def _delete_objects(resources: Resources, image: Image) -> None:
     """Everything of the image: original, derivatives, and what an earlier attempt to store it left."""
     own = f"t/{image.team_id}/{image.id}/"
     prefix = own if image.object_key.startswith(own) else image.object_key
+    await _delete_all(resources, prefix)
+
+
+async def _purge_team(resources: Resources, job: Job, _image: Image | None) -> None:
+    """Bytes first, then rows; and the same again when nothing can come late any more."""
+    await _delete_all(resources, f"t/{job.team_id}/")
+    while await resources.db.worker.run(
+        lambda session: processing.forget_images(session, job.team_id, DELETED_AT_ONCE)
+    ):
+        pass
+    rest = await resources.db.worker.run(lambda session: processing.forget_team(session, job))
+    if rest is not None:
+        await resources.db.worker.run(lambda session: jobs.release(session, [job], rest))
+
+
+async def _delete_all(resources: Resources, prefix: str) -> None:
     keys = [stored.key async for stored in resources.storage.list(prefix)]
     for start in range(0, len(keys), DELETED_AT_ONCE):
         await resources.storage.delete(keys[start : start + DELETED_AT_ONCE])

@@ -16,7 +16,7 @@ from app.services import jobs, uploads
 from app.services.jobs import Job
 from app.worker import files
 from app.worker.embed import Embedding
-from app.worker.handlers import failed, purge, thumbnails
+from app.worker.handlers import failed, purge, purge_teams, thumbnails
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Worker:
             _Lane(lambda: embedding.claim(LEASE), embedding.handle),
             self._lane(JobKind.THUMBNAILS, 8, lambda claimed: thumbnails(resources, claimed)),
             self._lane(JobKind.PURGE, 16, lambda claimed: purge(resources, claimed)),
+            self._lane(JobKind.PURGE_TEAM, 1, lambda claimed: purge_teams(resources, claimed)),
         ]
         async with notified(self._db, jobs.CHANNEL, [lane.woken for lane in lanes]):
             self._lanes_running = [asyncio.create_task(self._drive(lane)) for lane in lanes]

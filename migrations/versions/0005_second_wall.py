@@ -8,7 +8,7 @@ one with a `team_id` a policy. Docs: decisions/0003.
 from alembic import op
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -95,6 +95,7 @@ GRANTS: dict[str, dict[str, str]] = {
         "app_user": "select, insert (email, name, password_hash), update (password_hash)",
         "session": ALL,
         "password_token": ALL,
+        "login_attempt": ALL,
     },
     # It appends what was read or refused in any team, and looks up whose the things are that somebody named.
     AUDIT: {

@@ -37,7 +37,7 @@ def embedder() -> Embedder:
 
 @pytest.fixture
 async def resources(db: Database, embedder: Embedder, tmp_path: Path) -> AsyncIterator[Resources]:
-    settings = Settings(data_dir=tmp_path, secret_key="t" * 32)
+    settings = Settings(data_dir=tmp_path, secret_key="t" * 32, open_registration=True)
     settings.tmp_dir.mkdir()
     decoder = Decoder(max_pixels=settings.max_image_pixels)
     storage = FolderStorage(settings.objects_dir, settings.tmp_dir)
@@ -66,6 +66,9 @@ class Client:
         context = Context(
             resources=self.resources, actor=actor, request_id="test", base_url="http://test"
         )
+        return await self.answer(context, query, **variables)
+
+    async def answer(self, context: Context, query: str, /, **variables: Any) -> Answer:
         result = await self.schema.execute(query, variables, context_value=context)
         return Answer(result.data, [shape(error, "test") for error in result.errors or []])
 

@@ -236,12 +236,16 @@ async def test_a_closed_team_takes_its_own_tags_only(client: Client, db: Databas
     file = client.file(png(9))
 
     answer = await client.ask(actor, UPLOAD, input={"file": file, "tags": ["cat", "horse"]})
+    untagged = await client.ask(actor, UPLOAD, input={"file": file})
     taken = await client.get(actor, UPLOAD, input={"file": file, "tags": ["CAT"]})
+    again = await client.ask(actor, UPLOAD, input={"file": file, "tags": []})
 
-    (error,) = answer.errors
-    assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert error["extensions"]["reason"] == "TAG_NOT_ALLOWED"
-    assert error["extensions"]["allowed"] == ["cat", "dog"]
+    for refused in (answer, untagged, again):
+        (error,) = refused.errors
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["extensions"]["reason"] == "TAG_NOT_ALLOWED"
+        assert error["extensions"]["allowed"] == ["cat", "dog"]
+        assert error["extensions"]["field"] == "input.tags"
     assert taken["uploadImage"]["image"]["tags"] == [{"name": "cat"}]
 
 

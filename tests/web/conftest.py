@@ -95,7 +95,7 @@ def clock() -> Clock:
 
 def app_on(resources: Resources, clock: Clock) -> Starlette:
     """Every route but those of the product's own schema, and without the worker."""
-    authenticator = Authenticator(resources.db, clock=clock)
+    authenticator = Authenticator(resources.db, resources.settings, clock=clock)
     endpoint = Endpoint(resources, echo.build(), authenticator=authenticator)
     return Starlette(
         routes=[

@@ -25,9 +25,8 @@ KEY = 'pic_</script><script>alert("x")</script>'
 
 
 def app_with(resources: Resources, page: Page | None) -> Starlette:
-    endpoint = Endpoint(
-        resources, echo.build(), authenticator=Authenticator(resources.db), page=page
-    )
+    authenticator = Authenticator(resources.db, resources.settings)
+    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator, page=page)
     return Starlette(
         routes=[Route("/graphql", endpoint), Mount("/static", Assets(directory=STATIC))],
         middleware=stack(resources.settings),

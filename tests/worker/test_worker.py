@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from sqlalchemy import func, select, text, update
 
-from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, Team
 from app.domain import Actor, ImageFilter, ImageState, JobKind, JobState, ProcessingStatus, Window
 from app.embedding import Embedder, Vectors, embedder_from_name
 from app.errors import unavailable
 from app.resources import Resources
-from app.services import embedding_models, jobs, search
+from app.services import embedding_models, jobs, processing, search, teams
 from app.worker import Worker
 from tests import make
 from tests.database import Database
@@ -390,3 +390,54 @@ async def test_a_killed_run_hands_back_too(resources: Resources) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (await job(resources.db, image_id)).state is JobState.QUEUED
+
+
+async def test_a_deleted_team_leaves_neither_bytes_nor_rows(
+    resources: Resources,
+) -> None:
+    db, admin = resources.db, await make.actor(resources.db)
+    (team_id,) = admin.team_ids
+    for seed in range(3):
+        await stored(resources, team_id, jpeg(noise(seed)))
+    other = await make.team(db)
+    kept = await stored(resources, other, jpeg(noise(9)), [JobKind.THUMBNAILS])
+    async with db.transaction() as session:
+        slug = (await session.get_one(Team, team_id)).slug
+        await teams.remove(session, admin, team_id, slug)
+
+    async def objects(of: UUID) -> int:
+        return len([one async for one in resources.storage.list(f"t/{of}/")])
+
+    async def purged() -> bool:
+        async with db.transaction() as session:
+            rows = select(func.count()).select_from(Image).where(Image.team_id == team_id)
+            return not await session.scalar(rows) and not await objects(team_id)
+
+    async def gone() -> bool:
+        async with db.transaction() as session:
+            return await session.get(Team, team_id) is None
+
+    async with working(resources):
+        await until(purged)
+        assert not await gone()
+        late = resources.settings.data_dir / "late"
+        late.write_bytes(b"what an upload had begun to store")
+        await resources.storage.put(f"t/{team_id}/late/1", late, size=late.stat().st_size)
+        async with db.transaction() as session:
+            long_ago = func.now() - processing.LATECOMERS
+            await session.execute(
+                update(Team).where(Team.id == team_id).values(deleted_at=long_ago)
+            )
+            await session.execute(
+                update(ImageJob).where(ImageJob.team_id == team_id).values(run_after=func.now())
+            )
+            await jobs.wake(session)
+        await until(gone)
+
+    assert await objects(team_id) == 0
+    assert await objects(other) > 0
+    assert (await image(db, kept)).state is ImageState.STORED
+    async with db.transaction() as session:
+        for table in ("image", "image_job", "tag", "draw_head", "draw_line", "image_vector"):
+            query = text(f"select count(*) from {table} where team_id = :team")
+            assert await session.scalar(query, {"team": team_id}) == 0

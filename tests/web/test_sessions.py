@@ -1,0 +1,455 @@
+"""Logins over HTTP: the cookie, when it counts, how it ends, and what guessing gets."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import delete, select, update
+
+from app import main
+from app.db.models import LoginAttempt, Membership, Session, User
+from app.domain import Role
+from app.resources import Resources
+from app.services import passwords, throttle
+from app.web import auth
+from tests import make
+from tests.database import Database
+from tests.web.conftest import BASE, Member, stored_image
+
+PASSWORD = "correct horse battery"
+PASSWORD_HASH = passwords.HASHER.hash(PASSWORD)
+LOGIN = "mutation($i: LoginInput!) { login(input: $i) { expiresAt viewer { user { id email } apiKey { id } } } }"
+ME = "{ viewer { user { id } } }"
+HEADERS = {"X-Requested-With": "fetch", "Origin": BASE}
+
+
+@pytest.fixture
+def resources(resources: Resources) -> Resources:
+    settings = resources.settings.model_copy(update={"operation_timeout_seconds": 60.0})
+    return replace(resources, settings=settings)
+
+
+def client_of(resources: Resources, base: str = BASE) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(main.create_app(resources), client=("192.0.2.1", 1))
+    return httpx.AsyncClient(transport=transport, base_url=base)
+
+
+@pytest.fixture
+async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(resources, BASE.replace("http:", "https:")) as client:
+        client.headers.update({**HEADERS, "Origin": BASE.replace("http:", "https:")})
+        yield client
+
+
+@pytest.fixture
+async def person(db: Database) -> dict[str, Any]:
+    """A member of two teams with a password."""
+    actor = await make.actor(db)
+    email = f"{actor.user_id}@example.org"
+    second = await make.team(db)
+    async with db.transaction() as session:
+        user = await session.get_one(User, actor.user_id)
+        user.email, user.password_hash = email, PASSWORD_HASH
+        session.add(Membership(team_id=second, user_id=user.id, role=Role.VIEWER))
+    return {"id": actor.user_id, "email": email, "teams": {actor.team_ids[0], second}}
+
+
+async def ask(client: httpx.AsyncClient, query: str, /, **variables: Any) -> httpx.Response:
+    return await client.post("/graphql", json={"query": query, "variables": variables})
+
+
+async def log_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
+    return await ask(client, LOGIN, i={"email": email, "password": password})
+
+
+def code(response: httpx.Response) -> str:
+    (error,) = response.json()["errors"]
+    found: str = error["extensions"]["code"]
+    return found
+
+
+async def test_a_login_is_a_cookie_and_no_more(
+    browser: httpx.AsyncClient, person: dict[str, Any]
+) -> None:
+    response = await log_in(browser, person["email"].upper())
+
+    login = response.json()["data"]["login"]
+    assert login["viewer"] == {
+        "user": {"id": str(person["id"]), "email": person["email"]},
+        "apiKey": None,
+    }
+    name, _, rest = response.headers["set-cookie"].partition("=")
+    token, *attributes = rest.split("; ")
+    assert name == "__Host-pictor_session"
+    assert len(token) == 43
+    assert token not in response.text
+    assert set(attributes) == {"HttpOnly", "Path=/", "SameSite=lax", "Secure", "Max-Age=604800"}
+    teams = await ask(browser, "{ teams { nodes { id } } viewer { apiKeys { totalCount } } }")
+    found = {UUID(one["id"]) for one in teams.json()["data"]["teams"]["nodes"]}
+    assert found == person["teams"]
+
+
+async def test_the_token_is_not_in_the_database(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    token = browser.cookies["__Host-pictor_session"]
+    async with db.transaction() as session:
+        row = (await session.connection()).exec_driver_sql("select s::text from session s")
+        assert token not in str((await row).all())
+
+
+async def test_on_this_very_machine_plain_http_will_do(
+    resources: Resources, person: dict[str, Any]
+) -> None:
+    async with client_of(resources, "http://localhost:8000") as client:
+        client.headers.update({**HEADERS, "Origin": "http://localhost:8000"})
+        cookie = (await log_in(client, person["email"])).headers["set-cookie"]
+        assert cookie.startswith("pictor_session=")
+        assert "Secure" not in cookie
+        assert "data" in (await ask(client, ME)).json()
+
+
+@pytest.mark.parametrize(
+    ("headers", "counts"),
+    [
+        ({"X-Requested-With": "x", "Origin": "https://pictor.test"}, True),
+        ({"GraphQL-Require-Preflight": "1", "Origin": "https://pictor.test"}, True),
+        ({"Apollo-Require-Preflight": "1", "Sec-Fetch-Site": "same-origin"}, True),
+        ({"X-Apollo-Operation-Name": "x", "Origin": "https://app.example.org"}, True),
+        ({"Origin": "https://pictor.test"}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+        ({"X-Requested-With": "x"}, False),
+        ({"X-Requested-With": "x", "Origin": "null"}, False),
+        ({"X-Requested-With": "x", "Origin": "http://pictor.test"}, False),
+        ({"X-Requested-With": "x", "Origin": "https://pictor.test.evil.example"}, False),
+        ({"X-Requested-With": "x", "Origin": "https://evil.example"}, False),
+        (
+            {
+                "X-Requested-With": "x",
+                "Origin": "https://evil.example",
+                "Sec-Fetch-Site": "same-origin",
+            },
+            False,
+        ),
+        ({"X-Requested-With": "x", "Sec-Fetch-Site": "same-site"}, False),
+        ({"X-Requested-With": "x", "Sec-Fetch-Site": "cross-site"}, False),
+        ({"X-Requested-With": "x", "Sec-Fetch-Site": "none"}, False),
+    ],
+)
+async def test_a_cookie_counts_only_from_our_own_pages(
+    resources: Resources, person: dict[str, Any], headers: dict[str, str], *, counts: bool
+) -> None:
+    settings = resources.settings.model_copy(update={"cors_origins": ("https://app.example.org",)})
+    async with client_of(replace(resources, settings=settings), "https://pictor.test") as client:
+        assert "data" in (await log_in(client, person["email"])).json()
+        for response in (
+            await client.post("/graphql", json={"query": ME}, headers=headers),
+            await client.get("/graphql", params={"query": ME}, headers=headers),
+        ):
+            assert ("errors" not in response.json()) == counts
+            assert counts or code(response) == "UNAUTHENTICATED"
+        drawn = await client.get("/random", headers=headers)
+        assert drawn.status_code == (404 if counts else 401)
+
+
+async def test_a_key_is_preferred_to_a_cookie(
+    browser: httpx.AsyncClient, person: dict[str, Any], member: Member
+) -> None:
+    await log_in(browser, person["email"])
+    response = await browser.post("/graphql", json={"query": ME}, headers=member.headers)
+    assert response.json()["data"]["viewer"]["user"]["id"] == str(member.actor.user_id)
+
+
+async def test_logout_ends_the_session_for_good(
+    browser: httpx.AsyncClient, resources: Resources, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    token = browser.cookies["__Host-pictor_session"]
+    left = await ask(browser, "mutation { logout }")
+    assert left.json()["data"] == {"logout": True}
+    assert "Max-Age=0" in left.headers["set-cookie"]
+    assert not browser.cookies
+    async with client_of(resources, str(browser.base_url)) as other:
+        other.headers.update(browser.headers)
+        other.cookies.set("__Host-pictor_session", token)
+        assert code(await ask(other, ME)) == "UNAUTHENTICATED"
+
+
+async def test_a_login_renews_the_session(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    first = browser.cookies["__Host-pictor_session"]
+    await log_in(browser, person["email"])
+    assert browser.cookies["__Host-pictor_session"] != first
+    async with db.transaction() as session:
+        rows = await session.execute(delete(Session).where(Session.user_id == person["id"]))
+        assert rows.rowcount == 1  # type: ignore[attr-defined]  # of a cursor
+
+
+CHANGE = "mutation($i: ChangePasswordInput!) { changePassword(input: $i) { user { id } } }"
+
+
+async def test_a_new_password_ends_all_other_sessions(
+    browser: httpx.AsyncClient, resources: Resources, person: dict[str, Any]
+) -> None:
+    async with client_of(resources, str(browser.base_url)) as elsewhere:
+        elsewhere.headers.update(browser.headers)
+        await log_in(elsewhere, person["email"])
+        await log_in(browser, person["email"])
+        new = "battery horse staple"
+        wrong = await ask(browser, CHANGE, i={"currentPassword": "x", "newPassword": new})
+        short = await ask(browser, CHANGE, i={"currentPassword": PASSWORD, "newPassword": "x"})
+        changed = await ask(browser, CHANGE, i={"currentPassword": PASSWORD, "newPassword": new})
+
+        assert (code(wrong), code(short)) == ("BAD_USER_INPUT", "BAD_USER_INPUT")
+        assert changed.json()["data"]["changePassword"]["user"]["id"] == str(person["id"])
+        assert "data" in (await ask(browser, ME)).json()
+        assert code(await ask(elsewhere, ME)) == "UNAUTHENTICATED"
+        assert code(await log_in(elsewhere, person["email"])) == "UNAUTHENTICATED"
+        assert "data" in (await log_in(elsewhere, person["email"], new)).json()
+
+
+@pytest.mark.parametrize("column", ["expires_at", "last_used_at"])
+async def test_a_session_ends_by_itself(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any], column: str
+) -> None:
+    await log_in(browser, person["email"])
+    async with db.transaction() as session:
+        end = update(Session).where(Session.user_id == person["id"])
+        await session.execute(end.values({column: datetime(2020, 1, 1, tzinfo=UTC)}))
+    assert code(await ask(browser, ME)) == "UNAUTHENTICATED"
+
+
+async def test_access_ends_over_processes_within_the_cache(
+    browser: httpx.AsyncClient, resources: Resources, db: Database, person: dict[str, Any]
+) -> None:
+    """Two applications, as two processes are: each with its own cache."""
+    async with client_of(resources, str(browser.base_url)) as other:
+        other.headers.update(browser.headers)
+        await log_in(browser, person["email"])
+        other.cookies = browser.cookies
+        assert "data" in (await ask(other, ME)).json()
+        await ask(browser, "mutation { logout }")
+        began = time.monotonic()
+        while "errors" not in (await ask(other, ME)).json():  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - began <= auth.CACHE_SECONDS + 1 <= 5
+
+
+async def test_an_address_of_a_session_ends_with_the_membership(
+    browser: httpx.AsyncClient, resources: Resources, db: Database, person: dict[str, Any]
+) -> None:
+    team_id = min(person["teams"])
+    image_id = await stored_image(resources, team_id, b"bytes of a picture")
+    await log_in(browser, person["email"])
+    query = "query($id: ID!) { image(id: $id) { url } }"
+    url = (await ask(browser, query, id=str(image_id))).json()["data"]["image"]["url"]
+
+    assert (await browser.get(url)).content == b"bytes of a picture"
+    async with db.transaction() as session:
+        await session.execute(delete(Membership).where(Membership.team_id == team_id))
+    assert (await browser.get(url)).status_code == 404
+
+
+async def test_nobody_learns_which_addresses_are_known(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    without = await make.user(db)
+    async with db.transaction() as session:
+        unset = (await session.get_one(User, without)).email
+    answers = [
+        await log_in(browser, email, "not the password")
+        for email in (person["email"], f"no-{person['email']}", unset, "no address")
+    ]
+    bodies = [response.json() for response in answers]
+    for body in bodies:
+        body["errors"][0]["extensions"].pop("requestId")
+    assert bodies == [bodies[0]] * 4
+    assert code(answers[0]) == "UNAUTHENTICATED"
+    assert not any("set-cookie" in response.headers for response in answers)
+
+
+async def test_an_unknown_address_takes_as_long() -> None:
+    took: dict[str | None, list[float]] = {PASSWORD_HASH: [], None: []}
+    for _ in range(15):
+        for known, seconds in took.items():
+            began = time.perf_counter()
+            assert not await passwords.verified(known, "not the password")
+            seconds.append(time.perf_counter() - began)
+    known, unknown = map(min, took.values())
+    assert 0.7 < known / unknown < 1.4
+
+
+async def test_guessing_is_slowed_down(
+    browser: httpx.AsyncClient, resources: Resources, person: dict[str, Any]
+) -> None:
+    for email in (person["email"], f"no-{person['email']}"):
+        tries = [await log_in(browser, email, f"guess number {n}") for n in range(7)]
+        assert [code(one) for one in tries] == ["UNAUTHENTICATED"] * 6 + ["RATE_LIMITED"]
+        assert tries[-1].json()["errors"][0]["extensions"]["retryAfter"] == 1
+    assert code(await log_in(browser, person["email"])) == "RATE_LIMITED"
+    await asyncio.sleep(1.1)
+    assert "data" in (await log_in(browser, person["email"])).json()
+    assert "data" in (await log_in(browser, person["email"])).json()
+
+
+async def test_guesses_at_the_same_moment_count_each(
+    browser: httpx.AsyncClient, person: dict[str, Any]
+) -> None:
+    tries = await asyncio.gather(
+        *(log_in(browser, person["email"], f"guess number {n}") for n in range(20))
+    )
+    assert sorted(code(one) for one in tries) == ["RATE_LIMITED"] * 14 + ["UNAUTHENTICATED"] * 6
+
+
+async def test_tries_are_forgotten_by_and_by(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    for n in range(6):
+        await log_in(browser, person["email"], f"guess number {n}")
+    async with db.transaction() as session:
+        row = await session.get_one(LoginAttempt, throttle.account(person["email"]).key)
+        row.last_at -= timedelta(minutes=31)
+        row.waits_until = None
+    tries = [await log_in(browser, person["email"], f"guess number {n}") for n in range(4)]
+    assert [code(one) for one in tries] == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
+
+
+async def test_a_membership_that_ends_ends_a_key_over_processes(
+    resources: Resources, db: Database, member: Member
+) -> None:
+    async with client_of(resources) as one, client_of(resources) as other:
+        for client in (one, other):
+            client.headers.update(member.headers)
+            assert "data" in (await ask(client, ME)).json()
+        async with db.transaction() as session:
+            await session.execute(
+                delete(Membership).where(Membership.user_id == member.actor.user_id)
+            )
+        began = time.monotonic()
+        for client in (one, other):
+            while "errors" not in (await ask(client, ME)).json():  # noqa: ASYNC110  nothing tells of it
+                await asyncio.sleep(0.05)
+        assert time.monotonic() - began <= auth.CACHE_SECONDS + 1 <= 5
+
+
+ONE = 'login(input: {email: "a@b.c", password: "x"}) { expiresAt }'
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"mutation {{ a: {ONE} b: {ONE} }}",
+        f"mutation {{ {ONE} {ONE} }}",
+        f"mutation {{ ...F b: {ONE} }} fragment F on Mutation {{ a: {ONE} }}",
+        f"mutation {{ ...F ...F }} fragment F on Mutation {{ a: {ONE} }}",
+        f"mutation {{ ...F ...G }} fragment F on Mutation {{ ...G }} fragment G on Mutation {{ {ONE} }}",
+        f"mutation {{ ... {{ a: {ONE} }} ... on Mutation {{ b: {ONE} }} }}",
+        f'mutation {{ {ONE} setPassword(token: "x", password: "x") {{ expiresAt }} }}',
+        f"mutation {{ {' '.join(f'a{n}: {ONE}' for n in range(150))} }}",
+    ],
+)
+async def test_an_operation_logs_in_once(browser: httpx.AsyncClient, query: str) -> None:
+    response = await ask(browser, query)
+    assert code(response) == "QUERY_TOO_COMPLEX"
+    assert "data" not in response.json()
+
+
+async def test_a_thousand_aliases_are_refused_before_they_run(resources: Resources) -> None:
+    settings = resources.settings.model_copy(
+        update={"max_query_tokens": 100_000, "max_json_bytes": 1_000_000}
+    )
+    async with client_of(replace(resources, settings=settings)) as client:
+        query = f"mutation {{ {' '.join(f'a{n}: {ONE}' for n in range(1000))} }}"
+        response = await ask(client, query)
+    assert code(response) == "QUERY_TOO_COMPLEX"
+    assert response.json()["errors"][0]["extensions"]["limit"] == 1
+
+
+async def test_registration_is_closed_unless_it_is_opened(
+    browser: httpx.AsyncClient, resources: Resources, person: dict[str, Any]
+) -> None:
+    query = """mutation($i: RegisterInput!) { register(input: $i) {
+      viewer { user { name memberships { role team { name } } } } } }"""
+    given = {"email": f"new-{person['email']}", "password": PASSWORD, "name": "Grace"}
+    assert code(await ask(browser, query, i=given)) == "FORBIDDEN"
+    settings = resources.settings.model_copy(update={"open_registration": True})
+    async with client_of(replace(resources, settings=settings), str(browser.base_url)) as client:
+        client.headers.update(browser.headers)
+        made = await ask(client, query, i={**given, "teamName": "Compilers"})
+        again = await ask(client, query, i=given)
+        weak = await ask(client, query, i={**given, "password": "short"})
+        assert made.json()["data"]["register"]["viewer"]["user"] == {
+            "name": "Grace",
+            "memberships": [{"role": "ADMIN", "team": {"name": "Compilers"}}],
+        }
+        assert (code(again), code(weak)) == ("CONFLICT", "BAD_USER_INPUT")
+        assert "data" in (await ask(client, ME)).json()
+
+
+async def test_a_new_member_sets_their_password_once(
+    browser: httpx.AsyncClient, member: Member
+) -> None:
+    create = (
+        "mutation($i: CreateUserInput!) { createUser(input: $i) { passwordToken user { id } } }"
+    )
+    given = {"teamId": str(member.team_id), "email": f"{member.team_id}@example.org", "name": "New"}
+    body = {"query": create, "variables": {"i": given}}
+    made = (await browser.post("/graphql", json=body, headers=member.headers)).json()["data"]
+    token = made["createUser"]["passwordToken"]
+    query = "mutation($t: String!, $p: String!) { setPassword(token: $t, password: $p) { viewer { user { id } } } }"
+
+    weak = await ask(browser, query, t=token, p="short")
+    wrong = await ask(browser, query, t=token[:-1], p=PASSWORD)
+    first = await ask(browser, query, t=token, p=PASSWORD)
+    second = await ask(browser, query, t=token, p=PASSWORD)
+
+    assert (code(weak), code(wrong), code(second)) == ("BAD_USER_INPUT",) * 3
+    assert first.json()["data"]["setPassword"]["viewer"]["user"] == made["createUser"]["user"]
+    assert "data" in (await ask(browser, ME)).json()
+    assert "data" in (await log_in(browser, given["email"])).json()
+
+
+async def test_many_logins_at_once_take_little_memory(
+    resources: Resources, db: Database, member: Member
+) -> None:
+    """60 hashes of 19 MiB at once would be more than a gigabyte; other requests go on meanwhile."""
+    settings = resources.settings.model_copy(update={"trusted_proxies": ("192.0.2.1",)})
+    people = [await make.user(db, password_hash=PASSWORD_HASH) for _ in range(60)]
+    async with db.transaction() as session:
+        emails = list(await session.scalars(select(User.email).where(User.id.in_(people))))
+
+    async with client_of(replace(resources, settings=settings)) as client:
+
+        async def one(n: int) -> httpx.Response:
+            body = {"query": LOGIN, "variables": {"i": {"email": emails[n], "password": PASSWORD}}}
+            return await client.post(
+                "/graphql", json=body, headers={"X-Forwarded-For": f"198.51.100.{n}"}
+            )
+
+        await one(0)
+        before = peak = resident_mebibytes()
+        logins = asyncio.gather(*(one(n) for n in range(60)))
+        others = 0
+        while not logins.done():
+            response = await client.post("/graphql", json={"query": ME}, headers=member.headers)
+            assert "data" in response.json()
+            others, peak = others + 1, max(peak, resident_mebibytes())
+
+    assert all("errors" not in response.json() for response in await logins)
+    assert peak - before < 100
+    assert others > 10
+
+
+def resident_mebibytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
