@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import event, text
@@ -18,6 +20,8 @@ from sqlalchemy.ext.asyncio import (
 from app.errors import AppError, unavailable
 
 T = TypeVar("T")
+Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
+"""What runs in a transaction."""
 
 RETRIED = {"40001", "40P01"}
 """SQLSTATE of a serialization failure and of a deadlock: the whole transaction is run again."""
@@ -42,6 +46,7 @@ class Database:
                 "server_settings": {"application_name": "pictor", "jit": "off"},
             },
         )
+        event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
@@ -54,7 +59,7 @@ class Database:
             async with self._sessions() as session, session.begin():
                 yield session
 
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock. It must have no other effect."""
         for _ in range(TRIES - 1):
             try:
@@ -103,6 +108,38 @@ def constraints(**refusals: AppError) -> Iterator[None]:
         if name in refusals:
             raise refusals[name] from error
         raise
+
+
+@contextmanager
+def rows_loaded(session: AsyncSession) -> Iterator[list[object]]:
+    """Collects every row that the session loads inside the block, also those that are deleted in it."""
+    seen: list[object] = []
+
+    def note(_session: object, row: object) -> None:
+        seen.append(row)
+
+    event.listen(session.sync_session, "loaded_as_persistent", note)
+    try:
+        yield seen
+    finally:
+        event.remove(session.sync_session, "loaded_as_persistent", note)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many statements ran for one operation."""
+
+    statements: int = 0
+
+
+TALLY: ContextVar[Tally | None] = ContextVar("tally", default=None)
+"""What the statements of the running operation are counted in, over all of its tasks."""
+
+
+def _tally(*_event: object) -> None:
+    tally = TALLY.get()
+    if tally is not None:
+        tally.statements += 1
 
 
 @contextmanager

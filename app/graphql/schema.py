@@ -20,6 +20,7 @@ from app.graphql.teams import TeamMutation, TeamQuery
 from app.graphql.types import ApiKey, Collection, Image, Membership, Tag, Team, User
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
+from app.graphql.watch import watch
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -57,9 +58,11 @@ class Schema(strawberry.Schema):
 
 
 def build_schema() -> Schema:
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    watch(schema._schema)  # graphql-core's own; there is no public name for it
+    return schema

@@ -64,6 +64,7 @@ async def listed(
     db = context.resources.db
     async with db.transaction() as session:
         page = await paging.page(session, rows, keyset, part)
+    context.trail.saw(page.rows)
 
     async def count() -> int:
         async with db.transaction() as session:
@@ -78,6 +79,7 @@ async def listed_images(
     actor, db = context.viewer, context.resources.db
     async with db.transaction() as session:
         page = await images.page(session, actor, wanted, order, part)
+    context.trail.saw(page.rows)
 
     async def count() -> int:
         async with db.transaction() as session:
@@ -472,6 +474,7 @@ class Image(Node):
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:
             hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+        info.context.trail.saw(hit.image for hit in hits.hits)
 
         async def count() -> int:
             async with db.transaction() as session:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import strawberry
@@ -22,7 +23,7 @@ from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
 from app.resources import Resources
-from app.web import negotiation, operations, problems
+from app.web import audit, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.graphiql import Page
@@ -91,7 +92,9 @@ class Endpoint:
     async def _run(self, request: Request, media_type: str) -> Response:
         identity = await self._authenticator.identify(request.headers)
         request_id = problems.request_id(request.scope)
-        async with operations.received(request, self._resources.settings, identity) as operation:
+        if identity.refusal is not None:
+            await audit.refused(self._resources, request)
+        async with self._received(request, identity) as operation:
             try:
                 document = self._documents.prepare(operation.query)
             except GraphQLSyntaxError as error:
@@ -107,17 +110,40 @@ class Endpoint:
             context = self._context(request, identity, request_id)
             return await self._answer(document, operation, context, media_type)
 
+    @asynccontextmanager
+    async def _received(self, request: Request, identity: Identity) -> AsyncIterator[Operation]:
+        """The operation; that nobody known sent files is recorded before it is refused."""
+        async with AsyncExitStack() as stack:
+            receiving = operations.received(request, self._resources.settings, identity)
+            try:
+                operation = await stack.enter_async_context(receiving)
+            except AppError as error:
+                if error.code is ErrorCode.UNAUTHENTICATED and identity.refusal is None:
+                    await audit.refused(self._resources, request)
+                raise
+            yield operation
+
     def _context(self, request: Request, identity: Identity, request_id: str) -> Context:
+        where = audit.origin(request)
         return Context(
             resources=self._resources,
             actor=identity.actor,
             request_id=request_id,
-            client_ip=request.client.host if request.client else None,
+            client_ip=where.client_ip,
+            client_name=where.client_name,
             base_url=base_url(request, self._resources.settings),
             refusal=identity.refusal,
         )
 
     async def _answer(
+        self, document: Document, operation: Operation, context: Context, media_type: str
+    ) -> Response:
+        """What came of it, once it is recorded who saw and did what."""
+        response = await self._executed(document, operation, context, media_type)
+        await self._resources.audit.record(context.trail.events())
+        return response
+
+    async def _executed(
         self, document: Document, operation: Operation, context: Context, media_type: str
     ) -> Response:
         try:
@@ -129,6 +155,10 @@ class Endpoint:
             shaped = [errors.from_app_error(late, context.request_id)]
             return _json({"data": None, "errors": shaped}, 200, media_type)
         shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
+        for error in result.errors or ():
+            cause = errors.root_cause(error)
+            if isinstance(cause, AppError) and error.path and len(error.path) > 1:
+                context.trail.refused_inside(len(error.path), cause)
         if _was_not_run(result.data, result.errors or ()):
             return _not_run(shaped, media_type)
         body = {"data": result.data} | ({"errors": shaped} if shaped else {})
