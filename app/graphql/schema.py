@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.graphql.api_keys import ApiKeyMutation
+from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
@@ -17,7 +18,7 @@ from app.graphql.scalars import DateTime
 from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
-from app.graphql.types import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.graphql.types import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
 from app.graphql.watch import watch
@@ -33,6 +34,7 @@ class Query(
     SamplingQuery,
     TagQuery,
     CollectionQuery,
+    AuditQuery,
 ):
     pass
 
@@ -61,7 +63,7 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         mutation=Mutation,
-        types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
+        types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
     watch(schema._schema)  # graphql-core's own; there is no public name for it

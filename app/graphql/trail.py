@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from app.db.models import Team
 from app.domain import Actor, AuditOutcome, parse_id
 from app.errors import AppError, ErrorCode
 from app.services import audit
@@ -122,7 +123,8 @@ class Trail:
         rows = list(rows_in(result))
         by_team: dict[UUID | None, list[UUID]] = {}
         for row in rows:
-            team = audit.team_of(row) or self._team(arguments)
+            own = hasattr(row, "team_id") or isinstance(row, Team)
+            team = audit.team_of(row) if own else self._team(arguments)
             by_team.setdefault(team, []).append(row.id)
         found = {row.id for row in rows}
         missing = tuple(one for one in ids_in(arguments) if one not in found)

@@ -1,5 +1,6 @@
 """Who may read the audit log, and how it is asked. How it is written is in audit."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -72,6 +73,13 @@ def history(actor: Actor, team_id: UUID, subject_id: UUID) -> Select[AuditEvent]
     return visible(actor).where(
         AuditEvent.team_id == team_id, AuditEvent.subject_ids.contains([subject_id])
     )
+
+
+def subject_id(event: AuditEvent) -> UUID | None:
+    """The one thing that an event is about; None for a list, whose rows its detail counts."""
+    if not event.subject_ids or "count" in json.loads(event.detail):
+        return None
+    return event.subject_ids[0]
 
 
 def named(ids: Iterable[UUID]) -> ColumnElement[bool]:
