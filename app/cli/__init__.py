@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from app.cli import bootstrap, doctor, migrate, schema, seed, serve, worker
+from app.cli import audit, bootstrap, doctor, migrate, schema, seed, serve, worker
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -23,6 +23,7 @@ COMMANDS = {
     "seed": seed,
     "schema": schema,
     "doctor": doctor,
+    "audit": audit,
 }
 
 

@@ -59,6 +59,13 @@ class Database:
             async with self._sessions() as session, session.begin():
                 yield session
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees one state of the database, that of its first statement (REPEATABLE READ)."""
+        async with self.transaction() as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
     async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock. It must have no other effect."""
         for _ in range(TRIES - 1):
