@@ -5,7 +5,7 @@
 Starts a database and two servers in a temporary folder, one after the other: one whose recorder does nothing
 (it exists here alone), and the product's. Each answers the same reads; the product's is then killed (SIGKILL)
 as soon as the last answer is in, the events are counted by their request ids, and the chains are verified.
-Client and server share the machine: read the ratio.
+Client, server and database share the machine: where others do too, read the server's CPU time of a read.
 """
 
 # ruff: noqa: T201, S603  It prints a table, and starts itself.
@@ -139,6 +139,12 @@ async def read(
     return time.perf_counter() - started, took
 
 
+def cpu_seconds(process: int) -> float:
+    """What a process has computed so far, in user and system mode (Linux)."""
+    after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def run(folder: Path, reads: int, at_once: int) -> None:
     settings = Settings(data_dir=folder)
     async with open_database(settings) as db:
@@ -153,12 +159,16 @@ async def run(folder: Path, reads: int, at_once: int) -> None:
         with server(folder, port, recording=recording) as running:
             prefix = "kept" if recording else "free"
             await read(port, made.api_key, image_id, "warm", min(500, reads), at_once)
+            before = cpu_seconds(running.pid)
             seconds, took = await read(port, made.api_key, image_id, prefix, reads, at_once)
+            cpu = cpu_seconds(running.pid) - before
             running.send_signal(signal.SIGKILL)
         rates[recording] = reads / seconds
         p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
         name = "recorded" if recording else "not recorded"
-        print(f"{name:<14}{reads / seconds:8.0f} reads/s   p50 {p50:6.1f} ms   p95 {p95:6.1f} ms")
+        print(
+            f"{name:<14}{reads / seconds:8.0f} reads/s   p50 {p50:6.1f} ms   p95 {p95:6.1f} ms   CPU {cpu / reads * 1000:.2f} ms"
+        )
     print(f"recording keeps {rates[True] / rates[False]:.0%} of the throughput")
     async with open_database(settings) as db:
         async with db.transaction() as session:
