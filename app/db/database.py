@@ -40,6 +40,8 @@ class Database:
             max_overflow=0,
             pool_pre_ping=True,
             pool_timeout=30,
+            # An error's text goes to the log: what was asked with stays out of it.
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": STATEMENT_SECONDS,

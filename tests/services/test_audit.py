@@ -169,3 +169,9 @@ async def test_head_that_somebody_changed_is_not_signed_again(
     async with db.transaction() as session:
         assert (await session.get_one(AuditHead, team_id)).mac == audit.UNSIGNED
     assert "not signed" in caplog.text
+
+
+async def test_errors_of_the_database_tell_no_values(db: Database) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        await db.run(lambda session: session.execute(text("select :a / 0"), {"a": 8_152_637}))
+    assert "8152637" not in str(failed.value)
