@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.errors import AppError, not_found
 from app.graphql.schema import build_schema
 from app.resources import Resources
+from app.services import audit_months
 from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
@@ -87,11 +88,16 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
-        if not settings.worker:
-            yield
-            return
-        async with _working(lambda: Worker(resources)):
-            yield
+        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+        try:
+            if not settings.worker:
+                yield
+                return
+            async with _working(lambda: Worker(resources)):
+                yield
+        finally:
+            upkeep.cancel()
+            await asyncio.wait([upkeep])
 
     return lifespan
 

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.db import embedded, migrate
 from app.db.database import Database
 from app.embedding import Embedder, embedder_from_name
 from app.imaging import Decoder
+from app.services.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
 
@@ -27,6 +29,11 @@ class Resources:
     storage: Storage
     decoder: Decoder
     embedder: Embedder
+
+    @cached_property
+    def audit(self) -> Recorder:
+        """Records every access. It holds nothing open."""
+        return Recorder(self.db.audit, self.settings.signing_key)
 
 
 @asynccontextmanager

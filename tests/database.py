@@ -12,10 +12,13 @@ T = TypeVar("T")
 
 
 class Database(database.Database):
-    """With `transaction` and `run` of the owner."""
+    """With `transaction`, `run` and `snapshot` of the owner."""
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.owner.transaction()
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         return await self.owner.run(work)
+
+    def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.owner.snapshot()

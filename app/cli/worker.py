@@ -6,6 +6,7 @@ import signal
 
 from app.cli.logs import configure
 from app.resources import open_resources
+from app.services import audit_months
 from app.settings import Settings
 from app.worker import Worker
 
@@ -21,6 +22,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     async with open_resources(settings) as resources:
         worker = Worker(resources)
         running = asyncio.create_task(worker.run())
+        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
         loop = asyncio.get_running_loop()
         asked_to_stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -28,6 +30,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
         print("The worker is running.", flush=True)
         stopping = asyncio.create_task(asked_to_stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        upkeep.cancel()
         await worker.stop()
         await running
     return 0

@@ -5,8 +5,9 @@ Nothing is read or written but through an entrance, and PostgreSQL holds each en
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import event, text
@@ -23,6 +24,8 @@ from app.domain import Actor
 from app.errors import AppError, unavailable
 
 T = TypeVar("T")
+Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
+"""What runs in a transaction."""
 
 RETRIED = {"40001", "40P01", "23503"}
 """SQLSTATE of a serialization failure, of a deadlock, and of a reference to a row that another transaction
@@ -64,12 +67,24 @@ class Entrance:
         """
         with _translated():
             async with self.sessions() as session, session.begin():
-                if self.settings is not None:
-                    connection = await session.connection()
-                    await connection.exec_driver_sql(ENTER, self.settings)
+                await self._enter(session)
                 yield session
 
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees one state of the database, that of its first statement (REPEATABLE READ)."""
+        with _translated():
+            async with self.sessions() as session, session.begin():
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                await self._enter(session)
+                yield session
+
+    async def _enter(self, session: AsyncSession) -> None:
+        if self.settings is not None:
+            connection = await session.connection()
+            await connection.exec_driver_sql(ENTER, self.settings)
+
+    async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
         for _ in range(TRIES - 1):
             try:
@@ -97,12 +112,15 @@ class Database:
             max_overflow=0,
             pool_pre_ping=True,
             pool_timeout=30,
+            # An error's text goes to the log: what was asked with stays out of it.
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": STATEMENT_SECONDS,
                 "server_settings": {"application_name": "pictor", "jit": "off"},
             },
         )
+        event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self.owner = Entrance(self._sessions, None)
         self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
@@ -160,6 +178,39 @@ def constraints(**refusals: AppError) -> Iterator[None]:
         if name in refusals:
             raise refusals[name] from error
         raise
+
+
+@contextmanager
+def rows_loaded(session: AsyncSession) -> Iterator[list[object]]:
+    """Collects every row that the session loads inside the block, also those that are deleted in it."""
+    seen: list[object] = []
+
+    def note(_session: object, row: object) -> None:
+        seen.append(row)
+
+    event.listen(session.sync_session, "loaded_as_persistent", note)
+    try:
+        yield seen
+    finally:
+        event.remove(session.sync_session, "loaded_as_persistent", note)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many statements ran for one operation."""
+
+    statements: int = 0
+
+
+TALLY: ContextVar[Tally | None] = ContextVar("tally", default=None)
+"""What the statements of the running operation are counted in, over all of its tasks."""
+
+
+def _tally(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
+    """What only enters a transaction does not count."""
+    tally = TALLY.get()
+    if tally is not None and statement != ENTER:
+        tally.statements += 1
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     Computed,
@@ -28,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import INET, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain import (
@@ -451,23 +450,55 @@ class ImageJob(Base):
 
 
 class AuditEvent(Base):
-    """Append-only, partitioned by month: who did what to what, and whether it was allowed."""
+    """Append-only, partitioned by month: who did what to what, and whether it was allowed.
+
+    `team_id` null is the installation. In each of these chains `seq` counts from 1, `at` only grows, and `hash`
+    is made of the row and the hash before it (services/audit_chain).
+    """
 
     __tablename__ = "audit_event"
     __table_args__ = (
         Index("ix_audit_event_team", "team_id", "at", "id"),
-        Index("ix_audit_event_subject", "subject_id", "at"),
+        Index("ix_audit_event_subject", "subject_ids", postgresql_using="gin"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
-    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
-    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("new_id()"))
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
     api_key_id: Mapped[UUID | None]
     action: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[AuditOutcome] = mapped_column(_enum(AuditOutcome))
-    subject_id: Mapped[UUID | None]
+    subject_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
     request_id: Mapped[str] = mapped_column(String(64))
-    client_ip: Mapped[str | None] = mapped_column(INET)
-    detail: Mapped[str | None] = mapped_column(Text)
+    client_ip: Mapped[str | None] = mapped_column(String(64))
+    client_name: Mapped[str | None] = mapped_column(String(100))
+    detail: Mapped[str] = mapped_column(Text)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes]
+
+
+class AuditHead(Base):
+    """Where a chain ends, signed. `team_id` is NO_ID for the installation's own."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    last_hash: Mapped[bytes]
+    last_at: Mapped[datetime]
+    mac: Mapped[bytes]
+
+
+class AuditAnchor(Base):
+    """The last row of a chain that was pruned with the months before `before`, signed: the rest goes on from it."""
+
+    __tablename__ = "audit_anchor"
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    before: Mapped[datetime] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes]
+    mac: Mapped[bytes]

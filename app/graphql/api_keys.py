@@ -45,7 +45,7 @@ class ApiKeyMutation:
     ) -> CreateApiKeyPayload:
         actor, resources = info.context.viewer, info.context.resources
         lifetime = timedelta(days=resources.settings.api_key_lifetime_days)
-        row, text = await info.context.db.run(
+        row, text = await info.context.change(
             lambda session: api_keys.create(
                 session,
                 actor,
@@ -61,7 +61,7 @@ class ApiKeyMutation:
     @strawberry.mutation(description="Ends a key for good: one's own, or (ADMIN) any of the team.")
     async def revoke_api_key(self, info: Info, id: Id) -> ApiKey:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: api_keys.revoke(session, actor, parse_id(id))
         )
         return ApiKey.of(row)

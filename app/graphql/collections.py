@@ -61,7 +61,7 @@ class CollectionMutation:
         input: Annotated[CreateCollectionInput, strawberry.argument(description="The new one.")],
     ) -> Collection:
         actor, team_id = info.context.viewer, parse_id(input.team_id)
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: collections.create(
                 session, actor, team_id=team_id, name=input.name, description=input.description
             )
@@ -75,7 +75,7 @@ class CollectionMutation:
         input: Annotated[UpdateCollectionInput, strawberry.argument(description="What changes.")],
     ) -> Collection:
         actor, given = info.context.viewer, changes(input, "name", "description")
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: collections.update(session, actor, parse_id(input.id), given)
         )
         return Collection.of(row)
@@ -85,7 +85,7 @@ class CollectionMutation:
     )
     async def delete_collection(self, info: Info, id: Id) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.db.run(
+        gone = await info.context.change(
             lambda session: collections.delete_forever(session, actor, parse_id(id))
         )
         return strawberry.ID(str(gone))
@@ -97,7 +97,7 @@ class CollectionMutation:
         self, info: Info, collection_id: Which, image_ids: ImageIds
     ) -> Collection:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: collections.add(session, actor, parse_id(collection_id), ids(image_ids))
         )
         return Collection.of(row)
@@ -109,7 +109,7 @@ class CollectionMutation:
         self, info: Info, collection_id: Which, image_ids: ImageIds
     ) -> Collection:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: collections.remove(
                 session, actor, parse_id(collection_id), ids(image_ids)
             )

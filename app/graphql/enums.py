@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from app.domain import (
+    AuditOutcome,
     ImageFormat,
     ImageOrderField,
     OrderDirection,
@@ -17,6 +18,7 @@ from app.domain import (
 from app.errors import ErrorCode, UploadProblem
 
 __all__ = [
+    "AuditOutcome",
     "ErrorCode",
     "ImageFormat",
     "ImageOrderField",
@@ -97,6 +99,13 @@ describe(
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
     HYBRID="By meaning and by words: the first 200 of both ranks are fused, and listed. Needs a text query.",
+)
+describe(
+    AuditOutcome,
+    "How an access ended.",
+    ALLOWED="It was answered.",
+    DENIED="It was refused: nobody known, not allowed, or not to be seen.",
+    FAILED="It came to nothing for another reason, such as a wrong argument.",
 )
 describe(
     ErrorCode,

@@ -78,7 +78,7 @@ class ImageMutation:
     ) -> Image:
         actor = info.context.viewer
         given = changes(input, "title", "description", "weight", nullable=["taken_at"])
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: images.update(session, actor, parse_id(input.id), given)
         )
         return Image.of(row)
@@ -102,7 +102,7 @@ class ImageMutation:
 
 async def _set_trashed(info: Info, texts: list[strawberry.ID], *, trashed: bool) -> list[Image]:
     actor = info.context.viewer
-    rows = await info.context.db.run(
+    rows = await info.context.change(
         lambda session: images.set_trashed(session, actor, ids(texts), trashed=trashed)
     )
     return [Image.of(row) for row in rows]
@@ -110,7 +110,7 @@ async def _set_trashed(info: Info, texts: list[strawberry.ID], *, trashed: bool)
 
 async def _delete(info: Info, texts: list[strawberry.ID]) -> list[strawberry.ID]:
     actor = info.context.viewer
-    gone = await info.context.db.run(
+    gone = await info.context.change(
         lambda session: images.delete_forever(session, actor, ids(texts))
     )
     return [strawberry.ID(str(one)) for one in gone]

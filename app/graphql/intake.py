@@ -6,7 +6,6 @@ from typing import Annotated
 
 import strawberry
 
-from app.domain import Actor
 from app.errors import AppError, bad_input
 from app.graphql.context import Context
 from app.graphql.inputs import optional_id
@@ -106,7 +105,7 @@ class IntakeMutation:
         return list(
             await asyncio.gather(
                 *(
-                    _one(intake, actor, new, index, file, turns)
+                    _one(info.context, intake, new, index, file, turns)
                     for index, file in enumerate(input.files)
                 )
             )
@@ -114,8 +113,8 @@ class IntakeMutation:
 
 
 async def _one(
+    context: Context,
     intake: uploads.Intake,
-    actor: Actor,
     new: uploads.NewImage,
     index: int,
     file: UploadedFile,
@@ -123,8 +122,10 @@ async def _one(
 ) -> UploadImagePayload | UploadRejection:
     try:
         async with turns:
-            return UploadImagePayload.of(await intake.upload(actor, new, _incoming(file)))
+            uploaded = await intake.upload(context.viewer, new, _incoming(file))
+            return UploadImagePayload.of(uploaded)
     except AppError as error:
+        context.trail.failed("uploadImages", {}, error)
         return UploadRejection.of(index, file.filename, error)
 
 
@@ -135,6 +136,7 @@ def _intake(context: Context) -> uploads.Intake:
         storage=resources.storage,
         decoder=resources.decoder,
         max_upload_bytes=resources.settings.max_upload_bytes,
+        change=context.change,
     )
 
 

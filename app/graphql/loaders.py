@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import api_keys, collections, images, nodes, tags, teams, users
+from app.services import api_keys, audit_log, collections, images, nodes, tags, teams, users
 
 Value = TypeVar("Value")
 
@@ -86,3 +86,7 @@ class Loaders:
     @cached_property
     def collection(self) -> DataLoader[UUID, models.Collection | None]:
         return self._loader(collections.by_id)
+
+    @cached_property
+    def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:
+        return self._loader(audit_log.by_id)

@@ -1,37 +1,15 @@
 """`node` and `nodes`: any object by its id."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from app.domain import MAX_IDS, parse_id
 from app.errors import bad_input
 from app.graphql.arguments import Id
 from app.graphql.context import Context
 from app.graphql.loaders import Loaders
-from app.graphql.types import (
-    ApiKey,
-    Collection,
-    Image,
-    Info,
-    Membership,
-    Node,
-    Tag,
-    Team,
-    User,
-)
-
-KINDS: dict[str, tuple[Callable[[Loaders], DataLoader[Any, Any]], Callable[[Any], Node]]] = {
-    "Image": (lambda loaders: loaders.image, Image.of),
-    "Tag": (lambda loaders: loaders.tag, Tag.of),
-    "Collection": (lambda loaders: loaders.collection, Collection.of),
-    "Team": (lambda loaders: loaders.team, Team.of),
-    "User": (lambda loaders: loaders.user, User.of),
-    "Membership": (lambda loaders: loaders.membership, Membership.of),
-    "ApiKey": (lambda loaders: loaders.api_key, ApiKey.of),
-}
+from app.graphql.types import KINDS, Info, Node
 
 
 async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None]:

@@ -123,6 +123,7 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Query.tags": VIEWER,
     "Query.collection": VIEWER,
     "Query.collections": VIEWER,
+    "Query.auditEvents": _but(ADMIN, "Operators read the installation's own events.", own=True),
     "Mutation.register": _but(ANYONE, "FORBIDDEN unless the installation is open.", once=True),
     "Mutation.login": _but(ANYONE, once=True),
     "Mutation.logout": USER,
@@ -186,6 +187,8 @@ NODES: Final[dict[str, Need]] = {
     "Image": VIEWER,
     "Tag": VIEWER,
     "Collection": VIEWER,
+    "Image.history": _but(ADMIN, "Null for others."),
+    "AuditEvent": _but(ADMIN, "Operators see the installation's own events.", hidden_below=True),
 }
 """Every type with an id, however it is reached; a field that has no line of its own is as its type."""
 

@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from app.graphql import permissions
 from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
+from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
@@ -19,9 +20,10 @@ from app.graphql.scalars import DateTime
 from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
-from app.graphql.types import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.graphql.types import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
+from app.graphql.watch import watch
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -34,6 +36,7 @@ class Query(
     SamplingQuery,
     TagQuery,
     CollectionQuery,
+    AuditQuery,
 ):
     pass
 
@@ -63,8 +66,9 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         mutation=Mutation,
-        types=[ApiKey, Collection, Image, Membership, Tag, Team, User],
+        types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
     permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
+    watch(schema._schema)
     return schema

@@ -85,7 +85,7 @@ class TagMutation:
         name: Annotated[str, strawberry.argument(description="1 to 100 characters.")],
     ) -> Tag:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: tags.create(session, actor, parse_id(team_id), name)
         )
         return Tag.of(row)
@@ -100,7 +100,7 @@ class TagMutation:
         name: Annotated[str, strawberry.argument(description="1 to 100 characters.")],
     ) -> Tag:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: tags.rename(session, actor, parse_id(id), name)
         )
         return Tag.of(row)
@@ -117,7 +117,7 @@ class TagMutation:
         target_id: Annotated[strawberry.ID, strawberry.argument(description="The tag that stays.")],
     ) -> Tag:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: tags.merge(session, actor, ids(source_ids), parse_id(target_id))
         )
         return Tag.of(row)
@@ -127,7 +127,7 @@ class TagMutation:
     )
     async def delete_tag(self, info: Info, id: Id) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.db.run(
+        gone = await info.context.change(
             lambda session: tags.delete_forever(session, actor, parse_id(id))
         )
         return strawberry.ID(str(gone))
@@ -137,13 +137,13 @@ async def _change(
     info: Info, image_ids: list[strawberry.ID], names: list[str], *, add: bool
 ) -> list[Image]:
     actor, change = info.context.viewer, tags.add if add else tags.remove
-    rows = await info.context.db.run(lambda session: change(session, actor, ids(image_ids), names))
+    rows = await info.context.change(lambda session: change(session, actor, ids(image_ids), names))
     return [Image.of(row) for row in rows]
 
 
 async def _set(info: Info, image_id: strawberry.ID, names: list[str]) -> Image:
     actor = info.context.viewer
-    row = await info.context.db.run(
+    row = await info.context.change(
         lambda session: tags.set_all(session, actor, parse_id(image_id), names)
     )
     return Image.of(row)

@@ -79,7 +79,7 @@ class TeamMutation:
         input: Annotated[CreateTeamInput, strawberry.argument(description="The new team.")],
     ) -> Team:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: teams.create(
                 session, actor, name=input.name, slug=input.slug, tag_policy=input.tag_policy
             )
@@ -94,7 +94,7 @@ class TeamMutation:
     ) -> Team:
         actor = info.context.viewer
         given = changes(input, "name", "tag_policy")
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: teams.update(session, actor, parse_id(input.id), given)
         )
         return Team.of(row)
@@ -129,7 +129,7 @@ class TeamMutation:
         ],
     ) -> Membership:
         actor = info.context.viewer
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: teams.set_membership(
                 session, actor, parse_id(input.team_id), parse_id(input.user_id), input.role
             )
@@ -147,7 +147,7 @@ class TeamMutation:
         user_id: Annotated[strawberry.ID, strawberry.argument(description="Which user.")],
     ) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.db.run(
+        gone = await info.context.change(
             lambda session: teams.remove_membership(
                 session, actor, parse_id(team_id), parse_id(user_id)
             )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.dataloader import DataLoader
 
 from app import domain
 from app.db import models
@@ -30,6 +31,7 @@ from app.graphql.arguments import (
 )
 from app.graphql.context import Context
 from app.graphql.enums import (
+    AuditOutcome,
     ErrorCode,
     ImageFormat,
     ProcessingStatus,
@@ -39,11 +41,13 @@ from app.graphql.enums import (
     UploadProblem,
 )
 from app.graphql.inputs import filter_value, order_value
+from app.graphql.loaders import Loaders
 from app.graphql.pagination import Connection, PageInfo, window
 from app.services import (
     access,
     addresses,
     api_keys,
+    audit_log,
     collections,
     images,
     paging,
@@ -64,6 +68,7 @@ async def listed(
     db = context.db
     async with db.transaction() as session:
         page = await paging.page(session, rows, keyset, part)
+    context.trail.saw(page.rows)
 
     async def count() -> int:
         async with db.transaction() as session:
@@ -78,6 +83,7 @@ async def listed_images(
     actor, db = context.viewer, context.db
     async with db.transaction() as session:
         page = await images.page(session, actor, wanted, order, part)
+    context.trail.saw(page.rows)
 
     async def count() -> int:
         async with db.transaction() as session:
@@ -474,6 +480,7 @@ class Image(Node):
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:
             hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+        info.context.trail.saw(hit.image for hit in hits.hits)
 
         async def count() -> int:
             async with db.transaction() as session:
@@ -484,6 +491,20 @@ class Image(Node):
     @strawberry.field(description="How far the background work on it is.")
     def processing(self) -> Processing:
         return Processing(status=self.row.processing, row=self.row)
+
+    @strawberry.field(
+        description="Who did what to this image, also as one of many, newest first (ADMIN; null for others)."
+    )
+    async def history(
+        self, info: Info, first: Fifty = 50, after: After = None
+    ) -> Connection["AuditEvent"] | None:
+        actor, team_id = info.context.viewer, self.row.team_id
+        if actor.roles.get(team_id) is not Role.ADMIN:
+            return None
+        rows = audit_log.history(actor, team_id, self.row.id)
+        return await listed(
+            info.context, rows, audit_log.BY_TIME, window(first, after), AuditEvent.of
+        )
 
 
 @strawberry.type(description="An image that was found, with how near it is.")
@@ -626,6 +647,79 @@ class Collection(Node):
         return await listed_images(info.context, wanted, order_value(order_by), part)
 
 
+# ───────────────────────────── audit ─────────────────────────────
+
+
+@strawberry.type(
+    description="One access to what a team has, or to the installation: allowed, denied or failed."
+)
+class AuditEvent(Node):
+    at: datetime = strawberry.field(
+        description="When it was recorded, just before it was answered."
+    )
+    action: str = strawberry.field(
+        description="What was done: `image.read`, `image.upload`, `auth.denied` …"
+    )
+    outcome: AuditOutcome = strawberry.field(description="How it ended.")
+    subject_id: strawberry.ID | None = strawberry.field(
+        description="The thing acted on, also when it is gone; null for lists."
+    )
+    subject_ids: list[strawberry.ID] = strawberry.field(
+        description="Everything acted on: all rows of a list."
+    )
+    request_id: str = strawberry.field(
+        description="The request, as its answer's X-Request-Id and the server's log name it."
+    )
+    client_ip: str | None = strawberry.field(description="The client's address.")
+    client_name: str | None = strawberry.field(
+        description="What the client calls itself: apollographql-client-name or X-Client-Name."
+    )
+    detail: str = strawberry.field(
+        description="Further facts as JSON: the root field, a count, an error's code. Never a text of the team's."
+    )
+    row: strawberry.Private[models.AuditEvent]
+
+    @classmethod
+    def of(cls, row: models.AuditEvent) -> "AuditEvent":
+        subject_id = audit_log.subject_id(row)
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            at=row.at,
+            action=row.action,
+            outcome=row.outcome,
+            subject_id=strawberry.ID(str(subject_id)) if subject_id else None,
+            subject_ids=[strawberry.ID(str(one)) for one in row.subject_ids],
+            request_id=row.request_id,
+            client_ip=row.client_ip,
+            client_name=row.client_name,
+            detail=row.detail,
+            row=row,
+        )
+
+    @strawberry.field(
+        description="Who; null for nobody known, and for someone whom you do not see."
+    )
+    async def user(self, info: Info) -> User | None:
+        return await user_or_none(info, self.row.user_id)
+
+    @strawberry.field(description="With which key; null in a login session.")
+    async def api_key(self, info: Info) -> ApiKey | None:
+        key_id = self.row.api_key_id
+        row = await info.context.loaders.api_key.load(key_id) if key_id else None
+        return ApiKey.of(row) if row else None
+
+    @strawberry.field(description="Whose data; null for the installation's own.")
+    async def team(self, info: Info) -> Team | None:
+        team_id = self.row.team_id
+        row = await info.context.loaders.team.load(team_id) if team_id else None
+        return Team.of(row) if row else None
+
+    @strawberry.field(description="The thing acted on, while it exists and you see it.")
+    async def subject(self, info: Info) -> Node | None:
+        subject_id = audit_log.subject_id(self.row)
+        return await node_or_none(info, subject_id) if subject_id else None
+
+
 # ───────────────────────────── uploads ─────────────────────────────
 
 
@@ -685,6 +779,16 @@ async def user_or_none(info: Info, user_id: UUID | None) -> User | None:
     return User.of(row) if row else None
 
 
+async def node_or_none(info: Info, id: UUID) -> Node | None:
+    """Whatever has this id, as far as the viewer sees it."""
+    kind = await info.context.loaders.kind.load(id)
+    if kind is None:
+        return None
+    loader, of = KINDS[kind]
+    row = await loader(info.context.loaders).load(id)
+    return of(row) if row is not None else None
+
+
 def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in: int) -> str:
     context = info.context
     return context.base_url + addresses.sign(
@@ -695,3 +799,16 @@ def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in
         expires_in=expires_in,
         now=time.time(),
     )
+
+
+KINDS: dict[str, tuple[Callable[[Loaders], DataLoader[Any, Any]], Callable[[Any], Node]]] = {
+    "Image": (lambda loaders: loaders.image, Image.of),
+    "Tag": (lambda loaders: loaders.tag, Tag.of),
+    "Collection": (lambda loaders: loaders.collection, Collection.of),
+    "Team": (lambda loaders: loaders.team, Team.of),
+    "User": (lambda loaders: loaders.user, User.of),
+    "Membership": (lambda loaders: loaders.membership, Membership.of),
+    "ApiKey": (lambda loaders: loaders.api_key, ApiKey.of),
+    "AuditEvent": (lambda loaders: loaders.audit_event, AuditEvent.of),
+}
+"""How an object of each type is found by its id."""

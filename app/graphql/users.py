@@ -77,7 +77,7 @@ class UserMutation:
         input: Annotated[CreateUserInput, strawberry.argument(description="Who, and where.")],
     ) -> CreateUserPayload:
         actor = info.context.viewer
-        row, token = await info.context.db.run(
+        row, token = await info.context.change(
             lambda session: users.create(
                 session,
                 actor,

@@ -85,6 +85,16 @@ async def authenticate(session: AsyncSession, text: str) -> Actor | None:
     return await _actor(session, select(ApiKey).where(ApiKey.public_id == secret.public_id), secret)
 
 
+async def named(session: AsyncSession, text: str) -> tuple[UUID, UUID] | None:
+    """Id and team of the key that a text names, whether or not it counts: for the record of its refusal."""
+    secret = parse(text)
+    if secret is None:
+        return None
+    query = select(ApiKey.id, ApiKey.team_id).where(ApiKey.public_id == secret.public_id)
+    found = (await session.execute(query)).one_or_none()
+    return (found.id, found.team_id) if found else None
+
+
 async def actor_of(session: AsyncSession, api_key_id: UUID) -> Actor | None:
     """The actor of a key that signed an address, if the key is valid now."""
     return await _actor(session, select(ApiKey).where(ApiKey.id == api_key_id), None)

@@ -218,3 +218,9 @@ async def for_download(session: AsyncSession, actor: Actor, image_id: UUID) -> I
         access.visible_images(actor).where(Image.id == image_id)
     )
     return image
+
+
+async def team_of(session: AsyncSession, image_id: UUID) -> UUID | None:
+    """Whose image it is: for the record of who was refused."""
+    team_id: UUID | None = await session.scalar(select(Image.team_id).where(Image.id == image_id))
+    return team_id

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, literal, union_all
+from sqlalchemy import ColumnElement, Select, literal, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.db.models import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
 from app.domain import Actor
-from app.services import access, api_keys
+from app.services import access, api_keys, audit_log
 
 VISIBLE: dict[str, tuple[Any, Callable[[Actor], Select[Any]]]] = {
     "Image": (Image, access.visible_images),
@@ -19,6 +19,7 @@ VISIBLE: dict[str, tuple[Any, Callable[[Actor], Select[Any]]]] = {
     "User": (User, access.visible_users),
     "Membership": (Membership, access.visible_memberships),
     "ApiKey": (ApiKey, api_keys.visible),
+    "AuditEvent": (AuditEvent, audit_log.visible),
 }
 
 
@@ -27,9 +28,16 @@ async def kinds(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> lis
     looks = [
         visible(actor)
         .with_only_columns(literal(kind).label("kind"), model.id.label("id"))
-        .where(model.id.in_(ids))
+        .where(_named(model, ids))
         for kind, (model, visible) in VISIBLE.items()
     ]
     rows = await session.execute(union_all(*looks))
     found = {row.id: row.kind for row in rows}
     return [found.get(one) for one in ids]
+
+
+def _named(model: Any, ids: Sequence[UUID]) -> ColumnElement[bool]:
+    if model is AuditEvent:
+        return audit_log.named(ids)
+    named: ColumnElement[bool] = model.id.in_(ids)
+    return named

@@ -5,15 +5,17 @@ Intent row (PENDING, with a lease) → bytes under a key used once → one trans
 
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import Entrance, constraints
+from app.db.database import Entrance, Work, constraints
 from app.db.models import Collection, Image
 from app.domain import (
     MAX_NAME_LENGTH,
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)
 EXPIRED_AT_ONCE = 100
 MAX_FILENAME_LENGTH = 255
+Change = Callable[[Work[Any]], Awaitable[Any]]
+"""Runs work in a transaction, as `Database.run` does."""
 
 
 class _Duplicate(AppError):
@@ -91,6 +95,8 @@ class Intake:
     storage: Storage
     decoder: Decoder
     max_upload_bytes: int
+    change: Change | None = None
+    """What runs the transactions that others see: it records them. None: the database alone."""
 
     async def check(self, actor: Actor, new: NewImage) -> None:
         """Everything that is wrong whatever the file: team, role, tags, weight, collection."""
@@ -100,14 +106,15 @@ class Intake:
     async def upload(self, actor: Actor, new: NewImage, file: Incoming) -> Uploaded:
         """Stores the picture, or finds the one with the same bytes. Nothing is left behind on refusal."""
         self._check_size(file)
-        known = await self.db.run(lambda session: _again(session, actor, new, file.sha256))
+        known = await self._stored_again(actor, new, file)
         if known is not None:
             return Uploaded(known, created=False)
         seen = await self._inspected(file)
         intent = await self.db.run(lambda session: _intend(session, actor, new, file, seen))
         try:
             await self.storage.put(intent.object_key, file.path, size=file.size)
-            image = await self.db.run(lambda session: _publish(session, actor, new, intent.id))
+            change = self.change or self.db.run
+            image: Image = await change(lambda session: _publish(session, actor, new, intent.id))
         except _Duplicate:
             await self._forget(intent)
             return await self.upload(actor, new, file)
@@ -115,6 +122,15 @@ class Intake:
             await self._forget(intent)
             raise
         return Uploaded(image, created=True)
+
+    async def _stored_again(self, actor: Actor, new: NewImage, file: Incoming) -> Image | None:
+        """The team's image of these bytes, with what this upload adds to it; None where there is none."""
+        known = await self.db.run(lambda session: _known(session, actor, new, file.sha256))
+        if known is None:
+            return None
+        change = self.change or self.db.run
+        image: Image | None = await change(lambda session: _again(session, actor, new, file.sha256))
+        return image
 
     def _check_size(self, file: Incoming) -> None:
         if file.too_large:
@@ -161,17 +177,23 @@ async def _collection(
     return collection
 
 
+async def _known(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> UUID | None:
+    await _check(session, actor, new)
+    found: UUID | None = await session.scalar(_of_bytes(new, sha256).with_only_columns(Image.id))
+    return found
+
+
+def _of_bytes(new: NewImage, sha256: bytes) -> Select[Image]:
+    return select(Image).where(
+        Image.team_id == new.team_id, Image.sha256 == sha256, Image.state == ImageState.STORED
+    )
+
+
 async def _again(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> Image | None:
     """The team's image of these bytes, out of the trash and with the new tags; None where there is none."""
     await _check(session, actor, new)
     image: Image | None = await session.scalar(
-        select(Image)
-        .where(
-            Image.team_id == new.team_id,
-            Image.sha256 == sha256,
-            Image.state == ImageState.STORED,
-        )
-        .with_for_update(key_share=True)
+        _of_bytes(new, sha256).with_for_update(key_share=True)
     )
     if image is None:
         return None

@@ -8,7 +8,7 @@ from app.domain import MAX_TAGS_PER_CALL, Actor, ImageFilter, TagFilter
 from app.errors import bad_input, not_found
 from app.resources import Resources
 from app.services import sampling, tags
-from app.web import bodies, problems, streams
+from app.web import audit, bodies, problems, streams
 from app.web.auth import Authenticator
 
 
@@ -22,15 +22,45 @@ class Draws:
 
         401 without a key, 400 for a label that none of the actor's teams knows, 404 where nothing can be drawn.
         """
-        actor = (await self._authenticator.identify(request)).required()
+        identity = await self._authenticator.identify(request)
+        if identity.actor is None:
+            await audit.refused(self._resources, request)
+        actor = identity.required()
+        try:
+            image = await self._image(request, actor)
+        except Exception as error:
+            await self._record(request, actor, error=error)
+            raise
+        await self._record(request, actor, image)
+        headers = {"x-image-id": str(image.id), "cache-control": problems.NO_STORE}
+        return await streams.response(self._resources.storage, streams.original(image), headers)
+
+    async def _image(self, request: Request, actor: Actor) -> Image:
         labels = request.query_params.getlist("label")
         if len(labels) > MAX_TAGS_PER_CALL:
             raise bad_input("label", f"At most {MAX_TAGS_PER_CALL} labels.")
         for label in labels:
             bodies.check_text(label, "label")
-        image = await self._drawn(actor, labels)
-        headers = {"x-image-id": str(image.id), "cache-control": problems.NO_STORE}
-        return await streams.response(self._resources.storage, streams.original(image), headers)
+        return await self._drawn(actor, labels)
+
+    async def _record(
+        self,
+        request: Request,
+        actor: Actor,
+        image: Image | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """An image's team is told; of a draw that came to nothing, the actor's only one."""
+        (team_id,) = actor.team_ids if len(actor.team_ids) == 1 else (None,)
+        event = audit.sent(
+            request,
+            "image.draw",
+            actor,
+            team_id=image.team_id if image else team_id,
+            image_id=image.id if image else None,
+            error=error,
+        )
+        await self._resources.audit.record([event])
 
     async def _drawn(self, actor: Actor, labels: list[str]) -> Image:
         wanted = ImageFilter(tags=TagFilter(all=tuple(labels) or None))

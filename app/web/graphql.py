@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import strawberry
@@ -22,11 +23,12 @@ from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
 from app.resources import Resources
-from app.web import cookies, negotiation, operations, problems
+from app.web import audit, cookies, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.graphiql import Page
 from app.web.negotiation import GRAPHQL_RESPONSE
+from app.web.operation_log import Line, logged
 from app.web.operations import Operation
 from app.web.problems import JSON, Refusal
 from app.web.proxies import base_url
@@ -89,39 +91,83 @@ class Endpoint:
             return problems.response(failure, request_id, media_type=media_type)
 
     async def _run(self, request: Request, media_type: str) -> Response:
+        with logged(problems.request_id(request.scope)) as line:
+            return await self._operate(request, media_type, line)
+
+    async def _operate(self, request: Request, media_type: str, line: Line) -> Response:
         identity = await self._authenticator.identify(request)
-        request_id = problems.request_id(request.scope)
-        async with operations.received(request, self._resources.settings, identity) as operation:
+        line.actor = identity.actor
+        request_id = line.request_id
+        if identity.refusal is not None:
+            await audit.refused(self._resources, request)
+        async with self._received(request, identity) as operation:
+            line.asked(operation.query)
             try:
                 document = self._documents.prepare(operation.query)
             except GraphQLSyntaxError as error:
-                return _not_run([errors.shape(error, request_id)], media_type)
+                return _not_run(line.answered([errors.shape(error, request_id)]), media_type)
             except InvalidDocument as invalid:
                 shaped = [errors.shape_invalid(error, request_id) for error in invalid.errors]
-                return _not_run(shaped, media_type)
+                return _not_run(line.answered(shaped), media_type)
             except AppError as refusal:
                 if refusal.code is not ErrorCode.QUERY_TOO_COMPLEX:
                     raise
-                return _not_run([errors.from_app_error(refusal, request_id)], media_type)
-            _check_type(document.type_of(operation.name), request.method)
+                shaped = [errors.from_app_error(refusal, request_id)]
+                return _not_run(line.answered(shaped), media_type)
+            kind = document.type_of(operation.name)
+            line.running(kind.value, operation.name or next(iter(document.operations)))
+            _check_type(kind, request.method)
             context = self._context(request, identity, request_id)
-            response = await self._answer(document, operation, context, media_type)
+            response = await self._answer(document, operation, context, media_type, line)
             if context.cookie is not None:
                 cookies.write(response, request, self._resources.settings, context.cookie)
             return response
 
+    @asynccontextmanager
+    async def _received(self, request: Request, identity: Identity) -> AsyncIterator[Operation]:
+        """The operation; that nobody known sent files is recorded before it is refused."""
+        async with AsyncExitStack() as stack:
+            receiving = operations.received(request, self._resources.settings, identity)
+            try:
+                operation = await stack.enter_async_context(receiving)
+            except AppError as error:
+                if error.code is ErrorCode.UNAUTHENTICATED and identity.refusal is None:
+                    await audit.refused(self._resources, request)
+                raise
+            yield operation
+
     def _context(self, request: Request, identity: Identity, request_id: str) -> Context:
+        where = audit.origin(request)
         return Context(
             resources=self._resources,
             actor=identity.actor,
             request_id=request_id,
-            client_ip=request.client.host if request.client else None,
+            client_ip=where.client_ip,
+            client_name=where.client_name,
             base_url=base_url(request, self._resources.settings),
             refusal=identity.refusal,
         )
 
     async def _answer(
-        self, document: Document, operation: Operation, context: Context, media_type: str
+        self,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        media_type: str,
+        line: Line,
+    ) -> Response:
+        """What came of it, once it is recorded who saw and did what."""
+        response = await self._executed(document, operation, context, media_type, line)
+        await self._resources.audit.record(context.trail.events())
+        return response
+
+    async def _executed(
+        self,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        media_type: str,
+        line: Line,
     ) -> Response:
         try:
             async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
@@ -129,9 +175,14 @@ class Endpoint:
         except TimeoutError:
             log.warning("request %s took too long and was stopped", context.request_id)
             late = unavailable("The operation took too long and was stopped.")
-            shaped = [errors.from_app_error(late, context.request_id)]
+            shaped = line.answered([errors.from_app_error(late, context.request_id)])
             return _json({"data": None, "errors": shaped}, 200, media_type)
         shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
+        line.answered(shaped)
+        for error in result.errors or ():
+            cause = errors.root_cause(error)
+            if isinstance(cause, AppError) and error.path and len(error.path) > 1:
+                context.trail.refused_inside(len(error.path), cause)
         if _was_not_run(result.data, result.errors or ()):
             return _not_run(shaped, media_type)
         body = {"data": result.data} | ({"errors": shaped} if shaped else {})

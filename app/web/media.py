@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.db.models import Image
-from app.domain import Actor, parse_id
+from app.domain import NO_ID, Actor, parse_id
 from app.errors import AppError, ErrorCode, forbidden, not_found
 from app.resources import Resources
 from app.services import addresses, api_keys, images, sessions
 from app.services.addresses import Claim, Variant
-from app.web import ranges, streams
+from app.web import audit, ranges, streams
 from app.web.problems import Refusal
 from app.web.ranges import Span
 from app.web.streams import Content
@@ -30,8 +30,10 @@ class Media:
         self._key = resources.settings.signing_key
 
     async def get(self, request: Request) -> Response:
-        """200, 206, 304, 416. 404 for a wrong signature as for an image that is gone; 403 once it has expired."""
-        now = time.time()
+        """200, 206, 304, 416. 404 for a wrong signature as for an image that is gone; 403 once it has expired.
+
+        Each use is recorded before a byte is sent, as a read of the actor for whom the address was made.
+        """
         image_id = parse_id(request.path_params["id"])
         try:
             variant = Variant(request.path_params["variant"])
@@ -39,13 +41,53 @@ class Media:
             raise not_found("Image") from None
         token = request.query_params.get("token", "")
         claim = addresses.verify(self._key, image_id=image_id, variant=variant, token=token)
+        try:
+            response, owner = await self._response(request, claim, image_id, variant)
+        except Exception as error:
+            team_id = await self._team(image_id) if claim else None
+            await self._record(request, claim, image_id, team_id, variant, error)
+            raise
+        await self._record(request, claim, image_id, owner, variant)
+        return response
+
+    async def _response(
+        self, request: Request, claim: Claim | None, image_id: UUID, variant: Variant
+    ) -> tuple[Response, UUID]:
+        """The answer, and the team whose image it shows."""
+        now = time.time()
         if claim is None:
             raise not_found("Image")
         if claim.expired(now):
             raise forbidden("This address has expired: ask for a new one.")
-        content = _content(await self._image(claim, image_id), variant)
+        image = await self._image(claim, image_id)
         max_age = max(int(claim.expires_at - now), 0)
-        return await self._send(request, content, {"cache-control": f"private, max-age={max_age}"})
+        headers = {"cache-control": f"private, max-age={max_age}"}
+        return await self._send(request, _content(image, variant), headers), image.team_id
+
+    async def _record(
+        self,
+        request: Request,
+        claim: Claim | None,
+        image_id: UUID,
+        team_id: UUID | None,
+        variant: Variant,
+        error: Exception | None = None,
+    ) -> None:
+        actor = Actor(claim.user_id, {}, api_key_id=claim.api_key_id) if claim else None
+        event = audit.sent(
+            request,
+            "image.download",
+            actor,
+            team_id=team_id,
+            image_id=image_id if image_id != NO_ID else None,
+            error=error,
+            variant=variant.value,
+        )
+        await self._resources.audit.record([event])
+
+    async def _team(self, image_id: UUID) -> UUID | None:
+        async with self._resources.db.audit.transaction() as session:
+            return await images.team_of(session, image_id)
 
     async def _image(self, claim: Claim, image_id: UUID) -> Image:
         image = None

@@ -51,7 +51,7 @@ class TrustedProxies:
         """The last address that is not a trusted proxy's: what stands before it, anyone may have written."""
         hops = [hop.strip() for value in values for hop in value.split(",")]
         for hop in reversed(hops):
-            if not _is_address(hop):
+            if not is_address(hop):
                 return None
             if not _among(hop, self._networks):
                 return hop
@@ -62,7 +62,7 @@ def _last(values: list[str]) -> str:
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
@@ -95,7 +95,7 @@ def is_local(request: Request) -> bool:
     client = request.client
     return (
         client is not None
-        and _is_address(client.host)
+        and is_address(client.host)
         and ip_address(client.host).is_loopback
         and name in ("localhost", "127.0.0.1", "[::1]")
         and not any(name in request.headers for name in FORWARDING)

@@ -7,8 +7,10 @@ one with a `team_id` a policy. Docs: decisions/0003.
 
 from alembic import op
 
+from app.domain import NO_ID
+
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -76,6 +78,8 @@ GRANTS: dict[str, dict[str, str]] = {
         "session": ALL,
         "embedding_model": "select",
         "audit_event": "select, insert",
+        "audit_head": "select, insert, update",
+        "audit_anchor": "select",
     },
     WORKER: {
         "team": "select, delete",
@@ -100,6 +104,7 @@ GRANTS: dict[str, dict[str, str]] = {
     # It appends what was read or refused in any team, and looks up whose the things are that somebody named.
     AUDIT: {
         "audit_event": "insert",
+        "audit_head": "select, insert, update",
         "team": "select (id)",
         **dict.fromkeys(
             ("image", "tag", "collection", "membership", "api_key"), "select (id, team_id)"
@@ -122,8 +127,12 @@ POLICIES = [
     ("audit_event", APP, "insert", f"{OWN_TEAM} or team_id is null or {OPERATOR}"),
     *((table, WORKER, "all", "true") for table in GRANTS[WORKER] if table != "embedding_model"),
     *((table, LOGIN, "all", "true") for table in ("team", "api_key", "app_user", *SECRETS)),
-    *((table, AUDIT, "select", "true") for table in GRANTS[AUDIT] if table != "audit_event"),
+    *((table, AUDIT, "select", "true") for table in GRANTS[AUDIT] if "audit" not in table),
+    ("audit_anchor", APP, "select", OWN_TEAM),
     ("audit_event", AUDIT, "insert", "true"),
+    ("audit_head", AUDIT, "all", "true"),
+    # A change in a team appends to its chain, and the first of all also to the installation's.
+    ("audit_head", APP, "all", f"{OWN_TEAM} or team_id = '{NO_ID}' or {OPERATOR}"),
     ("membership", LOGIN, "select", "true"),
     # A login writes members of the team alone that it has just founded.
     ("membership", LOGIN, "insert", OWN_TEAM),

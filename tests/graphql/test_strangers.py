@@ -22,15 +22,15 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
 )
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.db.database import counted_statements
-from app.db.models import ApiKey, Collection, CollectionImage, Membership, Tag
-from app.domain import Actor, Role
+from app.db.models import ApiKey, AuditEvent, Collection, CollectionImage, Membership, Tag
+from app.domain import Actor, AuditOutcome, Role
 from app.graphql.permissions import ROOT_FIELDS, Who
 from app.graphql.schema import build_schema
 from app.resources import Resources
-from app.services import embedding_models
+from app.services import audit, embedding_models
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client, png
@@ -110,6 +110,13 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
         )
         session.add_all([tag, other, collection, key])
         await session.flush()
+        origin = audit.Origin("test")
+        said = audit.Event(
+            "image.read", AuditOutcome.ALLOWED, origin, team_id=team_id, subject_ids=(image_id,)
+        )
+        await audit.append(session, b"test", [said])
+        event_id = await session.scalar(select(AuditEvent.id).filter_by(team_id=team_id))
+        assert event_id is not None
         session.add(
             CollectionImage(
                 team_id=team_id,
@@ -126,6 +133,7 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
             "other_tag": other.id,
             "collection": collection.id,
             "api_key": key.id,
+            "audit_event": event_id,
         }
 
 
@@ -296,7 +304,9 @@ async def test_a_foreign_id_is_an_id_that_never_was(
     assert await rows_of(db, world.foreign["team"]) == before
 
 
-@pytest.mark.parametrize("kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key"}))
+@pytest.mark.parametrize(
+    "kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key", "audit_event"})
+)
 async def test_no_node_of_another_team(client: Client, world: World, kind: str) -> None:
     query = "query($id: ID!, $ids: [ID!]!) { node(id: $id) { id } nodes(ids: $ids) { id } }"
     foreign, own = str(world.foreign[kind]), str(world.own[kind])
@@ -331,7 +341,8 @@ async def test_lists_show_own_rows_alone(client: Client, world: World) -> None:
       images { nodes { id } totalCount }
       tags { nodes { id imageCount } totalCount }
       collections { nodes { id } totalCount }
-      randomImages(count: 100) { id }
+      randomImages(count: 100) { id history { nodes { id subjectIds } totalCount } }
+      auditEvents { nodes { id team { id } user { id } subjectIds } totalCount }
     }"""
 
     data = json.dumps(await client.get(world.actor, query))

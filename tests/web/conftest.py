@@ -57,6 +57,7 @@ def settings(tmp_path: Path) -> Settings:
     """Small limits, so that tests need little to pass them."""
     return Settings(
         data_dir=tmp_path,
+        secret_key="t" * 32,
         worker=False,
         max_json_bytes=20_000,
         max_request_bytes=400_000,

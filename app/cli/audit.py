@@ -1,0 +1,61 @@
+"""`pictor audit`: verifies the audit log, and drops its old months."""
+
+import argparse
+from datetime import date
+from uuid import UUID
+
+from app.domain import NO_ID
+from app.resources import open_database
+from app.services import audit_months, audit_verify
+from app.services.audit_verify import Fault
+from app.settings import Settings
+
+HELP = "verify the audit log, or drop its old months"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    verify = what.add_parser("verify", help="name the first bad row of each chain; exit status 1")
+    verify.add_argument("--team", type=UUID, help="this team's chain alone")
+    prune = what.add_parser("prune", help="drop whole months, once their rows are verified")
+    prune.add_argument(
+        "--before", type=month, required=True, metavar="YYYY-MM", help="the first month that stays"
+    )
+
+
+def month(text: str) -> date:
+    return date.fromisoformat(f"{text}-01")
+
+
+async def run(settings: Settings, asked: argparse.Namespace) -> int:
+    if asked.what == "verify":
+        return await _verify(settings, asked.team)
+    return await _prune(settings, asked.before)
+
+
+async def _verify(settings: Settings, team_id: UUID | None) -> int:
+    async with open_database(settings) as db, db.owner.snapshot() as session:
+        found = await audit_verify.verify_all(session, settings.signing_key, team_id)
+    for chain, result in found:
+        if isinstance(result, Fault):
+            print(f"FAIL  {_named(chain)}: {result}")
+        else:
+            head = result.head
+            print(f"ok    {_named(chain)}: {head.count} events, last hash {head.last_hash.hex()}")
+    return 1 if any(isinstance(result, Fault) for _, result in found) else 0
+
+
+async def _prune(settings: Settings, before: date) -> int:
+    async with open_database(settings) as db:
+        pruned = await audit_months.prune(db.owner, settings.signing_key, before)
+    if isinstance(pruned, list):
+        for fault in pruned:
+            print(f"FAIL  {_named(fault.team_id or NO_ID)}: {fault}")
+        print("Nothing was dropped.")
+        return 1
+    print(f"Dropped {pruned.months} months with {pruned.events} events.")
+    return 0
+
+
+def _named(chain: UUID) -> str:
+    return "installation" if chain == NO_ID else f"team {chain}"

@@ -1,0 +1,61 @@
+"""Watches root fields, so that none of them goes unrecorded, whoever executes the schema."""
+
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+
+from app.graphql.context import Context
+
+Info = GraphQLResolveInfo[Context]
+Resolve = Callable[..., Any]
+
+
+def watch(schema: GraphQLSchema) -> None:
+    """Notes in the context's trail what each root field answers, or how it fails."""
+    if schema.query_type is not None:
+        for name, field in schema.query_type.fields.items():
+            field.resolve = _query(name, _resolver(field))
+    if schema.mutation_type is not None:
+        for name, field in schema.mutation_type.fields.items():
+            field.resolve = _mutation(name, _resolver(field))
+
+
+def _resolver(field: GraphQLField) -> Resolve:
+    if field.resolve is None:
+        raise TypeError("a root field without a resolver")
+    return field.resolve
+
+
+def _query(name: str, resolve: Resolve) -> Resolve:
+    async def watched(root: object, info: Info, **arguments: Any) -> Any:
+        try:
+            result = resolve(root, info, **arguments)
+            if isawaitable(result):
+                result = await result
+        except BaseException as error:
+            info.context.trail.failed(name, arguments, error)
+            raise
+        info.context.trail.answered(name, arguments, result)
+        return result
+
+    return watched
+
+
+def _mutation(name: str, resolve: Resolve) -> Resolve:
+    async def watched(root: object, info: Info, **arguments: Any) -> Any:
+        trail = info.context.trail
+        mark = trail.begin(name, arguments)
+        try:
+            result = resolve(root, info, **arguments)
+            if isawaitable(result):
+                result = await result
+        except BaseException as error:
+            trail.failed(name, arguments, error)
+            raise
+        if trail.unchanged_since(mark):
+            trail.answered(name, arguments, result)
+        return result
+
+    return watched

@@ -1,0 +1,92 @@
+"""What the edge tells the audit log of a request: where it came from, who was refused, which bytes were sent."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.requests import Request
+
+from app.domain import Actor, AuditOutcome
+from app.errors import AppError, ErrorCode
+from app.graphql.trail import AUTH_DENIED, DENIED
+from app.resources import Resources
+from app.services import api_keys
+from app.services.audit import Event, Origin
+from app.web import problems
+from app.web.auth import presented_key
+from app.web.proxies import is_address
+
+CLIENT_NAMES: Final = ("apollographql-client-name", "x-client-name")
+MAX_NAME_LENGTH: Final = 100
+
+
+def origin(request: Request) -> Origin:
+    """The request's id, the client's address, and what the client calls itself."""
+    host = request.client.host if request.client else ""
+    address = host if is_address(host) else None
+    return Origin(problems.request_id(request.scope), address, _client_name(request))
+
+
+def _client_name(request: Request) -> str | None:
+    for header in CLIENT_NAMES:
+        if name := request.headers.get(header):
+            return "".join(one for one in name if one.isprintable())[:MAX_NAME_LENGTH]
+    return None
+
+
+async def refused(resources: Resources, request: Request) -> None:
+    """Records that a request presented no key that counts; where it names one of a team, that team is told."""
+    key_id, team_id = await _named(resources, request) or (None, None)
+    event = Event(
+        AUTH_DENIED,
+        AuditOutcome.DENIED,
+        origin(request),
+        team_id=team_id,
+        api_key_id=key_id,
+        detail={"path": request.url.path.split("/")[1]},
+    )
+    await resources.audit.record([event])
+
+
+async def _named(resources: Resources, request: Request) -> tuple[UUID, UUID] | None:
+    try:
+        key = presented_key(request.headers)
+    except AppError:
+        return None
+    if key is None or api_keys.parse(key) is None:
+        return None
+    async with resources.db.login.transaction() as session:
+        return await api_keys.named(session, key)
+
+
+def sent(
+    request: Request,
+    action: str,
+    actor: Actor | None,
+    *,
+    team_id: UUID | None,
+    image_id: UUID | None,
+    error: BaseException | None = None,
+    **detail: Any,
+) -> Event:
+    """The event of a plain route that sends an image's bytes, or (`error`) does not."""
+    code = _code(error) if error is not None else None
+    outcome = AuditOutcome.ALLOWED
+    if code is not None:
+        outcome = AuditOutcome.DENIED if code in DENIED else AuditOutcome.FAILED
+        detail["code"] = code.value
+    return Event(
+        action,
+        outcome,
+        origin(request),
+        team_id=team_id,
+        user_id=actor.user_id if actor else None,
+        api_key_id=actor.api_key_id if actor else None,
+        subject_ids=(image_id,) if image_id else (),
+        detail=detail,
+    )
+
+
+def _code(error: BaseException) -> ErrorCode:
+    if isinstance(error, problems.Refusal):
+        error = error.error
+    return error.code if isinstance(error, AppError) else ErrorCode.INTERNAL_SERVER_ERROR

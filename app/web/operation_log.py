@@ -1,0 +1,82 @@
+"""One line of JSON for each operation: who asked what, how long it took, how it ended. No document, no variables."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from app.db.database import TALLY, Tally
+from app.domain import Actor
+from app.errors import AppError
+
+LOGGER: Final = "pictor.operation"
+MAX_NAME_LENGTH: Final = 100
+OK: Final = "OK"
+Shaped: TypeAlias = list[dict[str, Any]]
+log = logging.getLogger(LOGGER)
+
+
+@dataclass
+class Line:
+    """What is filled in while the operation goes on. `outcome`: OK, or the code of the first error."""
+
+    request_id: str
+    actor: Actor | None = None
+    name: str | None = None
+    kind: str | None = None
+    document: str | None = None
+    outcome: str = "INTERNAL_SERVER_ERROR"
+    errors: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+    def asked(self, query: str) -> None:
+        self.document = hashlib.sha256(query.encode()).hexdigest()[:16]
+
+    def running(self, kind: str, name: str) -> None:
+        """`name`: empty for an operation without one."""
+        self.kind, self.name = kind, name[:MAX_NAME_LENGTH] or None
+
+    def answered(self, shaped: Shaped) -> Shaped:
+        self.errors = len(shaped)
+        self.outcome = str(shaped[0]["extensions"]["code"]) if shaped else OK
+        return shaped
+
+
+@contextmanager
+def logged(request_id: str) -> Iterator[Line]:
+    """Writes the line at the end of the block, whatever ends it, and counts the block's SQL statements."""
+    line, started = Line(request_id), time.perf_counter()
+    token = TALLY.set(line.tally)
+    try:
+        yield line
+    except AppError as error:
+        line.outcome, line.errors = error.code.value, 1
+        raise
+    finally:
+        TALLY.reset(token)
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", json.dumps(_facts(line, time.perf_counter() - started)))
+
+
+def _facts(line: Line, seconds: float) -> dict[str, Any]:
+    actor = line.actor
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": "operation",
+        "type": line.kind,
+        "name": line.name,
+        "document": line.document,
+        "ms": round(seconds * 1000, 1),
+        "statements": line.tally.statements,
+        "user": str(actor.user_id) if actor else None,
+        "apiKey": str(actor.api_key_id) if actor and actor.api_key_id else None,
+        "teams": [str(one) for one in actor.team_ids] if actor else [],
+        "requestId": line.request_id,
+        "outcome": line.outcome,
+        "errors": line.errors,
+    }
