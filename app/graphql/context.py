@@ -55,6 +55,7 @@ class Context:
     def enter(self, login: Login) -> None:
         """From here on the operation goes on as this actor, and the client is told the session's token."""
         self._become(login.actor)
+        self.trail.entered(login.actor.user_id)
         self.cookie = SessionCookie(login.token)
 
     def leave(self) -> None:

@@ -112,7 +112,7 @@ class TeamMutation:
         ],
     ) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.db.run(
+        gone = await info.context.change(
             lambda session: teams.remove(session, actor, parse_id(id), confirm_slug)
         )
         return strawberry.ID(str(gone))

@@ -86,6 +86,11 @@ class Trail:
         self._field = ""
         self._arguments: Arguments = {}
         self._changes = 0
+        self._entered: UUID | None = None
+
+    def entered(self, user_id: UUID) -> None:
+        """Nobody known has logged in as this user: the installation's event of it names them."""
+        self._entered = user_id
 
     def begin(self, field: str, arguments: Arguments) -> int:
         """A mutation begins, of which only one runs at a time. Answers a mark for `unchanged_since`."""
@@ -214,7 +219,7 @@ class Trail:
             outcome=outcome,
             origin=self._origin,
             team_id=team_id,
-            user_id=actor.user_id if actor else None,
+            user_id=actor.user_id if actor else self._entered,
             api_key_id=actor.api_key_id if actor else None,
             subject_ids=ids,
             detail=detail,

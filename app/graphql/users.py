@@ -99,7 +99,7 @@ class UserMutation:
     ) -> User:
         actor = info.context.viewer
         given = changes(input, "name", "email")
-        row = await info.context.db.run(
+        row = await info.context.change(
             lambda session: users.update(session, actor, parse_id(input.id), given)
         )
         return User.of(row)
@@ -111,7 +111,7 @@ class UserMutation:
     )
     async def delete_user(self, info: Info, id: Id) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.db.run(lambda session: users.remove(session, actor, parse_id(id)))
+        gone = await info.context.change(lambda session: users.remove(session, actor, parse_id(id)))
         if gone == actor.user_id:
             info.context.leave()
         return strawberry.ID(str(gone))

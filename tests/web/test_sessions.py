@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from app import main
-from app.db.models import LoginAttempt, Membership, Session, User
-from app.domain import Role
+from app.db.models import AuditEvent, LoginAttempt, Membership, Session, User
+from app.domain import AuditOutcome, Role
 from app.resources import Resources
 from app.services import passwords, throttle
 from app.web import auth
@@ -453,3 +453,28 @@ async def test_many_logins_at_once_take_little_memory(
 def resident_mebibytes() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
+
+
+async def test_logins_are_recorded_with_who_came_in_and_without_secrets(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    await log_in(browser, person["email"], "canary wrong password")
+    update_me = "mutation($i: UpdateUserInput!) { updateUser(input: $i) { name } }"
+    await ask(browser, update_me, i={"id": str(person["id"]), "name": "New"})
+
+    async with db.transaction() as session:
+        of_user = select(AuditEvent).where(AuditEvent.user_id == person["id"])
+        rows = list(await session.scalars(of_user.order_by(AuditEvent.at, AuditEvent.seq)))
+        refused = select(AuditEvent).where(
+            AuditEvent.action.in_(("auth.login", "auth.denied")),
+            AuditEvent.outcome == AuditOutcome.DENIED,
+        )
+        denied = list(await session.scalars(refused))
+    assert (rows[0].action, rows[0].team_id) == ("auth.login", None)
+    assert {row.action for row in rows} >= {"auth.login", "user.update"}
+    assert denied
+    said = " ".join(row.detail for row in [*rows, *denied])
+    assert "canary" not in said
+    assert PASSWORD not in said
+    assert person["email"] not in said
