@@ -52,6 +52,12 @@ class Server(uvicorn.Server):
         if self.started:
             self.listening.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends without raising the signal once more: SIGTERM would kill the process before its own end,
+        which stops the embedded database."""
+        await super().shutdown(sockets)
+        self._captured_signals.clear()
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on")
