@@ -42,8 +42,6 @@ from app.domain import (
     TagPolicy,
 )
 
-LANES = 8
-"""Lanes of a draw line: as many writers append to one list at once."""
 VECTOR_PARTITIONS = 16
 
 
