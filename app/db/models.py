@@ -42,8 +42,6 @@ from app.domain import (
     TagPolicy,
 )
 
-VECTOR_PARTITIONS = 16
-
 
 class Base(DeclarativeBase):
     metadata = MetaData(
