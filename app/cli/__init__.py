@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (AppError, NotMigratedError, StorageSettingError, OSError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         status = 130
     sys.exit(status)
 

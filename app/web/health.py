@@ -6,8 +6,10 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError
 from app.resources import Resources
@@ -23,17 +25,36 @@ async def alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class Readiness:
-    """Checks the database and storage."""
+class Parting:
+    """While the process is to end, every answer ends its connection: the client's next request goes elsewhere."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, app: ASGIApp, *, draining: asyncio.Event) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_and_part(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._draining.is_set():
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_and_part if scope["type"] == "http" else send)
+
+
+class Readiness:
+    """Checks the database and storage; says no, without a check, from the moment that the process is to end."""
+
+    def __init__(self, resources: Resources, draining: asyncio.Event) -> None:
         self._resources = resources
+        self._draining = draining
         self._lock = asyncio.Lock()
         self._found: dict[str, str] = {}
         self._until = 0.0
 
     async def get(self, _request: Request) -> Response:
         """200, or 503 with the part that does not answer."""
+        if self._draining.is_set():
+            return JSONResponse({"status": "draining"}, 503)
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._found = await self._check()
