@@ -28,7 +28,9 @@ def main() -> int:
         # PostgreSQL runs as a user of its own, who has to reach its folder.
         folder.chmod(0o755)
         s3 = S3Server(folder / "buckets")
-        stack = Stack(folder, s3, pictor=asked.pictor, caddy=asked.caddy)
+        stack = Stack(
+            folder, s3, pictor=asked.pictor, caddy=asked.caddy, drain_seconds=asked.drain_seconds
+        )
         try:
             return asyncio.run(_rehearse(stack, asked.clients))
         finally:
@@ -93,6 +95,7 @@ def _arguments() -> argparse.Namespace:
         "--pictor", type=Path, default=Path(sys.executable).with_name("pictor"), help="the command"
     )
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--drain-seconds", type=float, default=3, help="0 shows what they are for")
     return parser.parse_args()
 
 

@@ -18,14 +18,15 @@ from app.db import embedded
 from tests.fixtures.s3 import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
-DRAIN_SECONDS = 3
 START_SECONDS = 90.0
 
 
 class Stack:
     """Database, S3, servers, workers and the proxy. `wrong_ends`: who ended with another status than 0."""
 
-    def __init__(self, folder: Path, s3: S3Server, *, pictor: Path, caddy: Path) -> None:
+    def __init__(
+        self, folder: Path, s3: S3Server, *, pictor: Path, caddy: Path, drain_seconds: float
+    ) -> None:
         self._folder = folder
         self._s3 = s3
         self._pictor = pictor.absolute()
@@ -43,7 +44,7 @@ class Stack:
             "PICTOR_S3_SECRET_KEY": SECRET_KEY,
             "PICTOR_SECRET_KEY": secrets.token_hex(32),
             "PICTOR_TRUSTED_PROXIES": "127.0.0.1",
-            "PICTOR_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            "PICTOR_DRAIN_SECONDS": str(drain_seconds),
             "PICTOR_DATABASE_POOL_SIZE": "5",
         }
 
