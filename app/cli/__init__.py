@@ -23,6 +23,7 @@ from app.cli import (
     serve,
     worker,
 )
+from app.cli.stopping import CUT_STATUS
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
-        status = 130
+        status = CUT_STATUS
     sys.exit(status)
 
 

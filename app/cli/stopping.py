@@ -1,12 +1,17 @@
 """How a process is told to end: by SIGTERM or Ctrl-C once for an orderly end, twice for an end at once."""
 
 import asyncio
+import atexit
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+CUT_SECONDS: Final = 5.0
+CUT_STATUS: Final = 130
 
 
 @contextmanager
@@ -21,6 +26,7 @@ def stopping() -> Iterator[asyncio.Event]:
     def told() -> None:
         if asked.is_set() and task is not None:
             task.cancel()
+            _no_later_than(CUT_SECONDS)
         asked.set()
 
     for number in SIGNALS:
@@ -30,3 +36,16 @@ def stopping() -> Iterator[asyncio.Event]:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _no_later_than(seconds: float) -> None:
+    """A thread that loads a model cannot be cancelled, and Python would wait for it."""
+    timer = threading.Timer(seconds, _cut)
+    timer.daemon = True
+    timer.start()
+
+
+def _cut() -> None:
+    # Leaves every thread where it is, but no embedded database.
+    atexit._run_exitfuncs()
+    os._exit(CUT_STATUS)

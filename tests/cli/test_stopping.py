@@ -41,7 +41,7 @@ class Process:
         self.address = self._wait()
 
     def _wait(self) -> str:
-        for _ in range(600):
+        for _ in range(1800):
             found = re.search(r"serving (http://\S+)", self.log.read_text())
             if found:
                 return found[1]
@@ -51,7 +51,7 @@ class Process:
 
     def says(self, text: str) -> None:
         """Waits until the log says it."""
-        for _ in range(200):
+        for _ in range(1200):
             if text in self.log.read_text():
                 return
             time.sleep(0.05)
@@ -77,7 +77,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 def half_asked(address: str) -> socket.socket:
     """A request of which the last byte has not been sent."""
     where = urlsplit(address)
-    connection = socket.create_connection((where.hostname or "", where.port or 0), timeout=20)
+    connection = socket.create_connection((where.hostname or "", where.port or 0), timeout=120)
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(QUESTION)}\r\n\r\n"
@@ -88,7 +88,10 @@ def half_asked(address: str) -> socket.socket:
 
 def test_requests_are_answered_while_the_server_takes_its_leave(serve: Serve) -> None:
     server = serve(2)
-    with httpx.Client(base_url=server.address) as client, half_asked(server.address) as slow:
+    with (
+        httpx.Client(base_url=server.address, timeout=120) as client,
+        half_asked(server.address) as slow,
+    ):
         assert client.get("/readyz").status_code == 200
         assert "connection" not in client.get("/healthz").headers
 
@@ -112,7 +115,7 @@ def test_requests_are_answered_while_the_server_takes_its_leave(serve: Serve) ->
     assert said.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in said.lower()
     assert b'{"data":{"__typename":"Query"}}' in said.replace(b" ", b"")
-    assert server.process.wait(30) == 0
+    assert server.process.wait(120) == 0
     assert not (server.data_dir / "pgdata" / "postmaster.pid").exists()
 
 
@@ -132,6 +135,6 @@ def test_second_signal_ends_at_once_and_leaves_no_database_behind(serve: Serve) 
 
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(30) == 130
+    assert server.process.wait(120) == 130
     assert not (server.data_dir / "pgdata" / "postmaster.pid").exists()
     assert "Traceback" not in server.log.read_text()
