@@ -43,6 +43,8 @@ def _no_later_than(seconds: float) -> None:
     timer = threading.Timer(seconds, _cut)
     timer.daemon = True
     timer.start()
+    # Where Python comes to these by itself, no thread holds it up any more.
+    atexit.register(timer.cancel)
 
 
 def _cut() -> None:
