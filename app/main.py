@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -34,14 +35,17 @@ RESTART_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 10.0
 
 
-def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
+def create_app(
+    resources: Resources, demo_key: str | None = None, *, draining: asyncio.Event | None = None
+) -> Starlette:
     """The ASGI application on resources that its caller closes.
 
-    `demo_key`: an API key that GraphiQL offers to browsers on this machine.
+    `demo_key`: an API key that GraphiQL offers to browsers on this machine. `draining`: set when the process is to end.
     """
+    draining = draining or asyncio.Event()
     return Starlette(
-        routes=_routes(resources, demo_key),
-        middleware=stack(resources.settings),
+        routes=_routes(resources, demo_key, draining),
+        middleware=[Middleware(health.Parting, draining=draining), *stack(resources.settings)],
         exception_handlers={
             AppError: problems.on_error,
             problems.Refusal: problems.on_error,
@@ -51,7 +55,7 @@ def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
     )
 
 
-def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
+def _routes(resources: Resources, demo_key: str | None, draining: asyncio.Event) -> list[BaseRoute]:
     settings = resources.settings
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
@@ -64,7 +68,7 @@ def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
         Route("/images/{id}/{variant}", Media(resources).get),
         Route("/random", Draws(resources, authenticator).get),
         Route("/healthz", health.alive),
-        Route("/readyz", health.Readiness(resources).get),
+        Route("/readyz", health.Readiness(resources, draining).get),
         Mount("/static", Assets(directory=STATIC)),
     ]
 
@@ -104,15 +108,21 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
 
 @asynccontextmanager
 async def _working(make: Callable[[], Worker]) -> AsyncIterator[None]:
-    """A supervised worker beside the block; at its end the worker has STOP_SECONDS for what it is doing."""
+    """A supervised worker beside the block; at its end the worker has STOP_SECONDS for what it is doing.
+
+    Where the block is left by an exception or cancelled, the worker hands everything back at once.
+    """
     supervisor = _Supervisor(make)
     task = asyncio.create_task(supervisor.run())
     try:
         yield
-    finally:
-        await supervisor.stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(task, STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await supervisor.stop()
+                await task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class _Supervisor:

@@ -1,6 +1,7 @@
 """What a process holds open: built once, closed at the end. The only place where adapters are chosen."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from app.services.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
 
+log = logging.getLogger(__name__)
+
 
 class NotMigratedError(RuntimeError):
-    """The database is not at the head of the migrations, and is not ours to change unasked."""
+    """The database lacks migrations, and is not ours to change unasked."""
 
     def __init__(self) -> None:
         super().__init__("The database is not up to date: run `pictor migrate` first.")
@@ -40,7 +43,8 @@ class Resources:
 async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[Database]:
     """The database of the settings. The embedded one is migrated at once; another must be (`migrated`).
 
-    NotMigratedError where it is not.
+    NotMigratedError where it is behind. One that is ahead will do: the migrations of the next version leave to this
+    one what it uses, so that both serve while one follows the other.
     """
     url = await asyncio.to_thread(database_url, settings)
     db = Database(url, pool_size=settings.database_pool_size)
@@ -48,11 +52,19 @@ async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIt
         await db.reach()
         if settings.database_url is None:
             await migrate.upgrade(db.engine)
-        elif migrated and not await migrate.is_current(db.engine):
-            raise NotMigratedError
+        elif migrated:
+            await _usable(db)
         yield db
     finally:
         await db.close()
+
+
+async def _usable(db: Database) -> None:
+    standing = await migrate.standing(db.engine)
+    if standing is migrate.Standing.BEHIND:
+        raise NotMigratedError
+    if standing is migrate.Standing.AHEAD:
+        log.warning("the database was migrated by a later version; this one goes on with it")
 
 
 def database_url(settings: Settings) -> str:

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=600,
+        description="after SIGTERM, how long requests are still taken while `/readyz` says no",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )

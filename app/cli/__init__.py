@@ -23,6 +23,7 @@ from app.cli import (
     serve,
     worker,
 )
+from app.cli.stopping import CUT_STATUS
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (AppError, NotMigratedError, StorageSettingError, OSError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
-    except KeyboardInterrupt:
-        status = 130
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = CUT_STATUS
     sys.exit(status)
 
 

@@ -24,6 +24,11 @@ from app.storage import StorageSettingError
 
 HELP = "check database, storage, decoder and model"
 Check = Callable[[Settings], Awaitable[str]]
+STANDINGS = {
+    migrate.Standing.BEHIND: "NOT migrated",
+    migrate.Standing.CURRENT: "up to date",
+    migrate.Standing.AHEAD: "migrated by a later version",
+}
 EXPECTED = (AppError, NotMigratedError, StorageSettingError, OSError, RuntimeError, ValueError)
 
 
@@ -54,9 +59,9 @@ async def _database(settings: Settings) -> str:
     async with open_database(settings) as db:
         async with db.owner.transaction() as session:
             server, vector = await operators.versions(session)
-        current = await migrate.is_current(db.engine)
+        standing = await migrate.standing(db.engine)
     where = "embedded" if settings.database_url is None else "external"
-    return f"PostgreSQL {server}, pgvector {vector}, {where}, {'up to date' if current else 'NOT migrated'}"
+    return f"PostgreSQL {server}, pgvector {vector}, {where}, {STANDINGS[standing]}"
 
 
 async def _wall(settings: Settings) -> str:

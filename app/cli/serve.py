@@ -4,21 +4,28 @@ import argparse
 import asyncio
 import gc
 import json
+import logging
 import os
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import uvicorn
+from starlette.applications import Starlette
 
 from app.cli import seed
 from app.cli.logs import configure
+from app.cli.stopping import stopping
 from app.domain import Actor
 from app.main import create_app
 from app.resources import Resources, open_resources
 from app.services import api_keys, operators
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 HELP = "serve the API"
 CARD = """
@@ -40,8 +47,14 @@ CARD = """
 """
 
 
+REQUESTS_SECONDS: Final = 20
+"""What runs when the listener closes has this long to end; then it is cancelled."""
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than a proxy keeps an idle connection (60 s are usual): else it sends a request into one that just closed."""
+
+
 class Server(uvicorn.Server):
-    """uvicorn's server, which says when it listens."""
+    """uvicorn's server, which says when it listens, and leaves signals to others."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -52,11 +65,8 @@ class Server(uvicorn.Server):
         if self.started:
             self.listening.set()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends without raising the signal once more: SIGTERM would kill the process before its own end,
-        which stops the embedded database."""
-        await super().shutdown(sockets)
-        self._captured_signals.clear()
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,37 +82,59 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
     configure(settings.log_level if not asked.demo else "warning")
     # Bound before anything is opened: an address that is taken is known at once.
     listener = socket.create_server((settings.host, settings.port), backlog=2048)
-    with listener:
-        return await _serve(settings, asked, listener)
+    with listener, stopping() as stop:
+        async with open_resources(settings) as resources:
+            demo = await _demo_key(resources) if asked.demo else None
+            app = create_app(resources, demo_key=demo[1] if demo else None, draining=stop)
+            # Entered here and not by uvicorn: the worker ends after the last request and before the resources.
+            async with app.router.lifespan_context(app):
+                return await _serve(app, listener, stop, resources, demo)
 
 
-async def _serve(settings: Settings, asked: argparse.Namespace, listener: socket.socket) -> int:
-    async with open_resources(settings) as resources:
-        demo = await _demo_key(resources) if asked.demo else None
-        server = Server(
-            uvicorn.Config(
-                create_app(resources, demo_key=demo[1] if demo else None),
-                log_config=None,
-                access_log=False,
-                # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=20,
-            )
+async def _serve(
+    app: Starlette,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    resources: Resources,
+    demo: tuple[Actor, str] | None,
+) -> int:
+    server = Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=REQUESTS_SECONDS,
         )
-        # What was made until now lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        serving = asyncio.create_task(server.serve([listener]))
-        greeting = asyncio.create_task(_greet(server, listener, resources, demo))
+    )
+    # What was made until now lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    serving = asyncio.create_task(server.serve([listener]))
+    greeting = asyncio.create_task(_greet(server, listener, resources, demo))
+    leaving = asyncio.create_task(_leave(server, stop, resources.settings.drain_seconds))
+    try:
         await asyncio.wait({serving, greeting}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            greeting.cancel()
-            await asyncio.gather(greeting, return_exceptions=True)
-        else:
+        if not serving.done():
             await greeting
         await serving
+    finally:
+        for task in (serving, greeting, leaving):
+            task.cancel()
+        await asyncio.wait({serving, greeting, leaving})
     return 0 if server.started else 1
+
+
+async def _leave(server: Server, stop: asyncio.Event, drain_seconds: float) -> None:
+    """Once told to stop: goes on serving for the proxies to notice, then lets uvicorn end."""
+    await stop.wait()
+    log.info("stopping: the listener closes in %g s", drain_seconds)
+    await asyncio.sleep(drain_seconds)
+    server.should_exit = True
 
 
 async def _greet(

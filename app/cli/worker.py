@@ -2,9 +2,9 @@
 
 import argparse
 import asyncio
-import signal
 
 from app.cli.logs import configure
+from app.cli.stopping import stopping
 from app.resources import open_resources
 from app.services import audit_months
 from app.settings import Settings
@@ -19,18 +19,20 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     configure(settings.log_level)
-    async with open_resources(settings) as resources:
-        worker = Worker(resources)
-        running = asyncio.create_task(worker.run())
-        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
-        loop = asyncio.get_running_loop()
-        asked_to_stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, asked_to_stop.set)
-        print("The worker is running.", flush=True)
-        stopping = asyncio.create_task(asked_to_stop.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        upkeep.cancel()
-        await worker.stop()
-        await running
+    with stopping() as stop:
+        async with open_resources(settings) as resources:
+            worker = Worker(resources)
+            running = asyncio.create_task(worker.run())
+            upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+            told = asyncio.create_task(stop.wait())
+            try:
+                print("The worker is running.", flush=True)
+                await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+                await worker.stop()
+                await running
+            finally:
+                # Where it is cut short: cancelled, the worker hands back what it had.
+                for task in (running, upkeep, told):
+                    task.cancel()
+                await asyncio.wait({running, upkeep, told})
     return 0

@@ -1,15 +1,36 @@
-"""Runs the migrations of `migrations/` and says whether the database is at their head."""
+"""Runs the migrations of `migrations/` and says where between them the database stands."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum, auto
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, NullPool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-ROOT = Path(__file__).resolve().parents[2]
+from app.db.database import CONNECT_SECONDS, sqlstate
+from app.errors import unavailable
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TURN: Final = 7_034_817_325_991
+"""PostgreSQL's advisory lock of whoever migrates: any number, but always this one."""
+LOCK_SECONDS: Final = 10
+"""A migration that waits for a table makes everybody behind it wait too: not longer than this."""
+LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+class Standing(Enum):
+    """Of the database among this version's migrations. AHEAD: a later version has migrated it."""
+
+    BEHIND = auto()
+    CURRENT = auto()
+    AHEAD = auto()
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -21,19 +42,57 @@ def config(connection: Connection | None = None) -> Config:
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    async with engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
+    """Runs what has not run; processes that start together take turns. A database that is ahead stays as it is.
+
+    UNAVAILABLE where a table stays locked; what ran before that one is kept, and the next call goes on there.
+    """
+    async with _alone(engine) as connection:
+        if await connection.run_sync(_standing) is Standing.AHEAD:
+            return
+        try:
+            await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
+        except DBAPIError as error:
+            if sqlstate(error) == LOCK_NOT_AVAILABLE:
+                raise unavailable("A table is in use by a long query: migrate again.") from error
+            raise
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
-    async with engine.connect() as connection:
+    async with _alone(engine) as connection:
         await connection.run_sync(lambda sync: command.downgrade(config(sync), revision))
 
 
-async def is_current(engine: AsyncEngine) -> bool:
-    """Whether every migration has run."""
-    head = ScriptDirectory.from_config(config()).get_current_head()
+async def standing(engine: AsyncEngine) -> Standing:
     async with engine.connect() as connection:
-        return head == await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
+        return await connection.run_sync(_standing)
+
+
+def _standing(connection: Connection) -> Standing:
+    scripts = ScriptDirectory.from_config(config())
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found == scripts.get_current_head():
+        return Standing.CURRENT
+    known = {script.revision for script in scripts.walk_revisions()}
+    return Standing.BEHIND if found is None or found in known else Standing.AHEAD
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of its own that has the turn. A statement may take long: an index on a large table does."""
+    own = create_async_engine(
+        engine.url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "server_settings": {"application_name": "pictor migrate"},
+        },
+    )
+    try:
+        async with own.connect() as connection:
+            await connection.exec_driver_sql(f"select pg_advisory_lock({TURN})")
+            await connection.exec_driver_sql(f"set lock_timeout = '{LOCK_SECONDS}s'")
+            await connection.commit()
+            yield connection
+    finally:
+        await own.dispose()

@@ -6,10 +6,12 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError
+from app.errors import AppError, bad_input
 from app.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -23,23 +25,49 @@ async def alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-class Readiness:
-    """Checks the database and storage."""
+class Parting:
+    """While the process is to end, every answer ends its connection: the client's next request goes elsewhere."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, app: ASGIApp, *, draining: asyncio.Event) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_and_part(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._draining.is_set():
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_and_part if scope["type"] == "http" else send)
+
+
+class Readiness:
+    """Checks the database and storage; says no, without a check, from the moment that the process is to end."""
+
+    def __init__(self, resources: Resources, draining: asyncio.Event) -> None:
         self._resources = resources
+        self._draining = draining
         self._lock = asyncio.Lock()
         self._found: dict[str, str] = {}
         self._until = 0.0
 
-    async def get(self, _request: Request) -> Response:
-        """200, or 503 with the part that does not answer."""
+    async def get(self, request: Request) -> Response:
+        """200, or 503 with the part that does not answer; `?only=database` leaves out the other.
+
+        A proxy asks so: storage that is away is away from every server, and they answer everything else.
+        """
+        only = request.query_params.getlist("only")
+        if unknown := set(only) - {"database", "storage"}:
+            raise bad_input("only", f"There is no part {min(unknown)!r}.")
+        if self._draining.is_set():
+            return JSONResponse({"status": "draining"}, 503)
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._found = await self._check()
                 self._until = time.monotonic() + REMEMBERED_SECONDS
-        ready = all(state == "ok" for state in self._found.values())
-        body = {"status": "ok" if ready else "unavailable", **self._found}
+        found = {part: state for part, state in self._found.items() if not only or part in only}
+        ready = all(state == "ok" for state in found.values())
+        body = {"status": "ok" if ready else "unavailable", **found}
         return JSONResponse(body, 200 if ready else 503)
 
     async def _check(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The migrations and the models say the same, upwards and downwards."""
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from alembic import command
 from sqlalchemy import text
 
 from app.db import embedded, migrate
+from app.resources import NotMigratedError, open_database
+from app.settings import Settings
 from tests.database import Database
 
 
@@ -28,7 +31,7 @@ def other_server() -> Iterator[str]:
 async def test_downgrade_leaves_nothing(other_server: str) -> None:
     database = Database(other_server)
     await migrate.upgrade(database.engine)
-    assert await migrate.is_current(database.engine)
+    assert await migrate.standing(database.engine) is migrate.Standing.CURRENT
 
     await migrate.downgrade(database.engine, "base")
 
@@ -43,4 +46,37 @@ async def test_downgrade_leaves_nothing(other_server: str) -> None:
             )
         )
         assert set(left) == {"alembic_version"}
+    await database.close()
+
+
+async def test_processes_that_start_together_take_turns(other_server: str) -> None:
+    databases = [Database(other_server) for _ in range(3)]
+
+    await asyncio.gather(*(migrate.upgrade(database.engine) for database in databases))
+
+    assert await migrate.standing(databases[0].engine) is migrate.Standing.CURRENT
+    for database in databases:
+        await database.close()
+
+
+async def test_database_that_is_ahead_serves_and_one_that_is_behind_does_not(
+    other_server: str,
+) -> None:
+    database, settings = Database(other_server), Settings(database_url=other_server)
+    with pytest.raises(NotMigratedError):
+        async with open_database(settings):
+            pass
+    await migrate.upgrade(database.engine, "0001")
+    assert await migrate.standing(database.engine) is migrate.Standing.BEHIND
+    with pytest.raises(NotMigratedError):
+        async with open_database(settings):
+            pass
+    await migrate.upgrade(database.engine)
+    async with database.transaction() as session:
+        await session.execute(text("update alembic_version set version_num = 'from the future'"))
+
+    async with open_database(settings) as ahead:
+        assert await migrate.standing(ahead.engine) is migrate.Standing.AHEAD
+        await migrate.upgrade(ahead.engine)
+        assert await migrate.standing(ahead.engine) is migrate.Standing.AHEAD
     await database.close()

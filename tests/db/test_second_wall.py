@@ -392,7 +392,7 @@ async def test_a_server_needs_no_rights_of_its_own(served: tuple[Database, Datab
     actor = await make.actor(owner)
     image_id = await make.image(owner, actor.team_ids[0])
 
-    assert await migrate.is_current(server.engine)
+    assert await migrate.standing(server.engine) is migrate.Standing.CURRENT
     async with server.acting(actor).transaction() as session:
         assert await session.scalar(select(Image.id)) == image_id
         await session.execute(text("reset role"))

@@ -103,7 +103,7 @@ def app_on(resources: Resources, clock: Clock) -> Starlette:
             Route("/graphql", endpoint),
             Route("/images/{id}/{variant}", Media(resources).get),
             Route("/random", Draws(resources, authenticator).get),
-            Route("/readyz", Readiness(resources).get),
+            Route("/readyz", Readiness(resources, asyncio.Event()).get),
         ],
         middleware=stack(resources.settings),
         exception_handlers={

@@ -29,3 +29,16 @@ async def test_not_ready_without_storage(client: httpx.AsyncClient, resources: R
     response = await client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["storage"] == "unavailable"
+
+
+async def test_proxy_goes_on_where_only_storage_is_away(
+    client: httpx.AsyncClient, resources: Resources
+) -> None:
+    shutil.rmtree(resources.settings.objects_dir)
+    response = await client.get("/readyz?only=database")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "database": "ok"}
+    assert (await client.get("/readyz?only=storage")).status_code == 503
+    refused = await client.get("/readyz?only=database&only=clock")
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["extensions"]["field"] == "only"

@@ -1,0 +1,53 @@
+"""How a process is told to end: by SIGTERM or Ctrl-C once for an orderly end, twice for an end at once."""
+
+import asyncio
+import atexit
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+CUT_SECONDS: Final = 5.0
+CUT_STATUS: Final = 130
+
+
+@contextmanager
+def stopping() -> Iterator[asyncio.Event]:
+    """An event that the first signal sets; the second one cancels the task that entered the block.
+
+    Without a handler SIGTERM would leave an embedded database behind, and be lost on the first process of a container.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    asked = asyncio.Event()
+
+    def told() -> None:
+        if asked.is_set() and task is not None:
+            task.cancel()
+            _no_later_than(CUT_SECONDS)
+        asked.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, told)
+    try:
+        yield asked
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _no_later_than(seconds: float) -> None:
+    """A thread that loads a model cannot be cancelled, and Python would wait for it."""
+    timer = threading.Timer(seconds, _cut)
+    timer.daemon = True
+    timer.start()
+    # Where Python comes to these by itself, no thread holds it up any more.
+    atexit.register(timer.cancel)
+
+
+def _cut() -> None:
+    # Leaves every thread where it is, but no embedded database.
+    atexit._run_exitfuncs()
+    os._exit(CUT_STATUS)

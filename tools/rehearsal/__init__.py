@@ -1,0 +1,1 @@
+"""A rehearsal of docker-compose.yml without containers; see `__main__`."""
