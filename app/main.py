@@ -1,10 +1,9 @@
 """The web application: which path leads where, and the worker that runs beside it."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from starlette.applications import Starlette
@@ -25,13 +24,9 @@ from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
 from app.web.media import Media
 from app.web.middleware import stack
-from app.worker import Worker
-
-log = logging.getLogger(__name__)
+from app.worker import Worker, working
 
 GRAPHQL: Final = "/graphql"
-RESTART_SECONDS: Final = 1.0
-STOP_SECONDS: Final = 10.0
 
 
 def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
@@ -86,54 +81,18 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
     settings = resources.settings
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
         upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
         try:
             if not settings.worker:
                 yield
                 return
-            async with _working(lambda: Worker(resources)):
+            async with working(lambda: Worker(resources)) as supervisor:
+                app.state.worker = supervisor
                 yield
         finally:
             upkeep.cancel()
             await asyncio.wait([upkeep])
 
     return lifespan
-
-
-@asynccontextmanager
-async def _working(make: Callable[[], Worker]) -> AsyncIterator[None]:
-    """A supervised worker beside the block; at its end the worker has STOP_SECONDS for what it is doing."""
-    supervisor = _Supervisor(make)
-    task = asyncio.create_task(supervisor.run())
-    try:
-        yield
-    finally:
-        await supervisor.stop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(task, STOP_SECONDS)
-
-
-class _Supervisor:
-    """Runs a worker until it is told to stop; one that dies is followed by a new one."""
-
-    def __init__(self, make: Callable[[], Worker]) -> None:
-        self._make = make
-        self._worker: Worker | None = None
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        while not self._stopping.is_set():
-            self._worker = self._make()
-            try:
-                await self._worker.run()
-            except Exception:
-                log.exception("the worker died; another one starts in %s s", RESTART_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
-
-    async def stop(self) -> None:
-        self._stopping.set()
-        if self._worker is not None:
-            await self._worker.stop()

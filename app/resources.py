@@ -82,7 +82,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         db = await stack.enter_async_context(open_database(settings))
         storage = open_storage(settings)
         stack.push_async_callback(storage.close)
-        decoder = Decoder(max_pixels=settings.max_image_pixels)
+        decoder = Decoder(max_pixels=settings.max_image_pixels, workers=settings.decoders)
         stack.push_async_callback(decoder.close)
         embedder = embedder_from_name(settings.embedding_model)
         stack.push_async_callback(embedder.close)

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import uvicorn
+from starlette.applications import Starlette
 
 from app.cli import seed
 from app.cli.logs import configure
@@ -19,6 +20,7 @@ from app.main import create_app
 from app.resources import Resources, open_resources
 from app.services import api_keys, operators
 from app.settings import Settings
+from app.worker import Supervisor
 
 HELP = "serve the API"
 CARD = """
@@ -43,8 +45,9 @@ CARD = """
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
+        self._app = app
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -54,8 +57,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends without raising the signal once more: SIGTERM would kill the process before its own end,
-        which stops the embedded database."""
+        which stops the embedded database. The worker hands its jobs back while clients get their last answers."""
+        worker: Supervisor | None = getattr(self._app.state, "worker", None)
+        stopping = asyncio.create_task(worker.stop()) if worker else None
         await super().shutdown(sockets)
+        if stopping is not None:
+            await stopping
         self._captured_signals.clear()
 
 
@@ -79,16 +86,18 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
 async def _serve(settings: Settings, asked: argparse.Namespace, listener: socket.socket) -> int:
     async with open_resources(settings) as resources:
         demo = await _demo_key(resources) if asked.demo else None
+        app = create_app(resources, demo_key=demo[1] if demo else None)
         server = Server(
             uvicorn.Config(
-                create_app(resources, demo_key=demo[1] if demo else None),
+                app,
                 log_config=None,
                 access_log=False,
                 # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=20,
-            )
+            ),
+            app,
         )
         # What was made until now lives as long as the process: the collector need not look at it again.
         gc.collect()

@@ -8,29 +8,32 @@ from app.cli.logs import configure
 from app.resources import open_resources
 from app.services import audit_months
 from app.settings import Settings
-from app.worker import Worker
+from app.worker import Worker, working
 
 HELP = "run background jobs (thumbnails, vectors, purges) until stopped"
 
 
-def arguments(_parser: argparse.ArgumentParser) -> None:
-    """It has none of its own."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        dest="worker_concurrency",
+        metavar="N",
+        help="pictures that are decoded at once",
+    )
 
 
 async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     configure(settings.log_level)
+    loop, asked_to_stop = asyncio.get_running_loop(), asyncio.Event()
     async with open_resources(settings) as resources:
-        worker = Worker(resources)
-        running = asyncio.create_task(worker.run())
-        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
-        loop = asyncio.get_running_loop()
-        asked_to_stop = asyncio.Event()
+        # Before: a signal that comes while the database starts ends the process at once, and nothing is lost.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked_to_stop.set)
-        print("The worker is running.", flush=True)
-        stopping = asyncio.create_task(asked_to_stop.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        upkeep.cancel()
-        await worker.stop()
-        await running
+        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+        async with working(lambda: Worker(resources)):
+            print("The worker is running.", flush=True)
+            await asked_to_stop.wait()
+            upkeep.cancel()
+        await asyncio.wait([upkeep])
     return 0
