@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,6 +24,7 @@ from app.web.draws import Draws
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
 from app.web.media import Media
+from app.web.metrics import Counted
 from app.web.middleware import stack
 from app.worker import Worker, working
 
@@ -36,7 +38,7 @@ def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
     """
     return Starlette(
         routes=_routes(resources, demo_key),
-        middleware=stack(resources.settings),
+        middleware=[*stack(resources.settings), Middleware(Counted, metrics=resources.metrics)],
         exception_handlers={
             AppError: problems.on_error,
             problems.Refusal: problems.on_error,

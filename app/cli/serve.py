@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from app.cli import seed
 from app.cli.logs import configure
+from app.cli.metrics import metrics_served
 from app.domain import Actor
 from app.main import create_app
 from app.resources import Resources, open_resources
@@ -84,7 +85,7 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, asked: argparse.Namespace, listener: socket.socket) -> int:
-    async with open_resources(settings) as resources:
+    async with open_resources(settings) as resources, metrics_served(resources):
         demo = await _demo_key(resources) if asked.demo else None
         app = create_app(resources, demo_key=demo[1] if demo else None)
         server = Server(

@@ -5,6 +5,7 @@ import asyncio
 import signal
 
 from app.cli.logs import configure
+from app.cli.metrics import metrics_served
 from app.resources import open_resources
 from app.services import audit_months
 from app.settings import Settings
@@ -31,7 +32,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked_to_stop.set)
         upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
-        async with working(lambda: Worker(resources)):
+        async with metrics_served(resources), working(lambda: Worker(resources)):
             print("The worker is running.", flush=True)
             await asked_to_stop.wait()
             upkeep.cancel()

@@ -10,7 +10,18 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Update, case, func, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,6 +71,16 @@ class Job:
     kind: JobKind
     attempts: int
     run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Jobs of one kind in one state; how many seconds ago the oldest of them that is due became so."""
+
+    kind: JobKind
+    state: JobState
+    count: int
+    oldest_seconds: float | None
 
 
 class SupersededError(Exception):
@@ -160,8 +181,8 @@ async def suspected(session: AsyncSession) -> list[JobKind]:
     return [kind for kind, _ in found]
 
 
-async def take_back(session: AsyncSession) -> int:
-    """Queues the jobs of workers that did not come back; how many they were.
+async def take_back(session: AsyncSession) -> list[JobKind]:
+    """Queues the jobs of workers that did not come back; the kind of each.
 
     One that had company costs nothing and becomes a suspect. One that was a suspect already has killed its
     worker alone, as far as anybody can tell: its attempt counts, and after the last one it has failed.
@@ -174,7 +195,7 @@ async def take_back(session: AsyncSession) -> int:
     )
     ids = list(await session.scalars(lost))
     if not ids:
-        return 0
+        return []
     spent = ImageJob.suspect & (ImageJob.attempts >= MAX_ATTEMPTS)
     back = (
         update(ImageJob)
@@ -189,12 +210,13 @@ async def take_back(session: AsyncSession) -> int:
             lease_until=None,
             suspect=True,
         )
-        .returning(ImageJob.image_id)
+        .returning(ImageJob.image_id, ImageJob.kind)
         .execution_options(synchronize_session=False)
     )
-    await follow(session, await session.scalars(back))
+    found = list(await session.execute(back))
+    await follow(session, [image_id for image_id, _ in found])
     await wake(session)
-    return len(ids)
+    return [kind for _, kind in found]
 
 
 def _backoff() -> ColumnElement[timedelta]:
@@ -315,4 +337,43 @@ async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
         .values(processing=status.c.status)
         .where(Image.id == status.c.image_id, Image.processing != status.c.status)
         .execution_options(synchronize_session=False)
+    )
+
+
+async def backlog(session: AsyncSession) -> list[Backlog]:
+    """What is queued, runs or was given up, of all teams. Jobs that are done are not looked at."""
+    due = func.min(ImageJob.run_after).filter(ImageJob.run_after <= func.now())
+    age = func.extract("epoch", func.now() - due)
+    unfinished = (
+        select(ImageJob.state, ImageJob.kind, func.count(), age)
+        .where(OPEN)
+        .group_by(ImageJob.state, ImageJob.kind)
+    )
+    given_up = (
+        select(literal(JobState.FAILED.value), ImageJob.kind, func.count(), null())
+        .where(GIVEN_UP)
+        .group_by(ImageJob.kind)
+    )
+    rows = await session.execute(unfinished.union_all(given_up))
+    return [
+        Backlog(
+            JobKind(kind),
+            JobState(state),
+            count,
+            float(seconds) if seconds is not None and state == JobState.QUEUED else None,
+        )
+        for state, kind, count, seconds in rows
+    ]
+
+
+def waiting(team_id: UUID) -> Select[int, datetime | None]:
+    """How many jobs of a team's images wait, and since when the first of them has been due."""
+    return select(
+        func.count(),
+        func.min(ImageJob.run_after).filter(ImageJob.run_after <= func.now()),
+    ).where(
+        OPEN,
+        ImageJob.state == JobState.QUEUED,
+        ImageJob.kind.in_(PROCESSING),
+        ImageJob.team_id == team_id,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -34,6 +35,7 @@ class Embedding:
         self._db = resources.db.worker
         self._model_id: int | None = None
         self._taking_over = False
+        self._began = 0.0
 
     async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
         """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail."""
@@ -48,6 +50,7 @@ class Embedding:
         )
 
     async def handle(self, claimed: list[Job]) -> None:
+        self._began = time.perf_counter()
         images = await self._db.run(lambda session: processing.images(session, claimed))
         places = asyncio.Semaphore(self._resources.settings.pictures_at_once)
 
@@ -112,6 +115,8 @@ class Embedding:
             await self._db.run(
                 lambda session: processing.keep_vectors(session, model_id, claimed, vectors)
             )
+            for job in claimed:
+                self._resources.metrics.job_done(job.kind, time.perf_counter() - self._began)
         except AppError:
             raise
         except Exception as error:

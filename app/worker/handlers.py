@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -47,8 +48,10 @@ async def each(resources: Resources, claimed: Sequence[Job], handle: Alone) -> N
 
     async def one(job: Job) -> AppError | None:
         async with places:
+            began = time.perf_counter()
             try:
                 await handle(resources, job, images.get(job.image_id))
+                resources.metrics.job_done(job.kind, time.perf_counter() - began)
             except Exception as error:
                 return await failed(resources, job, error)
         return None
@@ -76,10 +79,12 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
     """
     if isinstance(error, SupersededError):
         log.info("%s of %s is another run's now", job.kind, job.image_id)
+        resources.metrics.job_ended(job.kind, "superseded")
         return None
     outage = _outage(error)
     if outage is not None:
         log.warning("%s of %s waits: %s", job.kind, job.image_id, outage.message)
+        resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
         return outage
     if isinstance(error, AppError):
@@ -93,6 +98,8 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         "%s of %s failed: %s", job.kind, job.image_id, reason, exc_info=None if expected else error
     )
     await resources.db.worker.run(lambda session: jobs.fail(session, job, reason))
+    outcome = "given_up" if job.attempts >= jobs.MAX_ATTEMPTS else "retried"
+    resources.metrics.job_ended(job.kind, outcome)
     return None
 
 

@@ -79,12 +79,14 @@ class Worker:
             ]
             self._loops = [asyncio.create_task(self._drive(*one)) for one in turns]
             house = asyncio.create_task(self._keep_house())
+            self._resources.metrics.worker(up=True)
             try:
                 await asyncio.wait(self._loops)
             finally:
                 for task in (house, *self._loops):
                     task.cancel()
                 await asyncio.gather(house, *self._loops, return_exceptions=True)
+                self._resources.metrics.worker(up=False)
                 self._ended.set()
 
     async def stop(self) -> None:
@@ -179,7 +181,9 @@ class Worker:
             if self._calm_since and time.monotonic() > self._calm_since + CALM_SECONDS:
                 lost = await worker.run(jobs.take_back)
                 if lost:
-                    log.warning("%d jobs of a worker that died are tried one by one", lost)
+                    log.warning("%d jobs of a worker that died are tried one by one", len(lost))
+                for kind in lost:
+                    self._resources.metrics.job_ended(kind, "lost")
             kinds = await worker.run(jobs.suspected)
         except Exception:
             self._calm_since = None

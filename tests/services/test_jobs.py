@@ -69,7 +69,7 @@ async def lose(db: Database, *image_ids: UUID) -> None:
     for image_id in image_ids:
         await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
     async with db.transaction() as session:
-        assert await jobs.take_back(session) >= len(image_ids)
+        assert len(await jobs.take_back(session)) >= len(image_ids)
 
 
 async def due(db: Database, image_id: UUID) -> None:
