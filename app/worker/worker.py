@@ -90,12 +90,16 @@ class Worker:
                 self._ended.set()
 
     async def stop(self) -> None:
-        """Lets the batches that run come to their end, and after GRACE_SECONDS hands them back. Idle lanes end at once."""
+        """Lets the batches that run come to their end, and after GRACE_SECONDS hands them back. Idle lanes end at once.
+
+        Whoever asks a second time waits beside the first: another cancellation would hit the handing back.
+        """
+        asked_before = self._stopping.is_set()
         self._stopping.set()
         if not self._loops:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), GRACE_SECONDS)
+            await asyncio.wait_for(self._ended.wait(), None if asked_before else GRACE_SECONDS)
         for task in self._loops:
             task.cancel()
         await self._ended.wait()
