@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from uuid import UUID
@@ -241,8 +242,7 @@ async def test_a_worker_outlives_database_and_storage(
             await stored(resources, team_id, jpeg(noise(2)))
             await until_counted(db, 4, ImageJob.state == JobState.DONE)
 
-            await stored(resources, team_id, jpeg(noise(3)), kinds=())
-            await stored_while_away(resources, store, team_id)
+            await queued_while_away(resources, store, team_id)
             text = await asyncio.to_thread(scraped, metrics_port)
             assert 'pictor_jobs{kind="THUMBNAILS",state="QUEUED"} 1.0' in text
             assert 'outcome="postponed"' in text
@@ -259,12 +259,15 @@ async def test_a_worker_outlives_database_and_storage(
         again.stop()
 
 
-async def stored_while_away(resources: Resources, store: S3Server, team_id: UUID) -> None:
-    """The last image's jobs come while the store is down, and are put off."""
+async def queued_while_away(resources: Resources, store: S3Server, team_id: UUID) -> None:
+    """An image that lies in the store, which is down by the time its jobs come: they are put off."""
+    path, key = resources.settings.data_dir / "picture", f"t/{team_id}/late/1"
+    path.write_bytes(jpeg(noise(3)))
+    size = path.stat().st_size
+    await resources.storage.put(key, path, size=size)
     store.stop()
+    image_id = await make.image(resources.db, team_id, object_key=key, size_bytes=size)
     async with resources.db.transaction() as session:
-        last = select(Image.id).where(Image.team_id == team_id).order_by(Image.id.desc()).limit(1)
-        image_id = (await session.scalars(last)).one()
         await jobs.enqueue(session, team_id, image_id, BOTH)
-    later = ImageJob.run_after > func.now() + func.make_interval(0, 0, 0, 0, 0, 0, 5)
+    later = ImageJob.run_after > func.now() + timedelta(seconds=5)
     await until_counted(resources.db, 2, ImageJob.state == JobState.QUEUED, later)
