@@ -1,6 +1,6 @@
 """Our queue, and pgqueuer 1.6 as plain transport: what a job costs, and how soon a worker hears of it.
 
-    python -m benchmarks.jobs [--jobs 2000] [--wakes 200]
+    python -m benchmarks.jobs [--jobs 200] [--wakes 100]
 
 pgqueuer is no dependency of the project. To have it beside, in a folder of its own:
 
@@ -163,11 +163,11 @@ async def _claim_when(woken: asyncio.Event, ours: Ours) -> float:
 
 
 async def their_wakes(connect: Callable[[], Awaitable[Any]], count: int) -> list[float]:
-    from pgqueuer import QueueManager  # noqa: PLC0415  It may be absent.
+    from pgqueuer import PgQueuer  # noqa: PLC0415  It may be absent.
     from pgqueuer.db import AsyncpgDriver  # noqa: PLC0415
 
     connection, other = await connect(), await connect()
-    manager, queue = QueueManager(AsyncpgDriver(connection)), Theirs(other)
+    manager, queue = PgQueuer(AsyncpgDriver(connection)), Theirs(other)
     started: asyncio.Queue[float] = asyncio.Queue()
 
     @manager.entrypoint("job")
@@ -238,8 +238,8 @@ def show(how: str, rounds: dict[str, list[Times]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2_000)
-    parser.add_argument("--wakes", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--wakes", type=int, default=100)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pictor-bench-") as folder:
         Path(folder).chmod(0o755)
