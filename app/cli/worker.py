@@ -28,7 +28,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     configure(settings.log_level)
     loop, asked_to_stop = asyncio.get_running_loop(), asyncio.Event()
     async with open_resources(settings) as resources:
-        # Before: a signal that comes while the database starts ends the process at once, and nothing is lost.
+        # From here on: a signal that came earlier ended the process at once, and nothing was lost.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked_to_stop.set)
         upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
