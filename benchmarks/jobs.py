@@ -4,8 +4,8 @@
 
 pgqueuer is no dependency of the project. To have it beside, in a folder of its own:
 
-    python -m pip install --no-deps --target /tmp/pgqueuer pgqueuer==1.6.0 croniter==6.2.4 tabulate==0.10.0
-    PYTHONPATH=/tmp/pgqueuer python -m benchmarks.jobs
+    python -m pip install --no-deps --target var/pgqueuer pgqueuer==1.6.0 croniter==6.2.4 tabulate==0.10.0
+    PYTHONPATH=var/pgqueuer python -m benchmarks.jobs
 
 Starts a server of its own in a temporary folder, with its default durability. Both queues take turns within one run.
 Read the ratios: they hold on a busy machine, milliseconds do not. "one by one" is a transaction for each job, as an
