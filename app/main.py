@@ -1,10 +1,9 @@
 """The web application: which path leads where, and the worker that runs beside it."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from starlette.applications import Starlette
@@ -25,14 +24,11 @@ from app.web.draws import Draws
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
 from app.web.media import Media
+from app.web.metrics import Counted
 from app.web.middleware import stack
-from app.worker import Worker
-
-log = logging.getLogger(__name__)
+from app.worker import Worker, working
 
 GRAPHQL: Final = "/graphql"
-RESTART_SECONDS: Final = 1.0
-STOP_SECONDS: Final = 10.0
 
 
 def create_app(
@@ -45,13 +41,17 @@ def create_app(
     draining = draining or asyncio.Event()
     return Starlette(
         routes=_routes(resources, demo_key, draining),
-        middleware=[Middleware(health.Parting, draining=draining), *stack(resources.settings)],
+        middleware=[
+            Middleware(health.Parting, draining=draining),
+            *stack(resources.settings),
+            Middleware(Counted, metrics=resources.metrics),
+        ],
         exception_handlers={
             AppError: problems.on_error,
             problems.Refusal: problems.on_error,
             HTTPException: problems.on_error,
         },
-        lifespan=_lifespan(resources),
+        lifespan=_lifespan(resources, draining),
     )
 
 
@@ -86,7 +86,9 @@ def _schema_page(text: str | None) -> Callable[[Request], Awaitable[Response]]:
     return page
 
 
-def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    resources: Resources, draining: asyncio.Event
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     settings = resources.settings
 
     @asynccontextmanager
@@ -97,53 +99,10 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
             if not settings.worker:
                 yield
                 return
-            async with _working(lambda: Worker(resources)):
+            async with working(lambda: Worker(resources), draining):
                 yield
         finally:
             upkeep.cancel()
             await asyncio.wait([upkeep])
 
     return lifespan
-
-
-@asynccontextmanager
-async def _working(make: Callable[[], Worker]) -> AsyncIterator[None]:
-    """A supervised worker beside the block; at its end the worker has STOP_SECONDS for what it is doing.
-
-    Where the block is left by an exception or cancelled, the worker hands everything back at once.
-    """
-    supervisor = _Supervisor(make)
-    task = asyncio.create_task(supervisor.run())
-    try:
-        yield
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await supervisor.stop()
-                await task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-class _Supervisor:
-    """Runs a worker until it is told to stop; one that dies is followed by a new one."""
-
-    def __init__(self, make: Callable[[], Worker]) -> None:
-        self._make = make
-        self._worker: Worker | None = None
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        while not self._stopping.is_set():
-            self._worker = self._make()
-            try:
-                await self._worker.run()
-            except Exception:
-                log.exception("the worker died; another one starts in %s s", RESTART_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
-
-    async def stop(self) -> None:
-        self._stopping.set()
-        if self._worker is not None:
-            await self._worker.stop()

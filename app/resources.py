@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.db import embedded, migrate
 from app.db.database import Database
 from app.embedding import Embedder, embedder_from_name
 from app.imaging import Decoder
+from app.metrics import MeasuredStorage, Metrics
 from app.services.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
@@ -32,6 +33,7 @@ class Resources:
     storage: Storage
     decoder: Decoder
     embedder: Embedder
+    metrics: Metrics = field(default_factory=Metrics)
 
     @cached_property
     def audit(self) -> Recorder:
@@ -92,10 +94,11 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
-        storage = open_storage(settings)
+        metrics = Metrics()
+        storage = MeasuredStorage(open_storage(settings), metrics)
         stack.push_async_callback(storage.close)
-        decoder = Decoder(max_pixels=settings.max_image_pixels)
+        decoder = Decoder(max_pixels=settings.max_image_pixels, workers=settings.decoders)
         stack.push_async_callback(decoder.close)
         embedder = embedder_from_name(settings.embedding_model)
         stack.push_async_callback(embedder.close)
-        yield Resources(settings, db, storage, decoder, embedder)
+        yield Resources(settings, db, storage, decoder, embedder, metrics)

@@ -18,6 +18,8 @@ from pydantic_settings import (
 MIB = 1024 * 1024
 PREFIX = "PICTOR_"
 MIN_SECRET_LENGTH = 32
+FEWEST_DECODERS, MOST_DECODERS = 2, 8
+"""Unless told otherwise. Each may take some hundred MiB of memory with a large picture."""
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -83,6 +85,16 @@ class Settings(BaseSettings):
     cors_origins: Names = Field((), description="exact origins of browsers on other sites")
     trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-… headers count")
     worker: bool = Field(True, description="run the job worker inside the server")
+    worker_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="pictures decoded at once in a process; unset: one a core, 2 to 8",
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of /metrics (docs/metrics.md); unset: none"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
     graphiql: bool = Field(True, description="serve GraphiQL at /graphql")
     introspection: bool = Field(True, description="answer introspection queries")
     max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
@@ -139,6 +151,18 @@ class Settings(BaseSettings):
     @property
     def tmp_dir(self) -> Path:
         return self.data_dir / "tmp"
+
+    @cached_property
+    def decoders(self) -> int:
+        """How many pictures this process decodes at once."""
+        if self.worker_concurrency is not None:
+            return self.worker_concurrency
+        return min(max(os.cpu_count() or 1, FEWEST_DECODERS), MOST_DECODERS)
+
+    @property
+    def pictures_at_once(self) -> int:
+        """How many pictures one lane of the worker has in hand: some are on their way while others are decoded."""
+        return 2 * self.decoders
 
     @cached_property
     def signing_key(self) -> bytes:

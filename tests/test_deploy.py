@@ -12,8 +12,8 @@ import yaml
 from app.cli import COMMANDS
 from app.cli.serve import REQUESTS_SECONDS
 from app.db.database import ROLES
-from app.main import STOP_SECONDS
 from app.settings import Settings
+from app.worker.supervisor import STOP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

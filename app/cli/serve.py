@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 
 from app.cli import seed
 from app.cli.logs import configure
+from app.cli.metrics import metrics_served
 from app.cli.stopping import stopping
 from app.domain import Actor
 from app.main import create_app
@@ -83,7 +84,7 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
     # Bound before anything is opened: an address that is taken is known at once.
     listener = socket.create_server((settings.host, settings.port), backlog=2048)
     with listener, stopping() as stop:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings) as resources, metrics_served(resources):
             demo = await _demo_key(resources) if asked.demo else None
             app = create_app(resources, demo_key=demo[1] if demo else None, draining=stop)
             # Entered here and not by uvicorn: the worker ends after the last request and before the resources.

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import QueuePool
 
 from app.domain import Actor
 from app.errors import AppError, unavailable
@@ -106,6 +107,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.pool_size = pool_size
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -126,6 +128,12 @@ class Database:
         self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
         self.login = Entrance(self._sessions, (LOGIN_ROLE, "", "", ""))
         self.audit = Entrance(self._sessions, (AUDIT_ROLE, "", "", ""))
+
+    @property
+    def connections_in_use(self) -> int:
+        """Of the pool's `pool_size`."""
+        pool = self.engine.sync_engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def acting(self, actor: Actor) -> Entrance:
         """The entrance of this actor: PostgreSQL shows it no other team's rows, and takes none."""

@@ -425,9 +425,18 @@ class ImageJob(Base):
         UniqueConstraint("team_id", "image_id", "kind"),
         Index(
             "ix_image_job_due",
+            "state",
+            "kind",
             "run_after",
             "id",
+            postgresql_include=["team_id"],
             postgresql_where=text("state in ('QUEUED', 'RUNNING')"),
+        ),
+        Index("ix_image_job_failed", "kind", postgresql_where=text("state = 'FAILED'")),
+        Index(
+            "ix_image_job_suspect",
+            "run_after",
+            postgresql_where=text("suspect and state = 'QUEUED'"),
         ),
     )
 
@@ -440,6 +449,8 @@ class ImageJob(Base):
     run_id: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     run_after: Mapped[datetime] = _now()
+    suspect: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Its worker died while it had it: from then on it is tried alone."""
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = _now()
     finished_at: Mapped[datetime | None]

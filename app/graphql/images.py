@@ -99,12 +99,25 @@ class ImageMutation:
     async def delete_images(self, info: Info, ids: Which) -> list[strawberry.ID]:
         return await _delete(info, ids)
 
+    @strawberry.mutation(
+        description="Tries anew what was given up of these images (EDITOR): FAILED ones become PENDING, with"
+        " three attempts. Others stay as they are."
+    )
+    async def retry_processing(self, info: Info, ids: Which) -> list[Image]:
+        return await _retry(info, ids)
+
 
 async def _set_trashed(info: Info, texts: list[strawberry.ID], *, trashed: bool) -> list[Image]:
     actor = info.context.viewer
     rows = await info.context.change(
         lambda session: images.set_trashed(session, actor, ids(texts), trashed=trashed)
     )
+    return [Image.of(row) for row in rows]
+
+
+async def _retry(info: Info, texts: list[strawberry.ID]) -> list[Image]:
+    actor = info.context.viewer
+    rows = await info.context.change(lambda session: images.retry(session, actor, ids(texts)))
     return [Image.of(row) for row in rows]
 
 

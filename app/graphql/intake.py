@@ -77,7 +77,7 @@ class IntakeMutation:
             taken_at=input.taken_at,
             collection_id=optional_id(input.collection_id),
         )
-        uploaded = await _intake(info.context).upload(actor, new, _incoming(input.file))
+        uploaded = await _upload(info.context, _intake(info.context), new, input.file)
         return UploadImagePayload.of(uploaded)
 
     @strawberry.mutation(
@@ -122,11 +122,25 @@ async def _one(
 ) -> UploadImagePayload | UploadRejection:
     try:
         async with turns:
-            uploaded = await intake.upload(context.viewer, new, _incoming(file))
+            uploaded = await _upload(context, intake, new, file)
             return UploadImagePayload.of(uploaded)
     except AppError as error:
         context.trail.failed("uploadImages", {}, error)
         return UploadRejection.of(index, file.filename, error)
+
+
+async def _upload(
+    context: Context, intake: uploads.Intake, new: uploads.NewImage, file: UploadedFile
+) -> uploads.Uploaded:
+    """Takes one file in, and counts it."""
+    metrics = context.resources.metrics
+    try:
+        uploaded = await intake.upload(context.viewer, new, _incoming(file))
+    except AppError as error:
+        metrics.upload_refused(error.reason or error.code)
+        raise
+    metrics.upload_taken(created=uploaded.created, size=file.size)
+    return uploaded
 
 
 def _intake(context: Context) -> uploads.Intake:

@@ -158,6 +158,7 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.trashImages": EDITOR,
     "Mutation.restoreImages": EDITOR,
     "Mutation.deleteImages": EDITOR,
+    "Mutation.retryProcessing": EDITOR,
     "Mutation.addTags": EDITOR,
     "Mutation.removeTags": EDITOR,
     "Mutation.setTags": EDITOR,

@@ -105,7 +105,16 @@ class ProcessingCounts:
     pending: int = strawberry.field(description="Images that wait for a worker.")
     processing: int = strawberry.field(description="Images that a worker is at.")
     ready: int = strawberry.field(description="Images that search finds.")
-    failed: int = strawberry.field(description="Images whose processing was given up.")
+    failed: int = strawberry.field(
+        description="Images whose processing was given up; they wait for retryProcessing."
+    )
+    waiting_jobs: int = strawberry.field(
+        description="Jobs that wait for a worker, or to be tried again: an image has one for its thumbnails"
+        " and one for its vector. Those of images in the trash count too."
+    )
+    oldest_pending_at: datetime | None = strawberry.field(
+        description="Since when the first of the waiting jobs could have begun; null where none could."
+    )
 
 
 @strawberry.type(description="A team in numbers.")
@@ -124,7 +133,11 @@ class TeamStats:
             image_count=stats.image_count,
             tag_count=stats.tag_count,
             stored_bytes=stats.stored_bytes,
-            processing=ProcessingCounts(**counts),
+            processing=ProcessingCounts(
+                **counts,
+                waiting_jobs=stats.waiting_jobs,
+                oldest_pending_at=stats.oldest_pending_at,
+            ),
         )
 
 

@@ -71,6 +71,9 @@ class Decoder:
     def __init__(self, *, max_pixels: int, workers: int = 2, limits: Limits | None = None) -> None:
         self._max_pixels = max_pixels
         self._limits = limits or Limits.for_pixels(max_pixels)
+        self.limit = workers
+        self.busy = 0
+        self._asked = 0
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decoder")
         self._idle: LifoQueue[_Worker] = LifoQueue()
         self._workers: set[_Worker] = set()
@@ -100,7 +103,29 @@ class Decoder:
                 worker.kill()
 
     async def _run(self, build: "Build[T]", job: dict[str, Any], path: Path) -> T:
-        return await asyncio.wrap_future(self._threads.submit(self._answer, build, job, path))
+        self._count(asked=1)
+        try:
+            turn = self._threads.submit(self._in_turn, build, job, path)
+            return await asyncio.wrap_future(turn)
+        finally:
+            self._count(asked=-1)
+
+    @property
+    def waiting(self) -> int:
+        """Calls in line; `busy` of the `limit` are being served."""
+        return max(self._asked - self.busy, 0)
+
+    def _count(self, *, asked: int = 0, busy: int = 0) -> None:
+        with self._lock:
+            self._asked += asked
+            self.busy += busy
+
+    def _in_turn(self, build: "Build[T]", job: dict[str, Any], path: Path) -> T:
+        self._count(busy=1)
+        try:
+            return self._answer(build, job, path)
+        finally:
+            self._count(busy=-1)
 
     def _answer(self, build: "Build[T]", job: dict[str, Any], path: Path) -> T:
         whole = {**job, "path": str(path.resolve(strict=True)), "max_pixels": self._max_pixels}

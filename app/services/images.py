@@ -146,9 +146,7 @@ async def locked(
     NOT_FOUND with the missing ids, FORBIDDEN below the role, BAD_USER_INPUT beyond MAX_IDS. Rows are
     locked in the order of their ids, so that two changes cannot wait for each other.
     """
-    wanted = list(dict.fromkeys(ids))
-    if len(wanted) > MAX_IDS:
-        raise bad_input("ids", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    wanted = _each_once(ids)
     rows = await session.scalars(
         access.visible_images(actor)
         .where(Image.id.in_(wanted))
@@ -162,6 +160,13 @@ async def locked(
     if any(actor.roles[row.team_id].rank < role.rank for row in found.values()):
         raise forbidden(f"This needs the role {role} in the images' team.")
     return [found[one] for one in wanted]
+
+
+def _each_once(ids: Sequence[UUID]) -> list[UUID]:
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) > MAX_IDS:
+        raise bad_input("ids", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    return wanted
 
 
 async def update(
@@ -210,6 +215,16 @@ async def delete_forever(session: AsyncSession, actor: Actor, ids: Sequence[UUID
     for row in rows:
         await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE])
     return gone
+
+
+async def retry(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Image]:
+    """Queues what was given up of these images anew; what is done, waits or runs stays as it is.
+
+    Jobs are changed before their images are locked (see `jobs.follow`): where the images are refused, the
+    transaction takes the change back.
+    """
+    await jobs.retry(session, actor.team_ids, _each_once(ids))
+    return await locked(session, actor, ids)
 
 
 async def for_download(session: AsyncSession, actor: Actor, image_id: UUID) -> Image | None:

@@ -20,13 +20,13 @@ LATECOMERS: Final = uploads.LEASE + timedelta(minutes=1)
 
 
 async def claim_embedding(
-    session: AsyncSession, model_id: int, limit: int, lease: timedelta
+    session: AsyncSession, model_id: int, limit: int, lease: timedelta, *, suspects: bool = False
 ) -> list[Job]:
     """EMBED jobs, but none for a worker whose model is no longer the one that new vectors are made with."""
     model = await embedding_models.wanted(session)
     if model is None or model.id != model_id:
         return []
-    return await jobs.claim(session, [JobKind.EMBED], limit, lease)
+    return await jobs.claim(session, [JobKind.EMBED], limit, lease, suspects=suspects)
 
 
 async def images(session: AsyncSession, claimed: Sequence[Job]) -> dict[UUID, Image]:

@@ -47,6 +47,8 @@ class Stats:
     tag_count: int
     stored_bytes: int
     processing: dict[ProcessingStatus, int]
+    waiting_jobs: int
+    oldest_pending_at: datetime | None
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Team | None]:
@@ -93,8 +95,9 @@ async def stats(session: AsyncSession, actor: Actor, team_id: UUID) -> Stats:
         DrawHead.team_id == team_id, DrawHead.tag_id == NO_ID
     )
     tags = select(func.count()).where(Tag.team_id == team_id)
-    image_count, tag_count = (
-        await session.execute(select(heads.scalar_subquery(), tags.scalar_subquery()))
+    waiting = jobs.waiting(team_id).subquery()
+    image_count, tag_count, waiting_jobs, oldest = (
+        await session.execute(select(heads.scalar_subquery(), tags.scalar_subquery(), waiting))
     ).one()
     rows = await session.execute(
         select(Image.processing, func.count(), func.sum(Image.size_bytes))
@@ -107,6 +110,8 @@ async def stats(session: AsyncSession, actor: Actor, team_id: UUID) -> Stats:
         tag_count=tag_count,
         stored_bytes=sum(size for _, size in counts.values()),
         processing={one: counts.get(one, (0, 0))[0] for one in ProcessingStatus},
+        waiting_jobs=waiting_jobs,
+        oldest_pending_at=oldest,
     )
 
 

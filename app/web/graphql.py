@@ -91,8 +91,13 @@ class Endpoint:
             return problems.response(failure, request_id, media_type=media_type)
 
     async def _run(self, request: Request, media_type: str) -> Response:
-        with logged(problems.request_id(request.scope)) as line:
-            return await self._operate(request, media_type, line)
+        line = Line(problems.request_id(request.scope))
+        try:
+            with logged(line):
+                return await self._operate(request, media_type, line)
+        finally:
+            metrics = self._resources.metrics
+            metrics.operation(line.kind, line.outcome, line.codes, line.seconds)
 
     async def _operate(self, request: Request, media_type: str, line: Line) -> Response:
         identity = await self._authenticator.identify(request)

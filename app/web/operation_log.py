@@ -31,7 +31,8 @@ class Line:
     kind: str | None = None
     document: str | None = None
     outcome: str = "INTERNAL_SERVER_ERROR"
-    errors: int = 0
+    codes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
     tally: Tally = field(default_factory=Tally)
 
     def asked(self, query: str) -> None:
@@ -42,28 +43,29 @@ class Line:
         self.kind, self.name = kind, name[:MAX_NAME_LENGTH] or None
 
     def answered(self, shaped: Shaped) -> Shaped:
-        self.errors = len(shaped)
-        self.outcome = str(shaped[0]["extensions"]["code"]) if shaped else OK
+        self.codes = [str(one["extensions"]["code"]) for one in shaped]
+        self.outcome = self.codes[0] if shaped else OK
         return shaped
 
 
 @contextmanager
-def logged(request_id: str) -> Iterator[Line]:
+def logged(line: Line) -> Iterator[None]:
     """Writes the line at the end of the block, whatever ends it, and counts the block's SQL statements."""
-    line, started = Line(request_id), time.perf_counter()
+    started = time.perf_counter()
     token = TALLY.set(line.tally)
     try:
-        yield line
+        yield
     except AppError as error:
-        line.outcome, line.errors = error.code.value, 1
+        line.outcome, line.codes = error.code.value, [error.code.value]
         raise
     finally:
         TALLY.reset(token)
+        line.seconds = time.perf_counter() - started
         if log.isEnabledFor(logging.INFO):
-            log.info("%s", json.dumps(_facts(line, time.perf_counter() - started)))
+            log.info("%s", json.dumps(_facts(line)))
 
 
-def _facts(line: Line, seconds: float) -> dict[str, Any]:
+def _facts(line: Line) -> dict[str, Any]:
     actor = line.actor
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -71,12 +73,12 @@ def _facts(line: Line, seconds: float) -> dict[str, Any]:
         "type": line.kind,
         "name": line.name,
         "document": line.document,
-        "ms": round(seconds * 1000, 1),
+        "ms": round(line.seconds * 1000, 1),
         "statements": line.tally.statements,
         "user": str(actor.user_id) if actor else None,
         "apiKey": str(actor.api_key_id) if actor and actor.api_key_id else None,
         "teams": [str(one) for one in actor.team_ids] if actor else [],
         "requestId": line.request_id,
         "outcome": line.outcome,
-        "errors": line.errors,
+        "errors": len(line.codes),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -17,7 +18,7 @@ from app.resources import Resources
 from app.services import embedding_models, jobs, processing
 from app.services.jobs import Job
 from app.worker import files
-from app.worker.handlers import AT_ONCE, failed
+from app.worker.handlers import failed, stop_where_all_wait
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +35,26 @@ class Embedding:
         self._db = resources.db.worker
         self._model_id: int | None = None
         self._taking_over = False
+        self._began = 0.0
 
-    async def claim(self, lease: timedelta) -> list[Job]:
-        """The next batch. The model is loaded before anything is claimed: that takes long, and may fail."""
+    async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
+        """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail."""
         model_id = await self._model()
         if self._taking_over:
             self._taking_over = not await self._switched(model_id)
+        limit = 1 if suspects else BATCH
         return await self._db.run(
-            lambda session: processing.claim_embedding(session, model_id, BATCH, lease)
+            lambda session: processing.claim_embedding(
+                session, model_id, limit, lease, suspects=suspects
+            )
         )
 
     async def handle(self, claimed: list[Job]) -> None:
+        self._began = time.perf_counter()
         images = await self._db.run(lambda session: processing.images(session, claimed))
-        places = asyncio.Semaphore(AT_ONCE)
+        places = asyncio.Semaphore(self._resources.settings.pictures_at_once)
 
-        async def look(job: Job) -> Picture | None:
+        async def look(job: Job) -> Picture | AppError | None:
             async with places:
                 return await self._picture(job, images.get(job.image_id))
 
@@ -56,8 +62,9 @@ class Embedding:
         seen = [
             (job, picture)
             for job, picture in zip(claimed, pictures, strict=True)
-            if picture is not None
+            if isinstance(picture, np.ndarray)
         ]
+        stop_where_all_wait(pictures)
         if seen:
             await self._embed([job for job, _ in seen], [picture for _, picture in seen])
 
@@ -82,16 +89,15 @@ class Embedding:
     async def _switched(self, model_id: int) -> bool:
         return await self._db.run(lambda session: embedding_models.switch(session, model_id))
 
-    async def _picture(self, job: Job, image: Image | None) -> Picture | None:
-        """The pixels; None where there is nothing to read, or reading failed and is written down."""
+    async def _picture(self, job: Job, image: Image | None) -> Picture | AppError | None:
+        """The pixels; None where there is nothing to read, or reading failed and is written down; or an outage."""
         try:
             if image is None or image.state is not ImageState.STORED:
                 await self._db.run(lambda session: jobs.finish(session, [job]))
                 return None
             return await self._pixels(image)
         except Exception as error:
-            await failed(self._resources, job, error)
-            return None
+            return await failed(self._resources, job, error)
 
     async def _pixels(self, image: Image) -> Picture:
         """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
@@ -109,6 +115,8 @@ class Embedding:
             await self._db.run(
                 lambda session: processing.keep_vectors(session, model_id, claimed, vectors)
             )
+            for job in claimed:
+                self._resources.metrics.job_done(job.kind, time.perf_counter() - self._began)
         except AppError:
             raise
         except Exception as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from app.db.models import Image
 from app.domain import ImageState, ThumbnailSize
-from app.errors import AppError, ErrorCode
+from app.errors import AppError, ErrorCode, unavailable
 from app.resources import Resources
 from app.services import jobs, processing
 from app.services.jobs import Job, SupersededError
@@ -18,7 +19,6 @@ from app.worker import files
 
 log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 4
 POSTPONED: Final = timedelta(seconds=30)
 """For a job that found storage or the decoder away: that is not the image's fault and costs no attempt."""
 DELETED_AT_ONCE: Final = 500
@@ -42,33 +42,51 @@ Alone = Callable[[Resources, Job, Image | None], Awaitable[None]]
 
 
 async def each(resources: Resources, claimed: Sequence[Job], handle: Alone) -> None:
-    """Does the jobs, a few at once, and writes down how each failed."""
+    """Does the jobs, a few at once, and writes down how each failed. UNAVAILABLE where an outage met all of them."""
     images = await resources.db.worker.run(lambda session: processing.images(session, claimed))
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(resources.settings.pictures_at_once)
 
-    async def one(job: Job) -> None:
+    async def one(job: Job) -> AppError | None:
         async with places:
+            began = time.perf_counter()
             try:
                 await handle(resources, job, images.get(job.image_id))
+                resources.metrics.job_done(job.kind, time.perf_counter() - began)
             except Exception as error:
-                await failed(resources, job, error)
+                return await failed(resources, job, error)
+        return None
 
     ends = await asyncio.gather(*(one(job) for job in claimed), return_exceptions=True)
     # Only what could not even be written down, such as a database that is away.
     for end in ends:
-        if end is not None:
+        if isinstance(end, BaseException) and not isinstance(end, AppError):
             raise end
+    stop_where_all_wait(ends)
 
 
-async def failed(resources: Resources, job: Job, error: Exception) -> None:
-    """Queues the job again, or gives it up. The team reads why, in words that tell nothing of the installation."""
+def stop_where_all_wait(ends: Sequence[object]) -> None:
+    """Raises the outage that met every job of a batch: the next batch would fare no better just now."""
+    if all(isinstance(end, AppError) for end in ends):
+        for end in ends:
+            if isinstance(end, AppError):
+                raise end
+
+
+async def failed(resources: Resources, job: Job, error: Exception) -> AppError | None:
+    """Queues the job again, or gives it up. The team reads why, in words that tell nothing of the installation.
+
+    Answers the outage that was to blame, if one was: storage, the decoder or this host's disk. That costs no attempt.
+    """
     if isinstance(error, SupersededError):
         log.info("%s of %s is another run's now", job.kind, job.image_id)
-        return
-    if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
-        log.warning("%s of %s waits: %s", job.kind, job.image_id, error.message)
+        resources.metrics.job_ended(job.kind, "superseded")
+        return None
+    outage = _outage(error)
+    if outage is not None:
+        log.warning("%s of %s waits: %s", job.kind, job.image_id, outage.message)
+        resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
-        return
+        return outage
     if isinstance(error, AppError):
         reason = error.message
     elif isinstance(error, ObjectMissing):
@@ -80,6 +98,18 @@ async def failed(resources: Resources, job: Job, error: Exception) -> None:
         "%s of %s failed: %s", job.kind, job.image_id, reason, exc_info=None if expected else error
     )
     await resources.db.worker.run(lambda session: jobs.fail(session, job, reason))
+    outcome = "given_up" if job.attempts >= jobs.MAX_ATTEMPTS else "retried"
+    resources.metrics.job_ended(job.kind, outcome)
+    return None
+
+
+def _outage(error: Exception) -> AppError | None:
+    """What is nobody's image's fault. Pictures are read in other processes: an OSError in this one is its disk's."""
+    if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
+        return error
+    if isinstance(error, OSError):
+        return unavailable(f"This host cannot work just now ({error.strerror or error}).")
+    return None
 
 
 async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -16,29 +17,41 @@ from app.services import jobs, uploads
 from app.services.jobs import Job
 from app.worker import files
 from app.worker.embed import Embedding
+from app.worker.gate import Gate
 from app.worker.handlers import failed, purge, purge_teams, thumbnails
 
 log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
 """After a crash, work is taken up again within this time; a living worker renews it in time."""
+RENEWAL_PAUSE_SECONDS: Final = 1.0
+"""Between two tries to renew a lease while the database is away."""
+CALM_SECONDS: Final = 5.0
+"""For so long the database has answered before another's work is taken back: after an outage that outlasted the
+leases, workers that live renew theirs first."""
 POLL_SECONDS: Final = 2.0
-HOUSE_SECONDS: Final = 30.0
 """Wake-up calls come at once; looking is for retries, for lost leases, and for calls that were missed."""
+HOUSE_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 8.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
-Claim = Callable[[], Awaitable[list[Job]]]
 Handle = Callable[[list[Job]], Awaitable[None]]
+Turn = Callable[[], Awaitable[bool]]
+"""Does what is due; whether there was anything."""
 
 
 @dataclass(frozen=True)
 class _Lane:
-    """One kind of work, one batch at a time. Lanes run beside each other."""
+    """One kind of work, one batch at a time. Lanes run beside each other.
 
-    claim: Claim
+    While a suspect is tried, those that touch pictures stand still. The others only delete, and that may take long.
+    """
+
+    claim: Callable[[bool], Awaitable[list[Job]]]
+    """A batch, or with True one suspect."""
     handle: Handle
+    touches_pictures: bool = True
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -50,29 +63,46 @@ class Worker:
         self._db = resources.db
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
-        self._lanes_running: list[asyncio.Task[None]] = []
+        self._gate = Gate()
+        self._calm_since: float | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Returns when `stop` was called. Cancelling it hands everything back at once."""
-        resources = self._resources
-        await asyncio.to_thread(files.prepare, resources.settings.tmp_dir)
-        embedding = Embedding(resources)
-        lanes = [
-            _Lane(lambda: embedding.claim(LEASE), embedding.handle),
-            self._lane(JobKind.THUMBNAILS, 8, lambda claimed: thumbnails(resources, claimed)),
-            self._lane(JobKind.PURGE, 16, lambda claimed: purge(resources, claimed)),
-            self._lane(JobKind.PURGE_TEAM, 1, lambda claimed: purge_teams(resources, claimed)),
-        ]
-        async with notified(self._db, jobs.CHANNEL, [lane.woken for lane in lanes]):
-            self._lanes_running = [asyncio.create_task(self._drive(lane)) for lane in lanes]
+        await asyncio.to_thread(files.prepare, self._resources.settings.tmp_dir)
+        lanes, called = self._lanes(), asyncio.Event()
+        events = [called, *(lane.woken for lane in lanes.values())]
+        async with notified(self._db, jobs.CHANNEL, events):
+            turns: list[tuple[Turn, asyncio.Event]] = [
+                (lambda: self._try_suspects(lanes), called),
+                *((self._turn_of(lane), lane.woken) for lane in lanes.values()),
+            ]
+            self._loops = [asyncio.create_task(self._drive(*one)) for one in turns]
             house = asyncio.create_task(self._keep_house())
+            self._resources.metrics.worker(up=True)
             try:
-                await asyncio.wait(self._lanes_running)
+                await asyncio.wait(self._loops)
             finally:
-                for task in (house, *self._lanes_running):
+                for task in (house, *self._loops):
                     task.cancel()
-                await asyncio.gather(house, *self._lanes_running, return_exceptions=True)
+                await asyncio.gather(house, *self._loops, return_exceptions=True)
+                self._resources.metrics.worker(up=False)
                 self._ended.set()
+
+    async def stop(self) -> None:
+        """Lets the batches that run come to their end, and after GRACE_SECONDS hands them back. Idle lanes end at once.
+
+        Whoever asks a second time waits beside the first: another cancellation would hit the handing back.
+        """
+        asked_before = self._stopping.is_set()
+        self._stopping.set()
+        if not self._loops:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), None if asked_before else GRACE_SECONDS)
+        for task in self._loops:
+            task.cancel()
+        await self._ended.wait()
 
     async def _keep_house(self) -> None:
         """Now and then ends uploads that nobody will finish."""
@@ -85,48 +115,107 @@ class Worker:
                 log.warning("housekeeping is put off: %s", error)
             await asyncio.sleep(HOUSE_SECONDS)
 
-    async def stop(self) -> None:
-        """Lets the batches that run come to their end, and after GRACE_SECONDS hands them back. Idle lanes end at once."""
-        self._stopping.set()
-        if not self._lanes_running:
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), GRACE_SECONDS)
-        for task in self._lanes_running:
-            task.cancel()
-        await self._ended.wait()
+    def _lanes(self) -> Mapping[JobKind, _Lane]:
+        resources = self._resources
+        embedding = Embedding(resources)
 
-    def _lane(self, kind: JobKind, limit: int, handle: Handle) -> _Lane:
-        async def claim() -> list[Job]:
-            return await self._db.worker.run(
-                lambda session: jobs.claim(session, [kind], limit, LEASE)
+        def lane(kind: JobKind, limit: int, handle: Handle, *, touches_pictures: bool) -> _Lane:
+            async def claim(suspects: bool) -> list[Job]:
+                most = 1 if suspects else limit
+                return await self._db.worker.run(
+                    lambda session: jobs.claim(session, [kind], most, LEASE, suspects=suspects)
+                )
+
+            return _Lane(claim, handle, touches_pictures)
+
+        batch = 4 * resources.settings.pictures_at_once
+        return {
+            JobKind.EMBED: _Lane(
+                lambda suspects: embedding.claim(LEASE, suspects=suspects), embedding.handle
+            ),
+            JobKind.THUMBNAILS: lane(
+                JobKind.THUMBNAILS,
+                batch,
+                lambda claimed: thumbnails(resources, claimed),
+                touches_pictures=True,
+            ),
+            JobKind.PURGE: lane(
+                JobKind.PURGE,
+                16,
+                lambda claimed: purge(resources, claimed),
+                touches_pictures=False,
+            ),
+            JobKind.PURGE_TEAM: lane(
+                JobKind.PURGE_TEAM,
+                1,
+                lambda claimed: purge_teams(resources, claimed),
+                touches_pictures=False,
+            ),
+        }
+
+    def _turn_of(self, lane: _Lane) -> Turn:
+        async def turn() -> bool:
+            inside: AbstractAsyncContextManager[None] = (
+                self._gate.together() if lane.touches_pictures else nullcontext()
             )
+            async with inside:
+                return await self._one_batch(lane, suspects=False)
 
-        return _Lane(claim, handle)
+        return turn
 
-    async def _drive(self, lane: _Lane) -> None:
+    async def _try_suspects(self, lanes: Mapping[JobKind, _Lane]) -> bool:
+        """Takes back what dead workers left, and tries one suspect of each kind with no other picture beside it."""
+        kinds = await self._take_back()
+        found, errors = False, []
+        for kind in kinds:
+            try:
+                async with self._gate.alone():
+                    found |= await self._one_batch(lanes[kind], suspects=True)
+            except Exception as error:
+                # The model may be away: that is nothing to the thumbnails.
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return found
+
+    async def _take_back(self) -> list[JobKind]:
+        """The kinds that have suspects, once the lost jobs are among them."""
+        worker = self._db.worker
+        try:
+            if self._calm_since and time.monotonic() > self._calm_since + CALM_SECONDS:
+                lost = await worker.run(jobs.take_back)
+                if lost:
+                    log.warning("%d jobs of a worker that died are tried one by one", len(lost))
+                for kind in lost:
+                    self._resources.metrics.job_ended(kind, "lost")
+            kinds = await worker.run(jobs.suspected)
+        except Exception:
+            self._calm_since = None
+            raise
+        self._calm_since = self._calm_since or time.monotonic()
+        return kinds
+
+    async def _drive(self, turn: Turn, woken: asyncio.Event) -> None:
         """Turn after turn. An error costs a pause, which grows while errors follow each other."""
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
-            lane.woken.clear()
+            woken.clear()
             try:
-                claimed = await lane.claim()
-                if claimed:
-                    await self._work(lane, claimed)
-                pause, wait = FIRST_PAUSE_SECONDS, 0.0 if claimed else POLL_SECONDS
+                busy = await turn()
+                pause, wait = FIRST_PAUSE_SECONDS, 0.0 if busy else POLL_SECONDS
             except AppError as error:
                 log.warning("background work waits %.0f s: %s", pause, error.message)
                 pause, wait = min(2 * pause, LONGEST_PAUSE_SECONDS), pause
             except Exception:
                 log.exception("background work failed; it goes on in %.0f s", pause)
                 pause, wait = min(2 * pause, LONGEST_PAUSE_SECONDS), pause
-            await self._rest(lane, wait, wakeable=pause == FIRST_PAUSE_SECONDS)
+            await self._rest(woken, wait, wakeable=pause == FIRST_PAUSE_SECONDS)
 
-    async def _rest(self, lane: _Lane, seconds: float, *, wakeable: bool) -> None:
+    async def _rest(self, woken: asyncio.Event, seconds: float, *, wakeable: bool) -> None:
         """Until there may be work, or the worker stops; after an error no call cuts the pause short."""
         if seconds == 0:
             return
-        reasons = [self._stopping, lane.woken] if wakeable else [self._stopping]
+        reasons = [self._stopping, woken] if wakeable else [self._stopping]
         waits = [asyncio.create_task(event.wait()) for event in reasons]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -134,8 +223,13 @@ class Worker:
             for task in waits:
                 task.cancel()
 
-    async def _work(self, lane: _Lane, claimed: list[Job]) -> None:
-        """One batch. Whatever ends it early, nothing of it is lost, and no error of our own can go round for ever."""
+    async def _one_batch(self, lane: _Lane, *, suspects: bool) -> bool:
+        """Whether there was one. Whatever ends it early, nothing of it is lost, and no error of our own can go round for ever."""
+        if self._stopping.is_set():
+            return False
+        claimed = await lane.claim(suspects)
+        if not claimed:
+            return False
         try:
             async with self._lease_kept(claimed):
                 await lane.handle(claimed)
@@ -147,17 +241,21 @@ class Worker:
             for job in claimed:
                 await failed(self._resources, job, error)
             raise
+        return True
 
     @asynccontextmanager
     async def _lease_kept(self, claimed: Sequence[Job]) -> AsyncIterator[None]:
         async def keep() -> None:
+            pause = LEASE.total_seconds() / 3
             while True:
-                await asyncio.sleep(LEASE.total_seconds() / 3)
+                await asyncio.sleep(pause)
                 try:
                     await self._db.worker.run(lambda session: jobs.renew(session, claimed, LEASE))
+                    pause = LEASE.total_seconds() / 3
                 except Exception as error:
                     # Where the database is away for long, the fence decides in the end.
                     log.warning("a lease could not be renewed: %r", error)
+                    pause = RENEWAL_PAUSE_SECONDS
 
         keeper = asyncio.create_task(keep())
         try:

@@ -62,6 +62,7 @@ KIND_OF_FIELD = {
     "trashImages": "image",
     "restoreImages": "image",
     "deleteImages": "image",
+    "retryProcessing": "image",
     "renameTag": "tag",
     "deleteTag": "tag",
     "updateCollection": "collection",

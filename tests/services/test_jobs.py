@@ -26,11 +26,16 @@ async def queued(db: Database, team_id: UUID, kinds: Iterable[JobKind] = BOTH) -
 
 
 async def claim(
-    db: Database, image_ids: Iterable[UUID], kinds: Iterable[JobKind] = BOTH, limit: int = 1000
+    db: Database,
+    image_ids: Iterable[UUID],
+    kinds: Iterable[JobKind] = BOTH,
+    limit: int = 1000,
+    *,
+    suspects: bool = False,
 ) -> list[jobs.Job]:
     """Claims, and keeps those of this test: other tests' jobs lie in the same table."""
     async with db.transaction() as session:
-        claimed = await jobs.claim(session, kinds, limit, LEASE)
+        claimed = await jobs.claim(session, kinds, limit, LEASE, suspects=suspects)
         others = [job for job in claimed if job.image_id not in set(image_ids)]
         await jobs.release(session, others)
     return [job for job in claimed if job.image_id in set(image_ids)]
@@ -59,8 +64,16 @@ async def change(db: Database, image_id: UUID, **columns: object) -> None:
         )
 
 
-async def expire(db: Database, image_id: UUID) -> None:
-    await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
+async def lose(db: Database, *image_ids: UUID) -> None:
+    """The worker that had these images' jobs died: their leases run out, and another one notices."""
+    for image_id in image_ids:
+        await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
+    async with db.transaction() as session:
+        assert len(await jobs.take_back(session)) >= len(image_ids)
+
+
+async def due(db: Database, image_id: UUID) -> None:
+    await change(db, image_id, run_after=datetime.now(UTC))
 
 
 async def test_twenty_claimers_take_each_job_once(db: Database) -> None:
@@ -160,11 +173,13 @@ async def test_a_dead_workers_job_runs_again_and_its_late_result_is_refused(db: 
     team_id = await make.team(db)
     image_id = await queued(db, team_id, [JobKind.EMBED])
     (late,) = await claim(db, [image_id])
-    assert await claim(db, [image_id]) == []
-    await expire(db, image_id)
-    (now,) = await claim(db, [image_id])
+    async with db.transaction() as session:
+        await jobs.take_back(session)
+    assert (await row(db, image_id)).run_id == late.run_id
+    await lose(db, image_id)
+    assert await status(db, image_id) is ProcessingStatus.PENDING
+    (now,) = await claim(db, [image_id], suspects=True)
     assert now.id == late.id
-    assert now.attempts == 2
     with pytest.raises(jobs.SupersededError):
         async with db.transaction() as session:
             await jobs.finish(session, [late])
@@ -173,19 +188,82 @@ async def test_a_dead_workers_job_runs_again_and_its_late_result_is_refused(db: 
     assert (await row(db, image_id)).state is JobState.RUNNING
     async with db.transaction() as session:
         await jobs.finish(session, [now])
-    assert (await row(db, image_id)).state is JobState.DONE
+    ended = await row(db, image_id)
+    assert (ended.state, ended.attempts, ended.suspect) == (JobState.DONE, 1, False)
+
+
+async def test_what_a_worker_had_when_it_died_is_tried_alone_and_not_charged(db: Database) -> None:
+    team_id = await make.team(db)
+    image_ids = [await queued(db, team_id, [JobKind.EMBED]) for _ in range(3)]
+    assert len(await claim(db, image_ids)) == 3
+    await lose(db, *image_ids)
+    assert await claim(db, image_ids) == []
+    assert {(await row(db, one)).attempts for one in image_ids} == {0}
+    async with db.transaction() as session:
+        assert JobKind.EMBED in await jobs.suspected(session)
+    tried = [await claim(db, image_ids, limit=1, suspects=True) for _ in image_ids]
+    assert [[job.attempts for job in one] for one in tried] == [[1]] * 3
 
 
 async def test_an_image_that_kills_its_worker_is_given_up(db: Database) -> None:
     team_id = await make.team(db)
     image_id = await queued(db, team_id, [JobKind.EMBED])
-    for _ in range(3):
-        assert len(await claim(db, [image_id])) == 1
-        await expire(db, image_id)
-    assert await claim(db, [image_id]) == []
+    assert len(await claim(db, [image_id])) == 1
+    await lose(db, image_id)
+    for attempt in (1, 2, 3):
+        (job,) = await claim(db, [image_id], suspects=True)
+        assert job.attempts == attempt
+        await lose(db, image_id)
+        assert await claim(db, [image_id], suspects=True) == []
+        assert (await row(db, image_id)).error == jobs.LOST
+        if attempt < 3:
+            wait = (await row(db, image_id)).run_after - datetime.now(UTC)
+            assert wait > timedelta(seconds=5 * 2**attempt - 3)
+        await due(db, image_id)
     assert (await row(db, image_id)).state is JobState.FAILED
-    assert (await row(db, image_id)).error == jobs.LOST
     assert await status(db, image_id) is ProcessingStatus.FAILED
+
+
+async def test_a_suspect_whose_worker_lives_is_none_any_more(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id, [JobKind.EMBED])
+    await claim(db, [image_id])
+    await lose(db, image_id)
+    (job,) = await claim(db, [image_id], suspects=True)
+    async with db.transaction() as session:
+        await jobs.release(session, [job])
+    (job,) = await claim(db, [image_id], suspects=True)
+    async with db.transaction() as session:
+        await jobs.fail(session, job, "not a picture")
+    await due(db, image_id)
+    (job,) = await claim(db, [image_id])
+    assert job.attempts == 2
+
+
+async def test_what_killed_its_workers_is_tried_alone_also_when_it_is_retried(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await queued(db, team_id)
+    await change(db, image_id, state=JobState.FAILED, attempts=3, error=jobs.LOST, suspect=True)
+    async with db.transaction() as session:
+        await jobs.retry(session, [team_id], [image_id])
+    assert await status(db, image_id) is ProcessingStatus.PENDING
+    assert await claim(db, [image_id]) == []
+    assert [job.attempts for job in await claim(db, [image_id], suspects=True)] == [1, 1]
+
+
+async def test_twenty_enqueues_at_once_make_one_job_a_kind(db: Database) -> None:
+    team_id = await make.team(db)
+    image_id = await make.image(db, team_id)
+
+    async def enqueue(_number: int) -> None:
+        await db.run(lambda session: jobs.enqueue(session, team_id, image_id, BOTH))
+
+    await asyncio.gather(*(enqueue(number) for number in range(20)))
+    async with db.transaction() as session:
+        kinds = list(
+            await session.scalars(select(ImageJob.kind).where(ImageJob.image_id == image_id))
+        )
+    assert sorted(kinds) == sorted(BOTH)
 
 
 async def test_work_handed_back_costs_no_attempt(db: Database) -> None:

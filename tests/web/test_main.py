@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from app import main
 from app.graphql.schema import build_schema
 from app.resources import Resources
-from app.worker import Worker
+from app.worker import Worker, working
 from tests.web.conftest import BASE, Member
 
 
@@ -125,8 +125,8 @@ class Dying(Worker):
 async def test_worker_that_dies_is_followed_by_another(
     resources: Resources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, logger="app.main"):
-        async with main._working(lambda: Dying(resources)):
+    with caplog.at_level(logging.ERROR, logger="app.worker.supervisor"):
+        async with working(lambda: Dying(resources)):
             for _ in range(100):
                 if Dying.runs == 2:
                     break

@@ -1,12 +1,14 @@
 """The worker end to end: real bytes become thumbnails and vectors that search finds; what goes wrong stays alone."""
 
 import asyncio
+import errno
 import io
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -18,13 +20,19 @@ from sqlalchemy import func, select, text, update
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, Team
 from app.domain import Actor, ImageFilter, ImageState, JobKind, JobState, ProcessingStatus, Window
 from app.embedding import Embedder, Vectors, embedder_from_name
-from app.errors import unavailable
+from app.errors import UploadProblem, unavailable
+from app.imaging import Decoder
+from app.imaging.decoder import MIB, Limits
+from app.imaging.refusals import refusal
 from app.resources import Resources
 from app.services import embedding_models, jobs, processing, search, teams
+from app.storage import storage_from_url
 from app.worker import Worker
+from app.worker.handlers import failed
 from tests import make
 from tests.database import Database
 from tests.fixtures import tiny_model
+from tests.imaging.make import large_png
 
 PATIENCE_SECONDS = 20.0
 READY, DONE = ProcessingStatus.READY, JobState.DONE
@@ -165,6 +173,64 @@ async def test_what_cannot_be_read_fails_alone_and_says_why(resources: Resources
         assert failed.error == "The file is not a picture that can be read."
         assert (await job(resources.db, lost, kind)).error == "The stored bytes are missing."
     assert (await image(resources.db, bad)).processing is ProcessingStatus.FAILED
+
+
+async def test_a_picture_that_kills_its_decoder_harms_no_other(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    tight = Decoder(max_pixels=100_000_000, limits=Limits(memory_bytes=400 * MIB))
+    # Small to store, and more to decode than the child may have.
+    poison = await stored(resources, team_id, large_png(9_000))
+    good = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(20)]
+
+    async def given_up() -> bool:
+        async with resources.db.transaction() as session:
+            await session.execute(update(ImageJob).values(run_after=func.now()))
+            await jobs.wake(session)
+        rows = [await job(resources.db, poison, kind) for kind in BOTH]
+        return all(row.state is JobState.FAILED for row in rows)
+
+    async with working(replace(resources, decoder=tight)):
+        await until_ready(resources.db, good)
+        await until(given_up)
+    await tight.close()
+    for kind in BOTH:
+        its = await job(resources.db, poison, kind)
+        assert (its.attempts, its.suspect) == (jobs.MAX_ATTEMPTS, False)
+        assert its.error == refusal(UploadProblem.TOO_EXPENSIVE).message
+    assert {(await job(resources.db, one)).attempts for one in good} == {1}
+
+
+async def test_a_store_that_is_away_costs_no_attempt_and_no_hurry(resources: Resources) -> None:
+    """The lane tries a batch, puts it off, and rests before it takes the next."""
+    team_id = await make.team(resources.db)
+    lot = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(60)]
+    away = storage_from_url(
+        "s3://k:s@bucket?endpoint=http://127.0.0.1:1", resources.settings.data_dir
+    )
+    async with working(replace(resources, storage=away)):
+
+        async def put_off() -> bool:
+            async with resources.db.transaction() as session:
+                later = select(func.count()).where(ImageJob.run_after > func.now())
+                return bool(await session.scalar(later))
+
+        await until(put_off)
+    async with resources.db.transaction() as session:
+        rows = list(await session.scalars(select(ImageJob)))
+    assert {(row.state, row.attempts, row.error) for row in rows} == {(JobState.QUEUED, 0, None)}
+    assert len(rows) == 2 * len(lot)
+    await away.close()
+
+
+async def test_a_full_disk_is_not_the_images_fault(resources: Resources) -> None:
+    image_id = await stored(resources, await make.team(resources.db), jpeg(noise(1)))
+    async with resources.db.transaction() as session:
+        (claimed,) = await jobs.claim(session, [JobKind.THUMBNAILS], 1, timedelta(minutes=1))
+    outage = await failed(resources, claimed, OSError(errno.ENOSPC, "No space left on device"))
+    assert outage is not None
+    put_off = await job(resources.db, image_id, JobKind.THUMBNAILS)
+    assert (put_off.state, put_off.attempts, put_off.error) == (JobState.QUEUED, 0, None)
+    assert put_off.run_after > datetime.now(UTC) + timedelta(seconds=20)
 
 
 async def test_a_deleted_image_leaves_nothing(resources: Resources) -> None:

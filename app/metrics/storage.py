@@ -1,0 +1,67 @@
+"""The store, with its calls counted and timed."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import AppError
+from app.metrics.instruments import Metrics
+from app.storage import ByteStream, ObjectExists, ObjectMissing, Storage, StoredObject
+
+
+class MeasuredStorage:
+    """As the store inside it; see `Storage`."""
+
+    def __init__(self, inner: Storage, metrics: Metrics) -> None:
+        self._inner = inner
+        self._metrics = metrics
+
+    async def put(self, key: str, source: Path, *, size: int) -> None:
+        with self._measured("put"):
+            await self._inner.put(key, source, size=size)
+
+    async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
+        with self._measured("open"):
+            return await self._inner.open(key, start, length)
+
+    async def size(self, key: str) -> int | None:
+        with self._measured("size"):
+            return await self._inner.size(key)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        with self._measured("delete"):
+            await self._inner.delete(keys)
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        with self._measured("list"):
+            async for stored in self._inner.list(prefix):
+                yield stored
+
+    async def check(self) -> None:
+        with self._measured("check"):
+            await self._inner.check()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    @contextmanager
+    def _measured(self, call: str) -> Iterator[None]:
+        began, outcome = time.perf_counter(), "broken_off"
+        try:
+            yield
+            outcome = "ok"
+        except ObjectMissing:
+            outcome = "missing"
+            raise
+        except ObjectExists:
+            outcome = "exists"
+            raise
+        except AppError:
+            outcome = "unavailable"
+            raise
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            self._metrics.storage_called(call, outcome, time.perf_counter() - began)

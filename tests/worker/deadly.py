@@ -1,0 +1,61 @@
+"""`pictor worker` on a host where a picture wider than 200 pixels kills the process, as a fault of a native library would."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.embedding import Embedder, Vectors
+from app.resources import open_resources
+from app.settings import Settings
+from app.worker import Worker, working
+
+
+class Deadly:
+    """An embedder that does not survive what it cannot take."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def revision(self) -> str:
+        return self.inner.revision
+
+    @property
+    def dimension(self) -> int:
+        return self.inner.dimension
+
+    async def warm(self) -> None:
+        await self.inner.warm()
+
+    async def texts(self, texts: Sequence[str]) -> Vectors:
+        return await self.inner.texts(texts)
+
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        if any(picture.shape[1] > 200 for picture in pictures):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await self.inner.pictures(pictures)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+async def main() -> None:
+    asked_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+    async with open_resources(Settings()) as resources:
+        deadly = replace(resources, embedder=Deadly(resources.embedder))
+        async with working(lambda: Worker(deadly)):
+            await asked_to_stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
