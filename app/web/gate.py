@@ -1,0 +1,31 @@
+"""How many requests with files one process takes in at the same time: what bounds their memory, threads and disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from app.errors import rate_limited
+
+WAIT_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 5
+
+
+class Gate:
+    """Whoever finds all places taken waits a little, and none of their bytes is read meanwhile."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[None]:
+        """RATE_LIMITED after WAIT_SECONDS."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise rate_limited("Too many uploads at once; try again.", RETRY_SECONDS) from None
+        try:
+            yield
+        finally:
+            self._places.release()
