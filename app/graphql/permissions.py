@@ -155,7 +155,7 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.uploadImage": EDITOR,
     "Mutation.uploadImages": EDITOR,
     "Mutation.requestUpload": EDITOR,
-    "Mutation.completeUpload": _but(EDITOR, "Whoever requested it; hidden from others."),
+    "Mutation.completeUpload": EDITOR,
     "Mutation.updateImage": EDITOR,
     "Mutation.trashImages": EDITOR,
     "Mutation.restoreImages": EDITOR,

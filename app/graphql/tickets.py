@@ -66,7 +66,7 @@ class TicketMutation:
         return UploadTicket.of(answer, base_url=info.context.base_url)
 
     @strawberry.mutation(
-        description="Makes the image visible once its bytes have come (EDITOR, whoever requested the upload)."
+        description="Makes the image visible once its bytes have come (EDITOR)."
         " Asked again, it answers the same image."
     )
     async def complete_upload(

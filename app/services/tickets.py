@@ -183,7 +183,7 @@ class Tickets:
     async def _awaited(self, actor: Actor, token: str) -> UploadTicket | None:
         """The ticket, where its bytes are to be fetched from the bucket."""
         async with self.intake.db.transaction() as session:
-            ticket = await _mine(session, actor, token)
+            ticket = await _presented(session, actor, token)
         return ticket if ticket.direct and ticket.image_id is None else None
 
     async def _fetch(self, actor: Actor, ticket: UploadTicket) -> None:
@@ -269,13 +269,13 @@ async def opened(session: AsyncSession, actor: Actor, ticket_id: UUID) -> Upload
     return _allowed(actor, ticket)
 
 
-async def _mine(
+async def _presented(
     session: AsyncSession, actor: Actor, token: str, *, lock: bool = False
 ) -> UploadTicket:
-    """The actor's own ticket, for its completion; one that was completed outlives its end."""
+    """The ticket of the actor's team, for its completion; one that was completed outlives its end."""
     query = select(UploadTicket).where(
         UploadTicket.token_hash == _hashed(token),
-        UploadTicket.user_id == actor.user_id,
+        access.in_teams(UploadTicket.team_id, actor.team_ids),
         (UploadTicket.expires_at > func.now()) | UploadTicket.created.is_not(None),
     )
     if lock:
@@ -316,7 +316,7 @@ async def _link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: 
 
 
 async def _complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
-    ticket = await _mine(session, actor, token, lock=True)
+    ticket = await _presented(session, actor, token, lock=True)
     if ticket.created is not None:
         image = await session.scalar(
             access.visible_images(actor).where(Image.id == ticket.image_id)
