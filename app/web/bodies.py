@@ -39,10 +39,12 @@ def check_length(request: Request, limit: int) -> None:
         raise too_large(limit)
 
 
-async def stream(request: Request) -> AsyncIterator[bytes]:
+async def stream(
+    request: Request, *, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[bytes]:
     """The body as it comes; 408 for one that comes too slowly."""
     clock = asyncio.get_running_loop().time
-    until = clock() + PATIENCE_SECONDS
+    until = clock() + patience_seconds
     chunks = request.stream()
     while True:
         try:
