@@ -78,6 +78,8 @@ def ticket(actor: Actor, token: str, **columns: Any) -> UploadTicket:
     values: dict[str, Any] = {
         "direct": False,
         "filename": "picture.jpg",
+        "title": "A picture",
+        "description": "",
         "size_bytes": 1000,
         "sha256": secrets.token_bytes(32),
         "tags": [],

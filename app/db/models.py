@@ -269,8 +269,8 @@ class UploadTicket(Base):
     filename: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes]
-    title: Mapped[str | None]
-    description: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str]
+    description: Mapped[str] = mapped_column(Text)
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     weight: Mapped[float] = mapped_column(Double())
     taken_at: Mapped[datetime | None]

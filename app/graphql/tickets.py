@@ -9,7 +9,7 @@ from app.graphql.context import Context
 from app.graphql.inputs import optional_id
 from app.graphql.intake import intake
 from app.graphql.types import Info, RequestUploadResult, UploadImagePayload, UploadTicket
-from app.services import access, tickets, uploads
+from app.services import access, ticketing, tickets, uploads
 
 
 @strawberry.input(description="A picture that is to come, and what is said of it.")
@@ -60,7 +60,7 @@ class TicketMutation:
             collection_id=optional_id(input.collection_id),
         )
         file = tickets.Announced(input.filename, input.size_bytes, input.sha256)
-        answer = await _tickets(info.context).request(actor, new, file)
+        answer = await _ticketing(info.context).request(actor, new, file)
         if isinstance(answer, uploads.Uploaded):
             return UploadImagePayload.of(answer)
         return UploadTicket.of(answer, base_url=info.context.base_url)
@@ -76,9 +76,9 @@ class TicketMutation:
             str, strawberry.argument(description="The ticket that requestUpload answered.")
         ],
     ) -> UploadImagePayload:
-        uploaded = await _tickets(info.context).complete(info.context.viewer, ticket)
+        uploaded = await _ticketing(info.context).complete(info.context.viewer, ticket)
         return UploadImagePayload.of(uploaded)
 
 
-def _tickets(context: Context) -> tickets.Tickets:
-    return tickets.Tickets(intake(context), context.resources.settings.tmp_dir)
+def _ticketing(context: Context) -> ticketing.Ticketing:
+    return ticketing.Ticketing(intake(context), context.resources.settings.tmp_dir)

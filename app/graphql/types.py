@@ -54,7 +54,7 @@ from app.services import (
     search,
     tags,
     teams,
-    tickets,
+    ticketing,
     uploads,
 )
 
@@ -784,7 +784,7 @@ class UploadTicket:
     )
 
     @classmethod
-    def of(cls, issued: tickets.Issued, *, base_url: str) -> "UploadTicket":
+    def of(cls, issued: ticketing.Issued, *, base_url: str) -> "UploadTicket":
         return cls(
             ticket=issued.token,
             url=issued.url or f"{base_url}/uploads/{issued.token}",

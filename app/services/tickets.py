@@ -1,20 +1,12 @@
-"""Upload tickets: a picture is announced, its bytes come by a plain PUT, and then it is completed.
+"""Upload tickets as rows: who holds one, what it stands for, and how it is completed. The bytes are ticketing's.
 
 What a ticket leaves behind ends by itself: the PENDING image of its bytes with its lease, all else with `expire`.
 """
 
-import asyncio
 import hashlib
-import logging
-import os
-import re
-import secrets
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -22,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Entrance
 from app.db.models import Image, UploadTicket
-from app.domain import Actor, ImageState, Role
+from app.domain import Actor, ImageState, Role, line, paragraph
 from app.errors import (
     AppError,
     ErrorCode,
@@ -35,24 +27,18 @@ from app.errors import (
     unavailable,
 )
 from app.services import access, api_keys, sessions, uploads
-from app.services.uploads import Incoming, Intake, NewImage, Uploaded
-from app.storage import ObjectMissing, Storage
-
-log = logging.getLogger(__name__)
+from app.services.uploads import Incoming, NewImage
+from app.storage import Storage
 
 LIFETIME: Final = timedelta(minutes=30)
 """From the announcement to the completion; 50 MB come within it at 30 kB a second."""
 KEPT: Final = timedelta(days=1)
 """So long after its end a completed ticket still answers, and whatever was on its way to the bucket has arrived."""
 ENDED_AT_ONCE: Final = 500
-TRIES: Final = 4
-TOKEN_BYTES: Final = 32
-SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 WHAT: Final = "Upload ticket"
-OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
 
-class _Received(AppError):
+class Received(AppError):
     """Another PUT of the same bytes was kept first."""
 
     def __init__(self, image_id: UUID) -> None:
@@ -70,19 +56,6 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """A new ticket; `token` is told to the client and kept nowhere. `url` None: the server's own address for it.
-
-    `headers`: what the PUT must carry.
-    """
-
-    token: str
-    url: str | None
-    headers: Mapping[str, str]
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """What a ticket's text stands for. `actor`: who asked for it, as far as their access still holds."""
 
@@ -91,133 +64,6 @@ class Held:
     user_id: UUID | None
     api_key_id: UUID | None
     actor: Actor | None = None
-
-
-@dataclass(frozen=True)
-class Tickets:
-    """Issues and completes them, with what that needs open. `folder`: for files that are on their way."""
-
-    intake: Intake
-    folder: Path
-
-    async def request(self, actor: Actor, new: NewImage, file: Announced) -> Uploaded | Issued:
-        """A ticket, or the image of these bytes where the team has them already."""
-        sha256 = self._checked(file)
-
-        async def work(session: AsyncSession) -> tuple[Image | UploadTicket, Issued | None]:
-            image = await uploads.again(session, actor, new, sha256)
-            if image is not None:
-                return image, None
-            return await self._issue(session, _row(actor, new, file, sha256))
-
-        row, issued = await self._change(work)
-        return issued or Uploaded(row, created=False)
-
-    async def complete(self, actor: Actor, token: str) -> Uploaded:
-        """The image, however often it is asked for. NOT_FOUND, CONFLICT while the bytes have not come."""
-        ticket = await self._awaited(actor, token)
-        if ticket is not None:
-            await self._fetch(actor, ticket)
-        for _ in range(TRIES):
-            try:
-                image, created = await self._change(
-                    lambda session: _complete(session, actor, token)
-                )
-            except uploads.Duplicate:
-                # It was stored in between, and is found now.
-                continue
-            if ticket is not None:
-                await self._forget_incoming(ticket)
-            return Uploaded(image, created)
-        raise unavailable("The same bytes come and go; try again.")
-
-    async def receive(self, actor: Actor, ticket_id: UUID, file: Incoming) -> UUID:
-        """Keeps the ticket's bytes, once however often they come; the id of their image."""
-        # Again: the body may have taken its time.
-        async with self.intake.db.transaction() as session:
-            ticket = await opened(session, actor, ticket_id)
-        check_bytes(ticket, file)
-        if ticket.image_id is not None:
-            return ticket.image_id
-        # The edge records that bytes came: this transaction takes no event along.
-        intake = replace(self.intake, change=None)
-        try:
-            return await intake.keep(
-                actor,
-                _new(ticket),
-                replace(file, filename=ticket.filename),
-                lambda session, image_id: _link(session, actor, ticket_id, image_id),
-            )
-        except _Received as first:
-            return first.image_id
-
-    async def _change(self, work: Any) -> Any:
-        return await (self.intake.change or self.intake.db.run)(work)
-
-    def _checked(self, file: Announced) -> bytes:
-        """The hash; BAD_USER_INPUT, PAYLOAD_TOO_LARGE for what cannot be a file of ours."""
-        if not uploads.clean_filename(file.filename):
-            raise bad_input("input.filename", "A file has a name.")
-        if file.size < 1:
-            message = "A file has at least one byte."
-            raise bad_input("input.sizeBytes", message, reason=UploadProblem.EMPTY_FILE)
-        if file.size > self.intake.max_upload_bytes:
-            raise too_large("input.sizeBytes", self.intake.max_upload_bytes)
-        if not SHA256.fullmatch(file.sha256):
-            raise bad_input("input.sha256", "A SHA-256 is written as 64 hexadecimal digits.")
-        return bytes.fromhex(file.sha256)
-
-    async def _issue(self, session: AsyncSession, row: UploadTicket) -> tuple[UploadTicket, Issued]:
-        its_id, now = (await session.execute(select(func.new_id(), func.now()))).one()
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        put = self.intake.storage.presigned_put(
-            incoming_key(row.team_id, its_id), size=row.size_bytes, lifetime=LIFETIME
-        )
-        row.id, row.token_hash, row.direct = its_id, _hashed(token), put is not None
-        row.expires_at = now + LIFETIME
-        session.add(row)
-        await session.flush()
-        url, headers = (put.url, put.headers) if put else (None, OCTETS)
-        return row, Issued(token, url, headers, row.expires_at)
-
-    async def _awaited(self, actor: Actor, token: str) -> UploadTicket | None:
-        """The ticket, where its bytes are to be fetched from the bucket."""
-        async with self.intake.db.transaction() as session:
-            ticket = await _presented(session, actor, token)
-        return ticket if ticket.direct and ticket.image_id is None else None
-
-    async def _fetch(self, actor: Actor, ticket: UploadTicket) -> None:
-        """Takes what lies in the bucket as the ticket's bytes. A client may replace them while they are read: the hash decides."""
-        try:
-            stream = await self.intake.storage.open(incoming_key(ticket.team_id, ticket.id))
-        except ObjectMissing:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Where the process dies with it, the next one sweeps it away by its name (web/multipart).
-        prefix = f"upload-{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.folder) as folder:
-            path = Path(folder, "0")
-            digest, size = hashlib.sha256(), 0
-            async with stream:
-                async for chunk in stream:
-                    size += len(chunk)
-                    if size > ticket.size_bytes:
-                        break
-                    digest.update(chunk)
-                    await asyncio.to_thread(_append, path, chunk)
-            file = Incoming(path, ticket.filename, size, digest.digest(), "ticket")
-            await self.receive(actor, ticket.id, file)
-
-    async def _forget_incoming(self, ticket: UploadTicket) -> None:
-        try:
-            await self.intake.storage.delete([incoming_key(ticket.team_id, ticket.id)])
-        except AppError:
-            log.warning("an upload's bytes stay in the bucket until its ticket ends: %s", ticket.id)
-
-
-def _append(path: Path, chunk: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(chunk)
 
 
 def incoming_key(team_id: UUID, ticket_id: UUID) -> str:
@@ -246,7 +92,7 @@ async def held(session: AsyncSession, token: str) -> Held | None:
         UploadTicket.api_key_id,
     )
     query = select(*columns).where(
-        UploadTicket.token_hash == _hashed(token), UploadTicket.expires_at > func.now()
+        UploadTicket.token_hash == hashed(token), UploadTicket.expires_at > func.now()
     )
     row = (await session.execute(query)).one_or_none()
     if row is None:
@@ -269,12 +115,12 @@ async def opened(session: AsyncSession, actor: Actor, ticket_id: UUID) -> Upload
     return _allowed(actor, ticket)
 
 
-async def _presented(
+async def presented(
     session: AsyncSession, actor: Actor, token: str, *, lock: bool = False
 ) -> UploadTicket:
     """The ticket of the actor's team, for its completion; one that was completed outlives its end."""
     query = select(UploadTicket).where(
-        UploadTicket.token_hash == _hashed(token),
+        UploadTicket.token_hash == hashed(token),
         access.in_teams(UploadTicket.team_id, actor.team_ids),
         (UploadTicket.expires_at > func.now()) | UploadTicket.created.is_not(None),
     )
@@ -290,7 +136,7 @@ def _allowed(actor: Actor, ticket: UploadTicket | None, field: str | None = None
     return ticket
 
 
-async def _link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: UUID) -> UUID:
+async def link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: UUID) -> UUID:
     """The bytes have come: their image waits for the completion as long as the ticket does."""
     ticket = await session.scalar(
         select(UploadTicket)
@@ -299,7 +145,7 @@ async def _link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: 
     )
     ticket = _allowed(actor, ticket)
     if ticket.image_id is not None:
-        raise _Received(ticket.image_id)
+        raise Received(ticket.image_id)
     image = await session.scalar(
         select(Image)
         .where(
@@ -315,8 +161,8 @@ async def _link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: 
     return image_id
 
 
-async def _complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
-    ticket = await _presented(session, actor, token, lock=True)
+async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
+    ticket = await presented(session, actor, token, lock=True)
     if ticket.created is not None:
         image = await session.scalar(
             access.visible_images(actor).where(Image.id == ticket.image_id)
@@ -324,7 +170,7 @@ async def _complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Im
         if image is None:
             raise not_found("Image", field="ticket")
         return image, ticket.created
-    new = _new(ticket)
+    new = said(ticket)
     with blaming("ticket"):
         image = await uploads.again(session, actor, new, ticket.sha256)
         ticket.created = image is None
@@ -350,7 +196,7 @@ async def _abandon(session: AsyncSession, ticket: UploadTicket) -> None:
         await uploads.abandon(session, intent)
 
 
-def _row(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> UploadTicket:
+def row_of(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> UploadTicket:
     return UploadTicket(
         team_id=new.team_id,
         user_id=actor.user_id,
@@ -358,8 +204,8 @@ def _row(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> UploadT
         filename=uploads.clean_filename(file.filename),
         size_bytes=file.size,
         sha256=sha256,
-        title=new.title,
-        description=new.description,
+        title=line(new.title or "", field="input.title"),
+        description=paragraph(new.description or "", field="input.description"),
         tags=list(new.tags),
         weight=new.weight,
         taken_at=new.taken_at,
@@ -367,7 +213,7 @@ def _row(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> UploadT
     )
 
 
-def _new(ticket: UploadTicket) -> NewImage:
+def said(ticket: UploadTicket) -> NewImage:
     return NewImage(
         team_id=ticket.team_id,
         title=ticket.title,
@@ -379,7 +225,7 @@ def _new(ticket: UploadTicket) -> NewImage:
     )
 
 
-def _hashed(token: str) -> bytes:
+def hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 

@@ -124,10 +124,11 @@ class S3Storage:
 
     def _put(self, key: str, source: Path, size: int) -> None:
         checked_size(source, size)
+        until = time.monotonic() + PUT_SECONDS
 
         def attempt() -> None:
             # One request after the other: with threads of its own, minio holds several parts at once.
-            with _Hurried(source.open("rb", buffering=0)) as reader:
+            with Hurried(source.open("rb", buffering=0), until) as reader:
                 self._client.put_object(
                     self.bucket,
                     key,
@@ -183,12 +184,12 @@ class S3Storage:
         self._delete(key)
 
 
-class _Hurried(io.BufferedReader):
-    """A file that is read to its end within PUT_SECONDS; TimeoutError for whoever comes for more after that."""
+class Hurried(io.BufferedReader):
+    """A file that is read until then (monotonic seconds); TimeoutError for whoever comes for more after that."""
 
-    def __init__(self, file: io.FileIO) -> None:
+    def __init__(self, file: io.FileIO, until: float) -> None:
         super().__init__(file)
-        self._until = time.monotonic() + PUT_SECONDS
+        self._until = until
 
     def read(self, size: int | None = -1, /) -> bytes:
         if time.monotonic() > self._until:

@@ -44,8 +44,8 @@ async def received(
         yield _of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
     elif content_type == "multipart/form-data":
         _check_preflight(request)
-        identity.required()
-        async with gate.entered(), multipart.received(request, settings) as operations:
+        actor = identity.required()
+        async with gate.entered(actor.user_id), multipart.received(request, settings) as operations:
             yield _of(operations)
     else:
         raise _unsupported("Send application/json or multipart/form-data.")

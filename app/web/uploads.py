@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.domain import Actor
-from app.errors import UploadProblem, bad_input, not_found, too_large, unavailable
+from app.errors import AppError, UploadProblem, bad_input, not_found, too_large, unavailable
 from app.resources import Resources
-from app.services import tickets
+from app.services import ticketing, tickets
 from app.services.tickets import Held
 from app.services.uploads import Incoming, Intake
 from app.web import audit, bodies, multipart
@@ -58,12 +58,12 @@ class Uploads:
             decoder=self._resources.decoder,
             max_upload_bytes=settings.max_upload_bytes,
         )
-        async with self._gate.entered(), multipart.folder(settings) as folder:
+        async with self._gate.entered(actor.user_id), multipart.folder(settings) as folder:
             file = await _spooled(request, folder / "0", ticket.size_bytes)
             tickets.check_bytes(ticket, file)
             try:
                 async with asyncio.timeout(settings.operation_timeout_seconds):
-                    return await tickets.Tickets(intake, settings.tmp_dir).receive(
+                    return await ticketing.Ticketing(intake, settings.tmp_dir).receive(
                         actor, ticket_id, file
                     )
             except TimeoutError:
@@ -99,19 +99,26 @@ def _check_length(request: Request, size: int) -> None:
     if int(declared) > size:
         raise too_large(BODY, size)
     if int(declared) < size:
-        message = f"{declared} bytes are sent, and {size} were announced."
-        raise bad_input(BODY, message, reason=UploadProblem.TRUNCATED)
+        raise _truncated(int(declared), size)
+
+
+def _truncated(sent: int, size: int) -> AppError:
+    message = f"{sent} bytes are sent, and {size} were announced."
+    return bad_input(BODY, message, reason=UploadProblem.TRUNCATED)
 
 
 async def _spooled(request: Request, path: Path, size: int) -> Incoming:
     """The body in a file. No more of it is read once it is longer than announced."""
     spool = Spool(path, filename="", limit=size)
     received = 0
-    async for chunk in bodies.stream(request):
-        received += len(chunk)
-        if received > size:
-            raise too_large(BODY, size)
-        await spool.write(chunk)
+    try:
+        async for chunk in bodies.stream(request):
+            received += len(chunk)
+            if received > size:
+                raise too_large(BODY, size)
+            await spool.write(chunk)
+    except ClientDisconnect as gone:
+        raise _truncated(received, size) from gone
     await spool.finish()
     file = spool.uploaded(BODY)
     return Incoming(path, "", file.size, file.sha256, BODY)

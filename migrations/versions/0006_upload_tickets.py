@@ -16,7 +16,7 @@ OWN_TEAM = "coalesce(team_id = any((select nullif(current_setting('app.team_ids'
 GRANTS = {
     ACTING_ROLE: "select, insert, update, delete",
     # Who comes with a ticket is found out before there is an actor.
-    LOGIN_ROLE: "select (id, team_id, user_id, api_key_id, token_hash, expires_at, created)",
+    LOGIN_ROLE: "select (id, team_id, user_id, api_key_id, token_hash, expires_at)",
     WORKER_ROLE: "select (id, team_id, direct, expires_at), delete",
 }
 POLICIES = [
@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.Column("filename", sa.String(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("title", sa.String(), nullable=True),
-        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
         sa.Column("tags", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),

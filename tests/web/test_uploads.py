@@ -539,14 +539,34 @@ async def test_a_body_of_45_mb_takes_no_memory(db: Database, resources: Resource
 
 
 async def test_a_full_gate_refuses() -> None:
-    gate = Gate(1, wait_seconds=0.01)
-    async with gate.entered():
-        with pytest.raises(AppError) as refusal:
-            async with gate.entered():
-                pass
-    assert refusal.value.code is ErrorCode.RATE_LIMITED
-    async with gate.entered():
-        pass
+    gate, one, other, third = Gate(2, wait_seconds=0.01), *(UUID(int=n) for n in range(3))
+
+    async def refused(user_id: UUID) -> bool:
+        try:
+            async with gate.entered(user_id):
+                return False
+        except AppError as refusal:
+            return refusal.code is ErrorCode.RATE_LIMITED
+
+    async with gate.entered(one):
+        assert await refused(one)
+        assert not await refused(other)
+        async with gate.entered(other):
+            assert await refused(third)
+    assert not await refused(one)
+
+
+async def test_who_waits_at_the_gate_comes_in() -> None:
+    gate, one = Gate(1), UUID(int=1)
+    done = []
+
+    async def enter(name: str) -> None:
+        async with gate.entered(one):
+            await asyncio.sleep(0)
+            done.append(name)
+
+    await asyncio.gather(*(enter(name) for name in "abc"))
+    assert done == ["a", "b", "c"]
 
 
 async def test_a_body_that_stops_is_refused() -> None:
