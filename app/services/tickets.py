@@ -162,6 +162,10 @@ async def link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: U
 
 
 async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
+    """The image, and whether it is new. As it was answered the first time, where this is another one.
+
+    NOT_FOUND; CONFLICT while the bytes have not come; `uploads.Duplicate`: the same bytes were stored just now, so run it again.
+    """
     ticket = await presented(session, actor, token, lock=True)
     if ticket.created is not None:
         image = await session.scalar(
@@ -214,6 +218,7 @@ def row_of(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> Uploa
 
 
 def said(ticket: UploadTicket) -> NewImage:
+    """What its request said of the picture."""
     return NewImage(
         team_id=ticket.team_id,
         title=ticket.title,

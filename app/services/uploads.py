@@ -104,13 +104,14 @@ class Intake:
     """What runs the transactions that others see: it records them. None: the database alone."""
 
     async def check(self, actor: Actor, new: NewImage) -> None:
-        """Everything that is wrong whatever the file: team, role, tags, weight, collection."""
+        """As `check`, in a transaction of its own."""
         async with self.db.transaction() as session:
             await check(session, actor, new)
 
     async def upload(self, actor: Actor, new: NewImage, file: Incoming) -> Uploaded:
         """Stores the picture, or finds the one with the same bytes. Nothing is left behind on refusal."""
-        self._check_size(file)
+        if file.too_large:
+            raise too_large(file.field, self.max_upload_bytes)
         known = await self._stored_again(actor, new, file)
         if known is not None:
             return Uploaded(known, created=False)
@@ -149,10 +150,6 @@ class Intake:
         image: Image | None = await change(lambda session: again(session, actor, new, file.sha256))
         return image
 
-    def _check_size(self, file: Incoming) -> None:
-        if file.too_large:
-            raise too_large(file.field, self.max_upload_bytes)
-
     async def _inspected(self, file: Incoming) -> Inspection:
         with blaming(file.field):
             return await self.decoder.inspect(file.path)
@@ -170,6 +167,7 @@ class Intake:
 
 
 async def check(session: AsyncSession, actor: Actor, new: NewImage) -> None:
+    """Everything that is wrong whatever the file: team, role, tags, weight, collection."""
     access.require_member(actor, new.team_id, Role.EDITOR)
     micro_weight(new.weight, field="input.weight")
     line(new.title or "", field="input.title")
