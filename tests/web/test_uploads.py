@@ -109,6 +109,19 @@ class Client:
         found: dict[str, Any] = answer["data"]["completeUpload"]
         return found
 
+    async def upload(self, content: bytes) -> str:
+        """The id of the image that uploadImage answers."""
+        query = "mutation($f: Upload!) { uploadImage(input: {file: $f}) { image { id } } }"
+        operations = json.dumps({"query": query, "variables": {"f": None}})
+        response = await self.http.post(
+            "/graphql",
+            data={"operations": operations, "map": '{"0": ["variables.f"]}'},
+            files={"0": ("x.png", content)},
+            headers=self.member.headers | {"GraphQL-Require-Preflight": "1"},
+        )
+        found: str = response.json()["data"]["uploadImage"]["image"]["id"]
+        return found
+
     async def refused(self, ticket: str) -> tuple[str, str | None]:
         """Code and field of a completion that must fail."""
         (error,) = (await self.ask(COMPLETE, ticket=ticket))["errors"]
@@ -213,6 +226,25 @@ async def test_everything_at_once_is_one_image(client: Client, db: Database, fil
     assert sorted(jobs) == [JobKind.EMBED, JobKind.PURGE, JobKind.THUMBNAILS]
 
 
+async def test_every_way_in_at_once_is_one_image(client: Client, db: Database) -> None:
+    content = picture(30)
+    ticket = await client.request(content)
+    await client.put(ticket, content)
+
+    async def completed() -> str:
+        found: str = (await client.complete(ticket))["image"]["id"]
+        return found
+
+    ids = await asyncio.gather(
+        completed(), client.upload(content), completed(), client.upload(content)
+    )
+
+    assert len(set(ids)) == 1
+    images = await rows(db, Image, client.member.team_id)
+    assert [one.state for one in images].count(ImageState.STORED) == 1
+    assert {one.state for one in images} <= {ImageState.STORED, ImageState.DELETED}
+
+
 async def test_other_bytes_are_refused_and_the_ticket_stays_good(
     client: Client, files: Any
 ) -> None:
@@ -311,20 +343,7 @@ async def test_bytes_that_came_another_way_meanwhile(client: Client, db: Databas
     late, early = await client.request(content, tags=["late"]), await client.request(other)
     await client.put(late, content)
     for sent in (content, other):
-        await client.http.post(
-            "/graphql",
-            data={
-                "operations": json.dumps(
-                    {
-                        "query": "mutation($f: Upload!) { uploadImage(input: {file: $f}) { created } }",
-                        "variables": {"f": None},
-                    }
-                ),
-                "map": '{"0": ["variables.f"]}',
-            },
-            files={"0": ("x.png", sent)},
-            headers=client.member.headers | {"GraphQL-Require-Preflight": "1"},
-        )
+        await client.upload(sent)
 
     done = await client.complete(late)
 
