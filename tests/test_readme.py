@@ -93,6 +93,7 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     Picture.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
+    Picture.radial_gradient("L").convert("RGB").save(tmp_path / "big.jpg")
     yield shell
     shell.close()
     embedded.stop(tmp_path / "own")
@@ -112,6 +113,8 @@ def test_a_newcomer_can_do_all_that_the_readme_says(
             assert "pytest" in shell.run("make --dry-run test", ROOT)
         elif command.startswith("export PICTOR="):
             shell.env |= {"PICTOR": f"http://127.0.0.1:{port}", "KEY": key}
+        elif command.startswith("ask()"):
+            assert '"created":true' in shell.run(command)
         elif command.startswith("curl"):
             _curl(shell, command)
         elif command.startswith("export PICTOR_DATABASE_URL"):

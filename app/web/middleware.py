@@ -47,7 +47,7 @@ def stack(settings: Settings) -> list[Middleware]:
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=("GET", "HEAD", "POST"),
+                allow_methods=("GET", "HEAD", "POST", "PUT"),
                 allow_headers=CORS_HEADERS,
                 allow_credentials="*" not in settings.cors_origins,
                 expose_headers=("X-Request-Id", "X-Image-Id"),
@@ -85,11 +85,17 @@ class Guard:
         except ClientDisconnect:
             log.debug("request %s: the client went away", request_id)
         except Exception as error:
-            log.exception("request %s failed: %s %s", request_id, scope["type"], scope["path"])
+            log.exception("request %s failed: %s %s", request_id, scope["type"], _place(scope))
             if started or scope["type"] != "http":
                 raise
             response = problems.response(problems.failure(error), request_id)
             await response(scope, receive, send_with_headers)
+
+
+def _place(scope: Scope) -> str:
+    """The path for the log, without an upload ticket: that is a secret."""
+    path = str(scope["path"])
+    return "/uploads/…" if path.startswith("/uploads/") else path
 
 
 def _request_id(headers: Headers) -> str:

@@ -4,7 +4,8 @@ import asyncio
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from sqlalchemy import func, select
 
 from app.db.models import Collection, Image, ImageJob, Tag, Team
 from app.domain import Actor, ImageState, JobKind, Role, TagPolicy
+from app.errors import unavailable
 from app.services import uploads
+from app.storage import FolderStorage
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client, png
@@ -267,3 +270,80 @@ async def test_an_upload_that_nobody_finishes_is_ended(client: Client, db: Datab
         jobs = list(await session.scalars(select(ImageJob).where(ImageJob.team_id == team_id)))
     assert states == {dead: ImageState.DELETED, alive: ImageState.PENDING}
     assert [(job.image_id, job.kind) for job in jobs] == [(dead, JobKind.PURGE)]
+
+
+class Faulty(FolderStorage):
+    """A folder that fails in one way: a put that fails when all is written, one that hangs then, or deletions."""
+
+    def __init__(self, folder: FolderStorage, fault: str) -> None:
+        super().__init__(folder.root, folder._tmp)
+        self._fault = fault
+        self.written = asyncio.Event()
+
+    async def put(self, key: str, source: Path, *, size: int) -> None:
+        await super().put(key, source, size=size)
+        self.written.set()
+        if self._fault == "put":
+            raise unavailable("Storage is unavailable (lost).")
+        if self._fault == "hang":
+            await asyncio.sleep(3600)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        if self._fault == "delete":
+            raise unavailable("Storage is unavailable (lost).")
+        await super().delete(keys)
+
+
+def faulty(client: Client, fault: str) -> Client:
+    storage = client.resources.storage
+    assert isinstance(storage, FolderStorage)
+    return Client(client.schema, replace(client.resources, storage=Faulty(storage, fault)))
+
+
+async def keys_of(db: Database, actor: Actor) -> dict[str, ImageState]:
+    async with db.transaction() as session:
+        found = await session.execute(
+            select(Image.object_key, Image.state).where(Image.team_id == actor.team_ids[0])
+        )
+        return dict(found.all())
+
+
+async def stored_keys(client: Client, actor: Actor) -> set[str]:
+    return {one.key async for one in client.resources.storage.list(f"t/{actor.team_ids[0]}/")}
+
+
+async def test_a_put_whose_end_is_unknown_keeps_its_row(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    broken, file = faulty(client, "put"), client.file(png(20))
+
+    assert await broken.code(actor, UPLOAD, input={"file": file}) == ("UNAVAILABLE", None)
+
+    (found,) = (await keys_of(db, actor)).items()
+    assert (await stored_keys(client, actor), found[1]) == ({found[0]}, ImageState.PENDING)
+    assert (await upload(client, actor, png(20)))["created"] is True
+
+
+async def test_an_upload_that_is_cut_off_keeps_its_row(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    hanging = faulty(client, "hang")
+    cut = asyncio.create_task(upload(hanging, actor, png(21)))
+    assert isinstance(hanging.resources.storage, Faulty)
+    await hanging.resources.storage.written.wait()
+
+    cut.cancel()
+    await asyncio.wait([cut])
+
+    (found,) = (await keys_of(db, actor)).items()
+    assert (await stored_keys(client, actor), found[1]) == ({found[0]}, ImageState.PENDING)
+
+
+async def test_bytes_that_cannot_be_removed_keep_their_row(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    broken = faulty(client, "delete")
+
+    payloads = await asyncio.gather(*(upload(broken, actor, png(22)) for _ in range(4)))
+
+    assert len({payload["image"]["id"] for payload in payloads}) == 1
+    states = await keys_of(db, actor)
+    assert await stored_keys(client, actor) == states.keys()
+    assert list(states.values()).count(ImageState.STORED) == 1

@@ -66,3 +66,18 @@ def test_a_bad_address_names_the_setting_and_no_secret(tmp_path: Path, url: str)
 def test_a_bucket_without_keys(tmp_path: Path, url: str) -> None:
     with pytest.raises(StorageSettingError, match="PICTOR_S3_ACCESS_KEY"):
         storage_from_url(url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        (None, "https://s3.example.org"),
+        ("file:///tmp/objects", "https://s3.example.org"),
+        ("s3://a:b@bucket", "s3.example.org"),
+        ("s3://a:b@bucket", "https://s3.example.org/path"),
+        ("s3://a:b@bucket", "on"),
+    ],
+)
+def test_clients_reach_an_s3_server_alone(tmp_path: Path, url: str | None, endpoint: str) -> None:
+    with pytest.raises(StorageSettingError, match="PICTOR_DIRECT_UPLOADS"):
+        storage_from_url(url, tmp_path, clients_endpoint=endpoint)

@@ -6,9 +6,11 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
-from app.storage import ObjectMissing, Storage
+from app.storage import FolderStorage, ObjectMissing, Storage, storage_from_url
+from tests.fixtures.s3 import S3Server
 
 MIB = 1024 * 1024
 
@@ -236,3 +238,29 @@ async def test_a_stream_that_ended_stays_ended(storage: Storage, prefix: str, so
 async def test_check_leaves_nothing(storage: Storage) -> None:
     await storage.check()
     assert await keys(storage, "check/") == set()
+
+
+async def test_clients_put_where_they_reach_the_store(
+    storage: Storage, prefix: str, s3_server: S3Server, tmp_path: Path
+) -> None:
+    key, lifetime = f"{prefix}/sent", timedelta(minutes=1)
+    assert storage.presigned_put(key, size=10, lifetime=lifetime) is None
+    if isinstance(storage, FolderStorage):
+        return
+    reached = storage_from_url(s3_server.url(), tmp_path, clients_endpoint=s3_server.endpoint)
+    put, late = (reached.presigned_put(key, size=10, lifetime=one) for one in (lifetime, -lifetime))
+    assert put is not None
+    assert late is not None
+    async with httpx.AsyncClient() as http:
+        expired = await http.put(late.url, content=b"0123456789", headers=late.headers)
+        longer = await http.put(
+            put.url, content=b"0123456789x", headers={**put.headers, "Content-Length": "11"}
+        )
+        assert (expired.is_error, longer.status_code) == (True, 403)
+        assert await storage.size(key) is None
+        for content in (b"0123456789", b"9876543210"):
+            assert (await http.put(put.url, content=content, headers=put.headers)).is_success
+            assert await read(storage, key) == content
+    with pytest.raises(ValueError, match="not a storage key"):
+        reached.presigned_put("nowhere", size=10, lifetime=lifetime)
+    await reached.close()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from urllib3 import Timeout
 from app.errors import AppError, ErrorCode
 from app.storage import ByteStream, S3Storage, Storage, storage_from_url
 from app.storage.connection import HttpPool
-from app.storage.s3 import STALL_SECONDS
+from app.storage.presigned import Signer
+from app.storage.s3 import STALL_SECONDS, Hurried
 from tests.fixtures.s3 import S3Server
 
 KEYS = {"access_key": "key", "secret_key": "secret"}
@@ -194,3 +196,35 @@ def test_a_slow_upload_is_no_silence() -> None:
         assert pool.urlopen("PUT", "/", body=body).status == 200
         pool.close()
         thread.join(5)
+
+
+def test_a_signature_is_the_one_that_aws_shows() -> None:
+    """The example of "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)"."""
+    signer = Signer(
+        endpoint="https://examplebucket.s3.amazonaws.com",
+        bucket="examplebucket",
+        access_key="AKIAIOSFODNN7EXAMPLE",
+        secret_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        region="us-east-1",
+    )
+    now = datetime(2013, 5, 24, tzinfo=UTC)
+
+    query = signer.query("GET", "/test.txt", {}, timedelta(days=1), now)
+
+    assert query == (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+        "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+    )
+    assert "wJalr" not in repr(signer)
+
+
+def test_a_put_that_takes_too_long_gives_up(source: Path) -> None:
+    with Hurried(source.open("rb", buffering=0), time.monotonic() + 60) as file:
+        assert file.read(2) == b"fi"
+    with (
+        Hurried(source.open("rb", buffering=0), time.monotonic()) as file,
+        pytest.raises(TimeoutError),
+    ):
+        file.read(2)

@@ -126,7 +126,7 @@ async def test_worker_that_dies_is_followed_by_another(
     resources: Resources, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="app.worker.supervisor"):
-        async with working(lambda: Dying(resources)):
+        async with working(lambda: Dying(resources), asyncio.Event()):
             for _ in range(100):
                 if Dying.runs == 2:
                     break

@@ -496,7 +496,8 @@ async def test_a_deleted_team_leaves_neither_bytes_nor_rows(
         assert not await gone()
         late = resources.settings.data_dir / "late"
         late.write_bytes(b"what an upload had begun to store")
-        await resources.storage.put(f"t/{team_id}/late/1", late, size=late.stat().st_size)
+        for prefix in (f"t/{team_id}/late", f"incoming/{team_id}"):
+            await resources.storage.put(f"{prefix}/1", late, size=late.stat().st_size)
         async with db.transaction() as session:
             long_ago = func.now() - processing.LATECOMERS
             await session.execute(
@@ -509,6 +510,7 @@ async def test_a_deleted_team_leaves_neither_bytes_nor_rows(
         await until(gone)
 
     assert await objects(team_id) == 0
+    assert [one async for one in resources.storage.list(f"incoming/{team_id}/")] == []
     assert await objects(other) > 0
     assert (await image(db, kept)).state is ImageState.STORED
     async with db.transaction() as session:
