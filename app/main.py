@@ -25,7 +25,7 @@ from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
 from app.web.media import Media
 from app.web.middleware import stack
-from app.worker import Worker
+from app.worker import Worker, models
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,10 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
-        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+        upkeep = [
+            asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
+            asyncio.create_task(models.keep(resources, building=settings.worker)),
+        ]
         try:
             if not settings.worker:
                 yield
@@ -96,8 +99,9 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
             async with _working(lambda: Worker(resources)):
                 yield
         finally:
-            upkeep.cancel()
-            await asyncio.wait([upkeep])
+            for task in upkeep:
+                task.cancel()
+            await asyncio.wait(upkeep)
 
     return lifespan
 

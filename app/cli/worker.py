@@ -8,7 +8,7 @@ from app.cli.logs import configure
 from app.resources import open_resources
 from app.services import audit_months
 from app.settings import Settings
-from app.worker import Worker
+from app.worker import Worker, models
 
 HELP = "run background jobs (thumbnails, vectors, purges) until stopped"
 
@@ -22,7 +22,10 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     async with open_resources(settings) as resources:
         worker = Worker(resources)
         running = asyncio.create_task(worker.run())
-        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+        upkeep = [
+            asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
+            asyncio.create_task(models.keep(resources, building=True)),
+        ]
         loop = asyncio.get_running_loop()
         asked_to_stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -30,7 +33,9 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
         print("The worker is running.", flush=True)
         stopping = asyncio.create_task(asked_to_stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        upkeep.cancel()
+        for task in upkeep:
+            task.cancel()
         await worker.stop()
         await running
+        await asyncio.wait(upkeep)
     return 0

@@ -15,6 +15,7 @@ from app.services import jobs, processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
+from app.worker.pictures import reason
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +70,11 @@ async def failed(resources: Resources, job: Job, error: Exception) -> None:
         log.warning("%s of %s waits: %s", job.kind, job.image_id, error.message)
         await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
         return
-    if isinstance(error, AppError):
-        reason = error.message
-    elif isinstance(error, ObjectMissing):
-        reason = "The stored bytes are missing."
-    else:
-        reason = f"Something went wrong ({type(error).__name__}); the server's log has the rest."
-    expected = isinstance(error, AppError | ObjectMissing)
+    expected, why = isinstance(error, AppError | ObjectMissing), reason(error)
     log.warning(
-        "%s of %s failed: %s", job.kind, job.image_id, reason, exc_info=None if expected else error
+        "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error
     )
-    await resources.db.worker.run(lambda session: jobs.fail(session, job, reason))
+    await resources.db.worker.run(lambda session: jobs.fail(session, job, why))
 
 
 async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> None:
