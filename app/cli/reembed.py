@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Final, NoReturn
 
 from tqdm import tqdm
 
@@ -111,7 +111,7 @@ async def _built(resources: Resources, model: Known) -> bool:
                 await _show(resources.db.worker, model.id, bar)
 
 
-async def _watch(db: Entrance, model_id: int, bar: "tqdm[None]") -> None:
+async def _watch(db: Entrance, model_id: int, bar: "tqdm[NoReturn]") -> None:
     """The bar shows what all processes did together."""
     while True:
         with suppress(AppError):
@@ -119,7 +119,7 @@ async def _watch(db: Entrance, model_id: int, bar: "tqdm[None]") -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _show(db: Entrance, model_id: int, bar: "tqdm[None]") -> None:
+async def _show(db: Entrance, model_id: int, bar: "tqdm[NoReturn]") -> None:
     total, listed = await _progress(db)
     its = next(one for one in listed if one.id == model_id)
     bar.total, bar.n = total, its.vectors + its.refused

@@ -262,6 +262,10 @@ class Wrapped:
         return self.inner.name
 
     @property
+    def source(self) -> str:
+        return self.inner.source
+
+    @property
     def revision(self) -> str:
         return self.inner.revision
 
@@ -277,6 +281,9 @@ class Wrapped:
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         return await self.inner.pictures(pictures)
+
+    async def rest(self) -> None:
+        await self.inner.rest()
 
     async def close(self) -> None:
         await self.inner.close()
