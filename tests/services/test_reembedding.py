@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from app.db.models import EmbeddingModel, Image, ImageVector, VectorClaim
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.errors import AppError, ErrorCode
 from app.services import embedding_models, jobs, processing, reembedding
@@ -129,7 +129,8 @@ async def test_what_is_handed_back_costs_no_attempt(db: Database, second: int) -
     for _ in range(jobs.MAX_ATTEMPTS + 1):
         batch = await claim(db, second)
         assert len(batch.images) == 5
-        await db.worker.run(lambda session, batch=batch: reembedding.release(session, batch))
+        async with db.worker.transaction() as session:
+            await reembedding.release(session, batch)
         await due(db)
 
 
@@ -169,8 +170,8 @@ async def test_an_image_that_the_old_model_could_not_read_is_ready_if_the_new_on
     failed = await queued(db, team_id, [JobKind.EMBED])
     async with db.transaction() as session:
         await session.execute(
-            update(jobs.ImageJob)
-            .where(jobs.ImageJob.image_id == failed)
+            update(ImageJob)
+            .where(ImageJob.image_id == failed)
             .values(state=JobState.FAILED, error="no colours")
         )
     batch = await claim(db, second)
@@ -324,10 +325,5 @@ async def test_without_images_it_takes_over_at_once(db: Database) -> None:
     second = await begin(db, "second")
     assert await switch(db, second.id)
     async with db.transaction() as session:
-        states = await session.execute(
-            select(EmbeddingModel.name, EmbeddingModel.state).order_by(EmbeddingModel.id)
-        )
-        assert dict(tuple(row) for row in states) == {
-            "first": ModelState.RETIRED,
-            "second": ModelState.ACTIVE,
-        }
+        states = await session.scalars(select(EmbeddingModel.state).order_by(EmbeddingModel.id))
+        assert list(states) == [ModelState.RETIRED, ModelState.ACTIVE]

@@ -21,7 +21,7 @@ from app.embedding import Embedder, Vectors, embedder_from_name
 from app.errors import unavailable
 from app.resources import Resources
 from app.services import embedding_models, jobs, processing, search, teams
-from app.worker import Worker
+from app.worker import Worker, models
 from tests import make
 from tests.database import Database
 from tests.fixtures import tiny_model
@@ -35,7 +35,10 @@ BOTH = (JobKind.THUMBNAILS, JobKind.EMBED)
 async def working(resources: Resources) -> AsyncIterator[Worker]:
     worker = Worker(resources)
     running = asyncio.create_task(worker.run())
+    keeping = asyncio.create_task(models.keep(resources, building=True))
     yield worker
+    keeping.cancel()
+    await asyncio.wait([keeping])
     await worker.stop()
     await running
 
