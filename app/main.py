@@ -88,6 +88,9 @@ def _lifespan(resources: Resources) -> Callable[[Starlette], AbstractAsyncContex
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
+        # Before the first question comes, so that the right model begins to load.
+        with suppress(AppError):
+            (await models.refresh(resources)).prepare()
         upkeep = [
             asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
             asyncio.create_task(models.keep(resources, building=settings.worker)),

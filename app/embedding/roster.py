@@ -45,6 +45,7 @@ class Embedders:
         self._known: dict[int, Known] = {}
         self._ready: dict[int, Embedder] = {}
         self._loading: dict[int, asyncio.Task[Embedder]] = {}
+        self._coming: dict[int, Embedder] = {}
         self._failed: dict[int, tuple[AppError, float]] = {}
         self._resting: set[asyncio.Task[None]] = set()
 
@@ -90,9 +91,15 @@ class Embedders:
         for model in (active, last):
             if model is not None and model.id in self._ready:
                 return self._ready[model.id]
-        if active.name == self.own.name:
+        return self._lazy(active)
+
+    def _lazy(self, model: Known) -> Embedder:
+        """One that its first question waits for."""
+        if model.name == self.own.name:
             return self.own
-        raise unavailable(FAILED if active.id in self._failed else LOADING)
+        if model.id in self._coming:
+            return self._coming[model.id]
+        raise unavailable(FAILED if model.id in self._failed else LOADING)
 
     def _of_page(self, model_id: int) -> Embedder:
         if model_id in self._ready:
@@ -100,9 +107,7 @@ class Embedders:
         model = self._known.get(model_id)
         if model is None or model not in self._wanted():
             raise bad_input("after", GONE)
-        if model.name == self.own.name:
-            return self.own
-        raise unavailable(FAILED if model_id in self._failed else LOADING)
+        return self._lazy(model)
 
     def prepare(self) -> None:
         """Begins to load what is missing, one model at a time, and lets go what is not needed any more."""
@@ -168,6 +173,7 @@ class Embedders:
 
         def ended(_task: object) -> None:
             self._loading.pop(model.id, None)
+            self._coming.pop(model.id, None)
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._note(model, error)
 
@@ -182,6 +188,7 @@ class Embedders:
     async def _load(self, model: Known) -> Embedder:
         problem = unavailable(f"No process has told where {model} is loaded from.")
         for embedder in self._candidates(model):
+            self._coming[model.id] = embedder
             try:
                 if not _is(embedder, model):
                     await embedder.warm()

@@ -91,15 +91,13 @@ class Embedding:
     async def _read(self, pictures: Sequence[Picture]) -> dict[int, Vectors]:
         """Vectors of the active model, and of the one that is being built if it can: it has another turn."""
         models = self._resources.models
+        active, building = models.active, models.building
         vectors: dict[int, Vectors] = {}
-        for model in (models.active, models.building):
-            embedder = None if model is None else models.ready(model)
-            if model is None or embedder is None:
-                continue
+        if active is not None and (embedder := models.ready(active)):
+            vectors[active.id] = await embedder.pictures(pictures)
+        if building is not None and (embedder := models.ready(building)):
             try:
-                vectors[model.id] = await embedder.pictures(pictures)
+                vectors[building.id] = await embedder.pictures(pictures)
             except Exception as error:
-                if model is models.active:
-                    raise
-                log.info("%s does not read along: %r", model, error)
+                log.info("%s does not read along: %r", building, error)
         return vectors
