@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final
 
 from starlette.applications import Starlette
@@ -28,7 +28,7 @@ from app.web.media import Media
 from app.web.metrics import Counted
 from app.web.middleware import stack
 from app.web.uploads import Uploads
-from app.worker import Worker, working
+from app.worker import Worker, models, working
 
 GRAPHQL: Final = "/graphql"
 
@@ -98,7 +98,13 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
-        upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+        # Before the first question comes, so that the right model begins to load.
+        with suppress(AppError):
+            (await models.refresh(resources)).prepare()
+        upkeep = [
+            asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
+            asyncio.create_task(models.keep(resources, building=settings.worker)),
+        ]
         try:
             if not settings.worker:
                 yield
@@ -106,7 +112,8 @@ def _lifespan(
             async with working(lambda: Worker(resources), draining):
                 yield
         finally:
-            upkeep.cancel()
-            await asyncio.wait([upkeep])
+            for task in upkeep:
+                task.cancel()
+            await asyncio.wait(upkeep)
 
     return lifespan

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from app.db import embedded, migrate
 from app.db.database import Database
-from app.embedding import Embedder, embedder_from_name
+from app.embedding import Embedder, Embedders, embedder_from_name
 from app.imaging import Decoder
 from app.metrics import MeasuredStorage, Metrics
 from app.services.audit_commit import Recorder
@@ -33,7 +33,13 @@ class Resources:
     storage: Storage
     decoder: Decoder
     embedder: Embedder
+    """Of the settings' model."""
     metrics: Metrics = field(default_factory=Metrics)
+
+    @cached_property
+    def models(self) -> Embedders:
+        """The models that this process holds, `embedder` among them."""
+        return Embedders(self.embedder)
 
     @cached_property
     def audit(self) -> Recorder:
@@ -107,4 +113,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(decoder.close)
         embedder = embedder_from_name(settings.embedding_model)
         stack.push_async_callback(embedder.close)
-        yield Resources(settings, db, storage, decoder, embedder, metrics)
+        resources = Resources(settings, db, storage, decoder, embedder, metrics)
+        stack.push_async_callback(resources.models.close)
+        yield resources

@@ -61,7 +61,8 @@ class Settings(BaseSettings):
         None, description="S3 secret key, where the storage URL has none"
     )
     embedding_model: str = Field(
-        "builtin", description="`builtin`, or a name or folder that sentence-transformers loads"
+        "builtin",
+        description="model of a fresh installation: `builtin`, or a name or folder that sentence-transformers loads",
     )
     data_dir: Path = Field(Path("var"), description="database, objects and temporary files")
     secret_key: SecretStr | None = Field(

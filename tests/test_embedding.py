@@ -124,7 +124,7 @@ async def test_a_model_of_texts_alone_is_refused_by_name(tmp_path: Path) -> None
     del content["modality_config"]["image"]
     config.write_text(json.dumps(content))
     embedder = embedder_from_name(str(folder))
-    with pytest.raises(AppError, match=r"PICTOR_EMBEDDING_MODEL=.*texts and pictures alike"):
+    with pytest.raises(AppError, match=r"texts-only is of no use: .*texts and pictures alike"):
         await embedder.warm()
     with pytest.raises(AppError) as refused:
         await embedder.texts(["a dog"])

@@ -14,11 +14,11 @@ from app.db import migrate
 from app.db.database import ROLES
 from app.demo.gallery import gallery
 from app.domain import ImageFormat
-from app.embedding import embedder_from_name
+from app.embedding import Embedders, Known, embedder_from_name
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import NotMigratedError, open_database, open_storage
-from app.services import operators
+from app.services import embedding_models, operators
 from app.settings import Settings
 from app.storage import StorageSettingError
 
@@ -95,13 +95,32 @@ async def _decoder(settings: Settings) -> str:
 
 
 async def _model(settings: Settings) -> str:
-    embedder = embedder_from_name(settings.embedding_model)
+    """The installation's model, as this host has it; the setting's, where there is none yet."""
+    models = Embedders(embedder_from_name(settings.embedding_model))
+    models.know(await _known(settings))
     try:
+        embedder = models.own
+        if models.active is not None:
+            embedder = await models.load(models.active)
         await embedder.warm()
         facts = f"{embedder.name} {embedder.revision}, {embedder.dimension} dimensions"
+        if embedder.name != models.own.name:
+            facts += f"; PICTOR_EMBEDDING_MODEL ({models.own.name}) is not used any more"
+        if models.building is not None:
+            facts += f"; {models.building} is being built"
     finally:
-        await embedder.close()
-    return f"{facts}{_card()}" if settings.embedding_model == "builtin" else facts
+        await models.close()
+        await models.own.close()
+    return f"{facts}{_card()}" if embedder.name == "builtin" else facts
+
+
+async def _known(settings: Settings) -> list[Known]:
+    """Nothing where the database has its own failure to tell."""
+    try:
+        async with open_database(settings) as db, db.owner.transaction() as session:
+            return await embedding_models.known(session)
+    except EXPECTED:
+        return []
 
 
 def _card() -> str:

@@ -9,7 +9,7 @@ from app.cli.stopping import stopping
 from app.resources import open_resources
 from app.services import audit_months
 from app.settings import Settings
-from app.worker import Worker, working
+from app.worker import Worker, models, working
 
 HELP = "run background jobs (thumbnails, vectors, purges) until stopped"
 
@@ -28,12 +28,16 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     configure(settings.log_level)
     with stopping() as stop:
         async with open_resources(settings) as resources, metrics_served(resources):
-            upkeep = asyncio.create_task(audit_months.keep_ahead(resources.db.audit))
+            upkeep = [
+                asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
+                asyncio.create_task(models.keep(resources, building=True)),
+            ]
             try:
                 async with working(lambda: Worker(resources), stop):
                     print("The worker is running.", flush=True)
                     await stop.wait()
             finally:
-                upkeep.cancel()
-                await asyncio.wait([upkeep])
+                for task in upkeep:
+                    task.cancel()
+                await asyncio.wait(upkeep)
     return 0

@@ -403,7 +403,11 @@ class DrawLine(Base):
 
 
 class EmbeddingModel(Base):
-    """A model whose vectors exist. One is ACTIVE: it alone answers searches."""
+    """A model that was ever used. One is ACTIVE and answers searches; at most one is BUILDING beside it.
+
+    `source`: what it is loaded from on any host, as the setting has it. `retired_at`: until then it answered,
+    and every image that was read has a vector of it; null where it never did, or its vectors are dropped.
+    """
 
     __tablename__ = "embedding_model"
     __table_args__ = (
@@ -422,6 +426,8 @@ class EmbeddingModel(Base):
     dimension: Mapped[int]
     state: Mapped[ModelState] = mapped_column(_enum(ModelState), server_default="BUILDING")
     created_at: Mapped[datetime] = _now()
+    source: Mapped[str | None]
+    retired_at: Mapped[datetime | None]
 
 
 class ImageVector(Base):
@@ -445,6 +451,26 @@ class ImageVector(Base):
     created_at: Mapped[datetime]
     tag_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+class VectorClaim(Base):
+    """An image that a BUILDING model is reading, or could not read: then `lease_until` is null.
+
+    `run_id` fences a run that came back too late. The row goes when the vector comes.
+    """
+
+    __tablename__ = "vector_claim"
+
+    model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_model.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    image_id: Mapped[UUID] = mapped_column(
+        ForeignKey("image.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    run_id: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    error: Mapped[str | None] = mapped_column(Text)
 
 
 # ───────────────────────────── work and its record ─────────────────────────────

@@ -2,5 +2,14 @@
 
 from app.embedding.embedder import Embedder, SentenceEmbedder, embedder_from_name
 from app.embedding.model import PICTURE_SIDE, Vectors
+from app.embedding.roster import Embedders, Known
 
-__all__ = ["PICTURE_SIDE", "Embedder", "SentenceEmbedder", "Vectors", "embedder_from_name"]
+__all__ = [
+    "PICTURE_SIDE",
+    "Embedder",
+    "Embedders",
+    "Known",
+    "SentenceEmbedder",
+    "Vectors",
+    "embedder_from_name",
+]

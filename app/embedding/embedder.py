@@ -39,6 +39,11 @@ class Embedder(Protocol):
     def name(self) -> str: ...
 
     @property
+    def source(self) -> str:
+        """What `embedder_from_name` takes for it, whatever folder the process works in."""
+        ...
+
+    @property
     def revision(self) -> str: ...
 
     @property
@@ -56,13 +61,20 @@ class Embedder(Protocol):
         """float32[n, dimension], rows of length 1, from pictures uint8[h, w, 3] in sRGB."""
         ...
 
+    async def rest(self) -> None:
+        """Gives the model's memory back. The next use loads it again."""
+        ...
+
     async def close(self) -> None: ...
 
 
-def embedder_from_name(name: str) -> Embedder:
-    """`builtin`, or a name or folder that sentence-transformers loads. Loads nothing yet."""
+def embedder_from_name(name: str, revision: str | None = None) -> Embedder:
+    """`builtin`, or a name or folder that sentence-transformers loads. Loads nothing yet.
+
+    `revision`: the commit of a model of the hub, where it must be this very one.
+    """
     source = str(model.BUILTIN_FOLDER) if name == model.BUILTIN else name
-    return SentenceEmbedder(name, source)
+    return SentenceEmbedder(name, source, revision)
 
 
 class SentenceEmbedder:
@@ -71,11 +83,14 @@ class SentenceEmbedder:
     The model is loaded by the first use, and again by a later one where that failed.
     """
 
-    def __init__(self, setting: str, source: str) -> None:
+    def __init__(self, setting: str, source: str, revision: str | None = None) -> None:
         self._setting = setting
         self._source = source
-        is_other_folder = setting != model.BUILTIN and Path(source).is_dir()
-        self.name = Path(source).resolve().name if is_other_folder else setting
+        self._wanted = revision
+        path = Path(source).resolve()
+        is_other_folder = setting != model.BUILTIN and (path.is_dir() or Path(source).is_absolute())
+        self.name = path.name if is_other_folder else setting
+        self.source = str(path) if is_other_folder else setting
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._model: Model | None = None
         self._failure: AppError | None = None
@@ -114,6 +129,10 @@ class SentenceEmbedder:
             parts.append(await self._query(part))
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
 
+    async def rest(self) -> None:
+        if self._model is not None:
+            await self._run(self._forget)
+
     async def close(self) -> None:
         """Lets what is being encoded finish, and drops the rest."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
@@ -145,7 +164,7 @@ class SentenceEmbedder:
             return
         began = time.monotonic()
         try:
-            self._model = model.load(self._setting, self._source)
+            self._model = model.load(self._setting, self._source, self._wanted)
         except AppError as error:
             log.error("%s", error.message)
             log.debug("why the model did not load", exc_info=error.__cause__)
@@ -158,6 +177,9 @@ class SentenceEmbedder:
             self._model.revision,
             time.monotonic() - began,
         )
+
+    def _forget(self) -> None:
+        self._model = None
 
     def _encode_texts(self, keys: list[str]) -> list[Vectors]:
         rows = list(model.unit(self._loaded.encode(model.text_inputs(keys))))

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,8 +62,11 @@ def unit(rows: Any) -> Vectors:
     return np.ascontiguousarray(vectors / lengths, np.float32)
 
 
-def load(name: str, source: str) -> Model:
-    """Takes seconds, and minutes where it must be fetched. UNAVAILABLE, naming the setting, if it is no use."""
+def load(name: str, source: str, revision: str | None = None) -> Model:
+    """Takes seconds, and minutes where it must be fetched. UNAVAILABLE, naming the model, if it is no use.
+
+    `revision`: the commit that a model of the hub is wanted in; else the one that is here, or the newest.
+    """
     # The one late import: torch and transformers take seconds and 300 MB, and most commands need neither.
     import torch  # noqa: PLC0415
     from huggingface_hub import resolve_revision  # noqa: PLC0415
@@ -72,11 +76,14 @@ def load(name: str, source: str) -> Model:
     folder = Path(source).is_dir()
     if name == BUILTIN and not folder:
         raise _unusable(name, "the built-in model is missing from this installation")
+    if Path(source).is_absolute() and not folder:
+        raise _unusable(name, "there is no such folder on this host")
+    wanted = None if folder or revision == UNKNOWN else revision
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it has no types
     # Half of the cores: the rest serves requests, the database and the decoder.
     torch.set_num_threads(max(1, min(8, (os.cpu_count() or 2) // 2)))
     try:
-        model = _local_first(SentenceTransformer, source, folder=folder)
+        model = _local_first(partial(SentenceTransformer, source, revision=wanted), folder=folder)
     except Exception as error:
         # Whatever the libraries raise: no such model, no network, a damaged folder.
         raise _unusable(name, "it cannot be loaded", error) from error
@@ -88,27 +95,27 @@ def load(name: str, source: str) -> Model:
     organization = (
         "" if "/" in source else f"{SentenceTransformer.default_huggingface_organization}/"
     )
-    revision = (
+    loaded = (
         _folder_revision(Path(source))
         if folder
-        else _hub_revision(organization + source, resolve_revision)
+        else wanted or _hub_revision(organization + source, resolve_revision)
     )
-    return Model(encode, revision, _dimension(name, encode))
+    return Model(encode, loaded, _dimension(name, encode))
 
 
-def _local_first(load: Callable[..., Any], source: str, *, folder: bool) -> Any:
+def _local_first(load: Callable[..., Any], *, folder: bool) -> Any:
     """A model of the hub comes from this machine's cache where it is whole, and from the network otherwise.
 
     A newer revision is thus never taken unasked, and with no network a start does not wait out five retries
     for each of a dozen files.
     """
     try:
-        return load(source, local_files_only=True)
+        return load(local_files_only=True)
     except Exception:
         # Whatever the libraries raise for a file that is not there.
         if folder:
             raise
-        return load(source)
+        return load()
 
 
 def _dimension(name: str, encode: Encode) -> int:
@@ -128,7 +135,7 @@ def _dimension(name: str, encode: Encode) -> int:
 
 def _unusable(name: str, problem: str, cause: Exception | None = None) -> AppError:
     why = "" if cause is None else " ".join(f" ({type(cause).__name__}: {cause})".split())
-    return unavailable(f"PICTOR_EMBEDDING_MODEL={name}: {problem}{why and ' ' + why}.")
+    return unavailable(f"The embedding model {name} is of no use: {problem}{why and ' ' + why}.")
 
 
 def _folder_revision(folder: Path) -> str:

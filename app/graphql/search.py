@@ -6,7 +6,7 @@ import strawberry
 from strawberry import UNSET
 
 from app.domain import parse_id
-from app.embedding import PICTURE_SIDE
+from app.embedding import PICTURE_SIDE, Embedder
 from app.errors import bad_input, blaming, too_large
 from app.graphql.arguments import After, Filter, MinScore, Ten
 from app.graphql.context import Context
@@ -57,9 +57,7 @@ class SearchQueries:
         actor = context.viewer
         if mode is SearchMode.HYBRID and not query.text:
             raise bad_input("mode", "HYBRID needs a text query.")
-        direction = await _direction(context, query, "query")
-        if not_ is not None:
-            direction = search.away_from(direction, await _direction(context, not_, "not"))
+        direction = await _question(context, query, not_, after)
         asked = search.Search(
             direction,
             wanted=filter_value(filter),
@@ -78,21 +76,45 @@ class SearchQueries:
         return SearchConnection.of(hits, count)
 
 
-async def _direction(context: Context, query: SearchQuery, field: str) -> search.Direction:
-    """The question as a vector. No transaction is open while the model or the decoder works."""
+async def _question(
+    context: Context, query: SearchQuery, unwanted: SearchQuery | None, after: str | None
+) -> search.Direction:
+    """The question as a vector, all of it read by one model: that of the page before, where there was one."""
+    parts = {"query": query} if unwanted is None else {"query": query, "not": unwanted}
+    page_of = search.model_of(after)
+    embedder = None
+    if any(part.text or part.image for part in parts.values()):
+        embedder = context.resources.models.reading(page_of)
+    read: dict[str, search.Direction] = {}
+    model: search.Identity | int | None = page_of
+    # Images last: whichever model read the rest, their vectors of it are stored.
+    for field in sorted(parts, key=lambda field: bool(parts[field].image_id)):
+        read[field] = await _direction(context, parts[field], field, embedder, model)
+        model = read[field].model
+    return search.away_from(read["query"], read["not"]) if "not" in read else read["query"]
+
+
+async def _direction(
+    context: Context,
+    query: SearchQuery,
+    field: str,
+    embedder: Embedder | None,
+    model: search.Identity | int | None,
+) -> search.Direction:
+    """No transaction is open while the model or the decoder works."""
     resources = context.resources
-    if query.text:
-        return await search.by_text(resources.embedder, query.text, field=f"{field}.text")
+    if query.text and embedder:
+        return await search.by_text(embedder, query.text, field=f"{field}.text")
     if query.image_id is not UNSET and query.image_id is not None:
         async with context.db.transaction() as session:
             image_id = parse_id(query.image_id)
             return await search.by_image(
-                session, context.viewer, image_id, field=f"{field}.imageId"
+                session, context.viewer, image_id, field=f"{field}.imageId", model=model
             )
-    if query.image:
+    if query.image and embedder:
         if query.image.too_large:
             raise too_large(query.image.field, resources.settings.max_upload_bytes)
         with blaming(query.image.field):
             picture = await resources.decoder.picture(query.image.path, PICTURE_SIDE)
-        return await search.by_picture(resources.embedder, picture)
+        return await search.by_picture(embedder, picture)
     raise bad_input(f"{field}.text", "An empty text describes nothing.")

@@ -498,7 +498,7 @@ class Image(Node):
 
         async def count() -> int:
             async with db.transaction() as session:
-                return await search.similar_count(session, actor, self.row.id, wanted)
+                return await search.similar_count(session, actor, self.row.id, wanted, after)
 
         return SearchConnection.of(hits, count)
 
@@ -537,7 +537,9 @@ class SearchEdge:
 class SearchConnection:
     edges: list[SearchEdge] = strawberry.field(description="The hits with score and cursor.")
     page_info: PageInfo = strawberry.field(description="Where this page lies among the hits.")
-    model: str = strawberry.field(description="The embedding model that ranked them.")
+    model: str = strawberry.field(
+        description="The embedding model whose vectors ranked them, all by this one: later pages stay with it."
+    )
     counter: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @strawberry.field(description="The images alone.")

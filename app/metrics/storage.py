@@ -3,11 +3,12 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from app.errors import AppError
 from app.metrics.instruments import Metrics
-from app.storage import ByteStream, ObjectExists, ObjectMissing, Storage, StoredObject
+from app.storage import ByteStream, ObjectExists, ObjectMissing, PresignedPut, Storage, StoredObject
 
 
 class MeasuredStorage:
@@ -20,6 +21,9 @@ class MeasuredStorage:
     async def put(self, key: str, source: Path, *, size: int) -> None:
         with self._measured("put"):
             await self._inner.put(key, source, size=size)
+
+    def presigned_put(self, key: str, *, size: int, lifetime: timedelta) -> PresignedPut | None:
+        return self._inner.presigned_put(key, size=size, lifetime=lifetime)
 
     async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
         with self._measured("open"):

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -20,9 +20,12 @@ MAX_TEXT_LENGTH: Final = 1_000
 PUSH: Final = 0.5
 """How far `not` pushes: the question minus half of what is not wanted, at length 1 again."""
 OTHER_MODEL: Final = (
-    "The images are being read by another model than the one that reads questions now;"
-    " search by text or picture answers again when that is done."
+    "The images have not been read by the model that reads questions here;"
+    " search by text or picture answers again when one of the two has changed."
 )
+
+Identity: TypeAlias = tuple[str, str]
+"""Name and revision of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,7 @@ class Direction:
     """A question as a vector of length 1. It remembers its model, and `source` what it was made from."""
 
     vector: Vectors
-    model: tuple[str, str]
-    """Name and revision."""
+    model: Identity
     source: str
 
 
@@ -56,14 +58,32 @@ def _direction(embedder: Embedder, vector: Vectors, source: str) -> Direction:
 
 
 async def by_image(
-    session: AsyncSession, actor: Actor, image_id: UUID, *, field: str = "query.imageId"
+    session: AsyncSession,
+    actor: Actor,
+    image_id: UUID,
+    *,
+    field: str = "query.imageId",
+    model: Identity | int | None = None,
 ) -> Direction:
-    """The stored vector of an image. NOT_FOUND where the actor cannot see it, CONFLICT where it has none yet."""
-    model = await embedding_models.require(session)
-    direction = await stored(session, actor, image_id, model, field=field)
+    """The stored vector of an image. NOT_FOUND where the actor cannot see it, CONFLICT where it has none yet.
+
+    `model`: that of the question's other part, or the id that a cursor names; else the active one.
+    """
+    its = await _model(session, model)
+    direction = await stored(session, actor, image_id, its, field=field)
     if direction is None:
         raise conflict(field, "This image has not been processed yet.")
     return direction
+
+
+async def _model(session: AsyncSession, model: Identity | int | None) -> EmbeddingModel:
+    if isinstance(model, tuple):
+        found = await embedding_models.answering(session, *model)
+    else:
+        found = await embedding_models.of_page(session, model)
+    if found is None:
+        raise unavailable(OTHER_MODEL if model else embedding_models.NONE_YET)
+    return found
 
 
 async def stored(

@@ -1,16 +1,26 @@
 """Which model's vectors answer searches, and how another one takes over. Loading a model is the embedder's."""
 
-from sqlalchemy import exists, func, literal, select, text
+from typing import Final
+
+from sqlalchemy import exists, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
 from app.domain import ImageState, JobKind, JobState, ModelState
-from app.errors import unavailable
+from app.embedding import Known
+from app.errors import bad_input, conflict, unavailable
 from app.services import jobs
 
 LOCK = text("select pg_advisory_xact_lock(hashtext('pictor.embedding_model'))")
-"""Held to the end of the transaction: several processes start at once."""
+"""Held to the end of the transaction by whoever changes which model is what."""
+LOCK_SHARED = text("select pg_advisory_xact_lock_shared(hashtext('pictor.embedding_model'))")
+WHOLE: Final = or_(
+    EmbeddingModel.state == ModelState.ACTIVE, EmbeddingModel.retired_at.is_not(None)
+)
+"""Every image that was read while the model answered has a vector of it."""
+NONE_YET: Final = "No embedding model has been loaded yet; try again."
+GONE: Final = "The vectors that made this page are not kept any more; begin again without a cursor."
 
 
 async def active(session: AsyncSession) -> EmbeddingModel | None:
@@ -25,100 +35,142 @@ async def require(session: AsyncSession) -> EmbeddingModel:
     """The active model, or UNAVAILABLE."""
     model = await active(session)
     if model is None:
-        raise unavailable("No embedding model has been loaded yet; try again.")
+        raise unavailable(NONE_YET)
     return model
 
 
-async def wanted(session: AsyncSession) -> EmbeddingModel | None:
-    """The model that new vectors are made with: the one being built, else the active one."""
-    building = await _building(session)
-    return building[0] if building else await active(session)
+async def answering(session: AsyncSession, name: str, revision: str) -> EmbeddingModel | None:
+    """That model, if its vectors are whole: the active one, or one that was and whose vectors are kept."""
+    found: EmbeddingModel | None = await session.scalar(
+        select(EmbeddingModel).where(
+            EmbeddingModel.name == name, EmbeddingModel.revision == revision, WHOLE
+        )
+    )
+    return found
+
+
+async def of_page(session: AsyncSession, model_id: int | None) -> EmbeddingModel | None:
+    """The model that a cursor names, if its vectors are whole; the active one where there is no cursor."""
+    if model_id is None:
+        return await active(session)
+    found: EmbeddingModel | None = await session.scalar(
+        select(EmbeddingModel).where(EmbeddingModel.id == model_id, WHOLE)
+    )
+    if found is None:
+        raise bad_input("after", GONE)
+    return found
+
+
+async def known(session: AsyncSession) -> list[Known]:
+    """Every model that was ever used here, as processes remember them."""
+    rows = await session.scalars(select(EmbeddingModel).order_by(EmbeddingModel.id))
+    return [
+        Known(row.id, row.name, row.revision, row.source, row.state, row.retired_at) for row in rows
+    ]
+
+
+async def alive(session: AsyncSession) -> tuple[int | None, int | None]:
+    """Ids of the active model and of the one being built. Neither changes before the transaction ends."""
+    await session.execute(LOCK_SHARED)
+    rows = await session.execute(
+        select(EmbeddingModel.state, EmbeddingModel.id).where(
+            EmbeddingModel.state != ModelState.RETIRED
+        )
+    )
+    ids = {row.state: row.id for row in rows}
+    return ids.get(ModelState.ACTIVE), ids.get(ModelState.BUILDING)
 
 
 async def ensure(
-    session: AsyncSession, *, name: str, revision: str, dimension: int
+    session: AsyncSession, *, name: str, revision: str, dimension: int, source: str | None = None
 ) -> EmbeddingModel:
-    """Makes this the model of new vectors; a worker calls it when it starts.
+    """Introduces the model of a process's setting; a worker calls it when it starts.
 
-    The first model, and one that takes over before anything was embedded, is ACTIVE at once. Any other is
-    BUILDING: every image without a vector of it is queued, and `switch` makes it ACTIVE when they are done.
-    Until then the old vectors stay and answer, but only this model's process is there to read a question.
+    The first model, and one that takes over before anything was embedded, is ACTIVE at once. Another that was
+    never seen here is BUILDING. One that was seen stays what it is: a process that starts with an old setting
+    undoes nothing. While one is being built, no other begins.
     """
     await session.execute(LOCK)
-    mine = await _registered(session, name=name, revision=revision, dimension=dimension)
+    row = await _find(session, name, revision)
+    if row is not None:
+        row.source = row.source or source
+        if await active(session) is None:
+            await activate(session, row)
+        return row
+    row = await _add(session, name=name, revision=revision, dimension=dimension, source=source)
     now = await active(session)
-    others = [one for one in await _building(session) if one.id != mine.id]
-    for other in others:
-        other.state = ModelState.RETIRED
-    if now is not None and now.id == mine.id:
-        if others:
-            await _queue_missing(session, mine.id)
-    elif now is None or not await _has_vectors(session, now.id):
-        await _activate(session, mine, now)
-        await _queue_missing(session, mine.id)
-    elif mine.state is not ModelState.BUILDING:
-        mine.state = ModelState.BUILDING
-        mine.created_at = (await session.execute(select(func.now()))).scalar_one()
-        await _queue_missing(session, mine.id)
+    if now is None or not await _has_vectors(session, now.id):
+        await activate(session, row)
+        await queue_missing(session, row.id)
+    elif await building(session) is None:
+        row.state = ModelState.BUILDING
     await session.flush()
-    return mine
+    return row
 
 
-async def switch(session: AsyncSession, model_id: int) -> bool:
-    """Makes a BUILDING model ACTIVE if every image that was there when it began has had its turn.
-
-    False while it must wait. Images that came later are embedded with it anyway; a constant stream of them delays nothing.
-    """
-    await session.execute(LOCK)
-    mine = await session.get(EmbeddingModel, model_id)
-    if mine is None or mine.state is not ModelState.BUILDING:
-        return True
-    open_jobs = exists().where(
-        jobs.OPEN, ImageJob.kind == JobKind.EMBED, ImageJob.created_at <= mine.created_at
-    )
-    if await session.scalar(select(open_jobs)):
-        return False
-    await _activate(session, mine, await active(session))
-    return True
-
-
-async def _registered(
-    session: AsyncSession, *, name: str, revision: str, dimension: int
+async def begin(
+    session: AsyncSession, *, name: str, revision: str, dimension: int, source: str
 ) -> EmbeddingModel:
-    """The model's row; a new one is RETIRED until it is told otherwise."""
-    row: EmbeddingModel | None = await session.scalar(
+    """Makes it BUILDING for `reembed`, or ACTIVE where there is none. CONFLICT while another one is being built."""
+    await session.execute(LOCK)
+    row = await _find(session, name, revision) or await _add(
+        session, name=name, revision=revision, dimension=dimension, source=source
+    )
+    row.source = source
+    other = await building(session)
+    if other is not None and other.id != row.id:
+        raise conflict(
+            "model",
+            f"{other.name} ({other.revision}) is being built: wait for it, or end it with --cancel.",
+        )
+    if await active(session) is None:
+        await activate(session, row)
+    elif row.state is ModelState.RETIRED:
+        row.state = ModelState.BUILDING
+    await session.flush()
+    return row
+
+
+async def activate(session: AsyncSession, row: EmbeddingModel) -> None:
+    """Under LOCK. The one before it is RETIRED from this moment on."""
+    now = await active(session)
+    if now is not None and now.id != row.id:
+        now.state = ModelState.RETIRED
+        if await _has_vectors(session, now.id):
+            now.retired_at = (await session.execute(select(func.now()))).scalar_one()
+        # First the old one: the unique index allows no two, not even for a moment.
+        await session.flush()
+    row.state, row.retired_at = ModelState.ACTIVE, None
+    await session.flush()
+
+
+async def building(session: AsyncSession) -> EmbeddingModel | None:
+    found: EmbeddingModel | None = await session.scalar(
+        select(EmbeddingModel).where(EmbeddingModel.state == ModelState.BUILDING)
+    )
+    return found
+
+
+async def _find(session: AsyncSession, name: str, revision: str) -> EmbeddingModel | None:
+    found: EmbeddingModel | None = await session.scalar(
         select(EmbeddingModel).where(
             EmbeddingModel.name == name, EmbeddingModel.revision == revision
         )
     )
-    if row is None:
-        row = EmbeddingModel(
-            name=name, revision=revision, dimension=dimension, state=ModelState.RETIRED
-        )
-        session.add(row)
-        # Its id is needed.
-        await session.flush()
-    return row
+    return found
 
 
-async def _building(session: AsyncSession) -> list[EmbeddingModel]:
-    newest_first = (
-        select(EmbeddingModel)
-        .where(EmbeddingModel.state == ModelState.BUILDING)
-        .order_by(EmbeddingModel.created_at.desc(), EmbeddingModel.id.desc())
+async def _add(
+    session: AsyncSession, *, name: str, revision: str, dimension: int, source: str | None
+) -> EmbeddingModel:
+    """A new one is RETIRED until it is told otherwise."""
+    row = EmbeddingModel(
+        name=name, revision=revision, dimension=dimension, source=source, state=ModelState.RETIRED
     )
-    return list(await session.scalars(newest_first))
-
-
-async def _activate(
-    session: AsyncSession, mine: EmbeddingModel, now: EmbeddingModel | None
-) -> None:
-    if now is not None:
-        now.state = ModelState.RETIRED
-        # First the old one: the unique index allows no two, not even for a moment.
-        await session.flush()
-    mine.state = ModelState.ACTIVE
+    session.add(row)
+    # Its id is needed.
     await session.flush()
+    return row
 
 
 async def _has_vectors(session: AsyncSession, model_id: int) -> bool:
@@ -126,7 +178,7 @@ async def _has_vectors(session: AsyncSession, model_id: int) -> bool:
     return bool(found)
 
 
-async def _queue_missing(session: AsyncSession, model_id: int) -> None:
+async def queue_missing(session: AsyncSession, model_id: int) -> None:
     """Queues every stored image that has no vector of the model, those that failed with another included.
 
     `processing` stays READY until a worker takes the image: its old vector still answers.

@@ -1,4 +1,4 @@
-"""Where the next page of a search begins. Cursors are opaque and bound to the search that made them."""
+"""Where the next page of a search begins. Cursors are opaque and bound to the search and the model that made them."""
 
 import base64
 import math
@@ -13,6 +13,8 @@ from app.errors import AppError, bad_input
 SHORT_BYTES: Final = 6
 LAST: Final = struct.Struct(">d16s")
 MAX_SEEN: Final = 1_000
+MODEL: Final = struct.Struct(">i")
+"""What the `key` of each cursor begins with: the id of the model whose vectors ranked the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,17 @@ class After:
 
     score: float
     image_id: UUID
+
+
+def model_of(cursor: str | None) -> int | None:
+    """The id of the model that made the cursor's page. BAD_USER_INPUT for what is no cursor."""
+    if cursor is None:
+        return None
+    packed = _decoded(cursor)
+    if len(packed) < MODEL.size:
+        raise _foreign()
+    model_id: int = MODEL.unpack_from(packed)[0]
+    return model_id
 
 
 def short(image_id: UUID) -> bytes:
@@ -68,11 +81,15 @@ def _text(packed: bytes) -> str:
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def _packed(cursor: str, key: bytes) -> bytes:
+def _decoded(cursor: str) -> bytes:
     try:
-        packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError as error:
         raise _foreign() from error
+
+
+def _packed(cursor: str, key: bytes) -> bytes:
+    packed = _decoded(cursor)
     if not packed.startswith(key):
         raise _foreign()
     return packed[len(key) :]

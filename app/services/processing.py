@@ -12,18 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, ImageJob, ImageVector, Team
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
+from app.errors import unavailable
 from app.services import embedding_models, jobs, tickets, uploads
 from app.services.jobs import Job
 
 LATECOMERS: Final = tickets.LIFETIME + uploads.LEASE + timedelta(minutes=1)
 """For so long after a team's end, an upload or a job that had begun before it may still write bytes."""
+OTHER_MODEL: Final = (
+    "Another embedding model took over while the images were read; they are read again."
+)
 
 
 async def claim_embedding(
     session: AsyncSession, model_id: int, limit: int, lease: timedelta, *, suspects: bool = False
 ) -> list[Job]:
-    """EMBED jobs, but none for a worker whose model is no longer the one that new vectors are made with."""
-    model = await embedding_models.wanted(session)
+    """EMBED jobs, but none for a worker whose model is no longer the active one."""
+    model = await embedding_models.active(session)
     if model is None or model.id != model_id:
         return []
     return await jobs.claim(session, [JobKind.EMBED], limit, lease, suspects=suspects)
@@ -38,19 +42,32 @@ async def images(session: AsyncSession, claimed: Sequence[Job]) -> dict[UUID, Im
 
 
 async def keep_vectors(
-    session: AsyncSession, model_id: int, claimed: Sequence[Job], vectors: Vectors
+    session: AsyncSession, claimed: Sequence[Job], vectors_of: Mapping[int, Vectors]
 ) -> None:
-    """Ends the jobs with their vectors float32[n, dimension]. SupersededError where one is another run's now.
+    """Ends the jobs with their vectors float32[n, dimension] of each model. SupersededError where one is another run's now.
 
-    An image that was deleted meanwhile gets none. The tags beside the vector are a trigger's.
+    UNAVAILABLE where the active model is another by now: the jobs have to be done again. A model that is
+    neither active nor being built any more gets nothing.
     """
+    alive = await embedding_models.alive(session)
+    if alive[0] not in vectors_of:
+        raise unavailable(OTHER_MODEL)
     await jobs.finish(session, claimed)
+    ids = [job.image_id for job in claimed]
+    for model_id, vectors in vectors_of.items():
+        if model_id in alive:
+            await write_vectors(session, model_id, dict(zip(ids, vectors, strict=True)))
+
+
+async def write_vectors(
+    session: AsyncSession, model_id: int, vector_of: Mapping[UUID, Vectors]
+) -> None:
+    """An image that was deleted meanwhile gets none. The tags beside the vector are a trigger's."""
     stored = await session.execute(
         select(Image.id, Image.team_id, Image.created_at).where(
-            Image.id.in_([job.image_id for job in claimed]), Image.state == ImageState.STORED
+            Image.id.in_(vector_of), Image.state == ImageState.STORED
         )
     )
-    vector_of = {job.image_id: row for job, row in zip(claimed, vectors, strict=True)}
     values = [
         {
             "team_id": team_id,

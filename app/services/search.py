@@ -22,29 +22,33 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageVector
+from app.db.models import EmbeddingModel, Image, ImageVector
 from app.domain import Actor, ImageFilter, SearchMode, Window
 from app.errors import bad_input, unavailable
 from app.services import access, directions, embedding_models, filters, paging, places
 from app.services.directions import (
     OTHER_MODEL,
     Direction,
+    Identity,
     away_from,
     by_image,
     by_picture,
     by_text,
 )
+from app.services.places import model_of
 
 __all__ = [
     "Direction",
     "Hit",
     "Hits",
+    "Identity",
     "Search",
     "away_from",
     "by_image",
     "by_picture",
     "by_text",
     "candidate_count",
+    "model_of",
     "page",
     "similar",
     "similar_count",
@@ -94,19 +98,19 @@ class Hits:
 async def page(session: AsyncSession, actor: Actor, asked: Search, window: Window) -> Hits:
     """The images nearest to the question, each compared by a vector of the question's own model.
 
-    UNAVAILABLE while another model is ACTIVE; BAD_USER_INPUT for a cursor of another search.
+    UNAVAILABLE where not all images have one; BAD_USER_INPUT for a cursor of another search.
     """
     paging.check(window)
     if asked.mode is SearchMode.HYBRID and asked.words is None:
         raise bad_input("mode", "HYBRID needs a text to look for.")
-    model = await embedding_models.require(session)
-    if asked.query.model != (model.name, model.revision):
+    model = await embedding_models.answering(session, *asked.query.model)
+    if model is None:
         raise unavailable(OTHER_MODEL)
     match = await filters.resolve(session, actor, asked.wanted)
     await session.execute(ANY_PLAN)
     scored = None if match.empty else _scored(asked, match, model.id)
     rank = _by_meaning if asked.mode is SearchMode.SEMANTIC else _by_both
-    found, cursors = await rank(session, asked, scored, window)
+    found, cursors = await rank(session, asked, scored, window, _key(asked, model.id))
     return Hits(
         found[: window.limit],
         cursors[: window.limit],
@@ -125,8 +129,8 @@ async def similar(
     window: Window,
 ) -> Hits:
     """The images that look most like this one, without it; empty until it has a vector."""
-    model = await embedding_models.active(session)
     paging.check(window)
+    model = await embedding_models.of_page(session, model_of(window.cursor))
     query = None if model is None else await directions.stored(session, actor, image_id, model)
     if query is None:
         name = "" if model is None else model.name
@@ -137,19 +141,28 @@ async def similar(
 
 async def candidate_count(session: AsyncSession, actor: Actor, asked: Search) -> int:
     """How many images the search ranks: those that the filter lets through and that have a vector."""
-    return await _count(session, actor, asked.wanted, asked.without)
+    model = await embedding_models.answering(session, *asked.query.model)
+    return await _count(session, actor, asked.wanted, asked.without, model)
 
 
 async def similar_count(
-    session: AsyncSession, actor: Actor, image_id: UUID, wanted: ImageFilter
+    session: AsyncSession,
+    actor: Actor,
+    image_id: UUID,
+    wanted: ImageFilter,
+    cursor: str | None = None,
 ) -> int:
-    return await _count(session, actor, wanted, image_id)
+    model = await embedding_models.of_page(session, model_of(cursor))
+    return await _count(session, actor, wanted, image_id, model)
 
 
 async def _count(
-    session: AsyncSession, actor: Actor, wanted: ImageFilter, without: UUID | None
+    session: AsyncSession,
+    actor: Actor,
+    wanted: ImageFilter,
+    without: UUID | None,
+    model: EmbeddingModel | None,
 ) -> int:
-    model = await embedding_models.active(session)
     match = await filters.resolve(session, actor, wanted)
     if model is None or match.empty:
         return 0
@@ -184,10 +197,9 @@ def _scored(asked: Search, match: filters.Match, model_id: int) -> CTE:
 
 
 async def _by_meaning(
-    session: AsyncSession, asked: Search, scored: CTE | None, window: Window
+    session: AsyncSession, asked: Search, scored: CTE | None, window: Window, key: bytes
 ) -> tuple[list[Hit], list[str]]:
     """The page and one hit more, with cursors."""
-    key = _key(asked)
     last = places.after(window.cursor, key)
     if scored is None:
         return [], []
@@ -209,10 +221,9 @@ async def _by_meaning(
 
 
 async def _by_both(
-    session: AsyncSession, asked: Search, scored: CTE | None, window: Window
+    session: AsyncSession, asked: Search, scored: CTE | None, window: Window, key: bytes
 ) -> tuple[list[Hit], list[str]]:
     """As `_by_meaning`. Ranks move when images come and go: a cursor tells what was seen, not where it was."""
-    key = _key(asked)
     seen = places.seen(window.cursor, key)
     if scored is None:
         return [], []
@@ -264,8 +275,8 @@ def _ranked(rows: Select[Any], score: ColumnElement[Any]) -> Select[Any]:
     return rows.add_columns(rank).order_by(*order).limit(FUSED)
 
 
-def _key(asked: Search) -> bytes:
-    """What a cursor is bound to: everything that decides the order. Not the vector's last bits."""
+def _key(asked: Search, model_id: int) -> bytes:
+    """What a cursor is bound to: the model, and everything that decides the order. Not the vector's last bits."""
     facts = (
         asked.query.model,
         asked.query.source,
@@ -275,4 +286,6 @@ def _key(asked: Search) -> bytes:
         asked.min_score,
         asked.without,
     )
-    return hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
+    return (
+        places.MODEL.pack(model_id) + hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
+    )

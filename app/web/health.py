@@ -67,7 +67,7 @@ class Readiness:
                 self._until = time.monotonic() + REMEMBERED_SECONDS
         found = {part: state for part, state in self._found.items() if not only or part in only}
         ready = all(state == "ok" for state in found.values())
-        body = {"status": "ok" if ready else "unavailable", **found}
+        body = {"status": "ok" if ready else "unavailable", **found, **self._model}
         return JSONResponse(body, 200 if ready else 503)
 
     async def _check(self) -> dict[str, str]:
@@ -76,6 +76,11 @@ class Readiness:
             _state("storage", self._resources.storage.check()),
         )
         return {"database": database, "storage": storage}
+
+    @property
+    def _model(self) -> dict[str, str]:
+        """Told, and no reason to be taken out of service: the model before goes on answering."""
+        return {"model": self._resources.models.state}
 
 
 async def _state(name: str, check: Awaitable[None]) -> str:

@@ -1,4 +1,4 @@
-"""Vectors of images, a batch at a time, by the model of this process; a picture that it cannot take fails alone."""
+"""Vectors of images, a batch at a time, by the active model; a picture that it cannot take fails alone."""
 
 import asyncio
 import logging
@@ -8,44 +8,45 @@ from datetime import timedelta
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.db.models import Image
-from app.domain import ImageState, ThumbnailSize
-from app.embedding import PICTURE_SIDE
+from app.domain import ImageState
+from app.embedding import Vectors
 from app.errors import AppError
 from app.resources import Resources
-from app.services import embedding_models, jobs, processing
+from app.services import jobs, processing
 from app.services.jobs import Job
-from app.worker import files
 from app.worker.handlers import failed, stop_where_all_wait
+from app.worker.models import introduce, refresh
+from app.worker.pictures import Picture, pixels
 
 log = logging.getLogger(__name__)
 
 BATCH: Final = 32
 
-Picture = NDArray[np.uint8]
-
 
 class Embedding:
-    """Knows which model's vectors it makes, from its first turn on."""
+    """Reads images with the active model, and with the one that is being built beside it."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._db = resources.db.worker
-        self._model_id: int | None = None
-        self._taking_over = False
         self._began = 0.0
 
     async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
         """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail."""
-        model_id = await self._model()
-        if self._taking_over:
-            self._taking_over = not await self._switched(model_id)
+        models = await refresh(self._resources)
+        if models.active is None:
+            await introduce(self._resources)
+            models = await refresh(self._resources)
+        active = models.active
+        if active is None:
+            return []
+        await models.load(active)
         limit = 1 if suspects else BATCH
         return await self._db.run(
             lambda session: processing.claim_embedding(
-                session, model_id, limit, lease, suspects=suspects
+                session, active.id, limit, lease, suspects=suspects
             )
         )
 
@@ -68,52 +69,22 @@ class Embedding:
         if seen:
             await self._embed([job for job, _ in seen], [picture for _, picture in seen])
 
-    async def _model(self) -> int:
-        """The id of this process's model, which is loaded and registered the first time."""
-        if self._model_id is not None:
-            return self._model_id
-        embedder = self._resources.embedder
-        await embedder.warm()
-        model = await self._db.run(
-            lambda session: embedding_models.ensure(
-                session,
-                name=embedder.name,
-                revision=embedder.revision,
-                dimension=embedder.dimension,
-            )
-        )
-        log.info("images are read by %s (%s), %s", model.name, model.revision, model.state)
-        self._model_id, self._taking_over = model.id, True
-        return model.id
-
-    async def _switched(self, model_id: int) -> bool:
-        return await self._db.run(lambda session: embedding_models.switch(session, model_id))
-
     async def _picture(self, job: Job, image: Image | None) -> Picture | AppError | None:
         """The pixels; None where there is nothing to read, or reading failed and is written down; or an outage."""
         try:
             if image is None or image.state is not ImageState.STORED:
                 await self._db.run(lambda session: jobs.finish(session, [job]))
                 return None
-            return await self._pixels(image)
+            return await pixels(self._resources, image)
         except Exception as error:
             return await failed(self._resources, job, error)
 
-    async def _pixels(self, image: Image) -> Picture:
-        """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
-        medium = image.thumbnails.get(ThumbnailSize.MEDIUM.value)
-        key = medium["key"] if medium else image.object_key
-        resources = self._resources
-        async with files.local_copy(resources.storage, key, resources.settings.tmp_dir) as path:
-            return await resources.decoder.picture(path, PICTURE_SIDE)
-
     async def _embed(self, claimed: Sequence[Job], pictures: Sequence[Picture]) -> None:
         """All at once, or one by one where that fails. UNAVAILABLE is nobody's fault, and goes up."""
-        model_id = await self._model()
         try:
-            vectors = await self._resources.embedder.pictures(pictures)
+            vectors_of = await self._read(pictures)
             await self._db.run(
-                lambda session: processing.keep_vectors(session, model_id, claimed, vectors)
+                lambda session: processing.keep_vectors(session, claimed, vectors_of)
             )
             for job in claimed:
                 self._resources.metrics.job_done(job.kind, time.perf_counter() - self._began)
@@ -126,3 +97,17 @@ class Embedding:
             log.info("%s images are read one by one: %r", len(claimed), error)
             for job, picture in zip(claimed, pictures, strict=True):
                 await self._embed([job], [picture])
+
+    async def _read(self, pictures: Sequence[Picture]) -> dict[int, Vectors]:
+        """Vectors of the active model, and of the one that is being built if it can: it has another turn."""
+        models = self._resources.models
+        active, building = models.active, models.building
+        vectors: dict[int, Vectors] = {}
+        if active is not None and (embedder := models.ready(active)):
+            vectors[active.id] = await embedder.pictures(pictures)
+        if building is not None and (embedder := models.ready(building)):
+            try:
+                vectors[building.id] = await embedder.pictures(pictures)
+            except Exception as error:
+                log.info("%s does not read along: %r", building, error)
+        return vectors

@@ -16,6 +16,7 @@ from app.services import jobs, processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
+from app.worker.pictures import reason
 
 log = logging.getLogger(__name__)
 
@@ -87,17 +88,11 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
         return outage
-    if isinstance(error, AppError):
-        reason = error.message
-    elif isinstance(error, ObjectMissing):
-        reason = "The stored bytes are missing."
-    else:
-        reason = f"Something went wrong ({type(error).__name__}); the server's log has the rest."
-    expected = isinstance(error, AppError | ObjectMissing)
+    expected, why = isinstance(error, AppError | ObjectMissing), reason(error)
     log.warning(
-        "%s of %s failed: %s", job.kind, job.image_id, reason, exc_info=None if expected else error
+        "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error
     )
-    await resources.db.worker.run(lambda session: jobs.fail(session, job, reason))
+    await resources.db.worker.run(lambda session: jobs.fail(session, job, why))
     outcome = "given_up" if job.attempts >= jobs.MAX_ATTEMPTS else "retried"
     resources.metrics.job_ended(job.kind, outcome)
     return None

@@ -1,23 +1,21 @@
-"""Which model answers: the first at once, the next when every image has been read by it, and back again."""
+"""Which model is what: the first answers at once, the next is built beside it, and no start undoes a switch."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
 
-from app.db.models import EmbeddingModel, ImageVector
-from app.domain import JobKind, JobState
-from app.errors import AppError
+from app.db.models import EmbeddingModel
+from app.domain import JobKind, ModelState
+from app.errors import AppError, ErrorCode
 from app.services import embedding_models, jobs
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
 from tests.services import planted
-from tests.services.test_jobs import queued, row
+from tests.services.test_jobs import queued
 
 LEASE = timedelta(minutes=5)
 
@@ -44,15 +42,16 @@ async def active(db: Database) -> str | None:
         return None if model is None else model.name
 
 
-async def wanted(db: Database) -> str | None:
+async def states(db: Database) -> dict[str, ModelState]:
     async with db.transaction() as session:
-        model = await embedding_models.wanted(session)
-        return None if model is None else model.name
+        return {model.name: model.state for model in await embedding_models.known(session)}
 
 
-async def switch(db: Database, model: EmbeddingModel) -> bool:
+async def begin(db: Database, name: str) -> EmbeddingModel:
     async with db.transaction() as session:
-        return await embedding_models.switch(session, model.id)
+        return await embedding_models.begin(
+            session, name=name, revision="1", dimension=planted.DIMENSION, source=f"/{name}"
+        )
 
 
 async def embedded(db: Database, count: int, model: EmbeddingModel) -> list[UUID]:
@@ -84,7 +83,7 @@ async def test_the_first_model_answers_at_once(db: Database) -> None:
         with pytest.raises(AppError):
             await embedding_models.require(session)
     first = await ensure(db, "first")
-    assert await active(db) == await wanted(db) == "first"
+    assert await active(db) == "first"
     again = await ensure(db, "first")
     assert again.id == first.id
 
@@ -98,61 +97,51 @@ async def test_another_model_takes_over_at_once_where_nothing_was_read(db: Datab
     await ensure(db, "first")
     await ensure(db, "second")
     assert await active(db) == "second"
-
-
-async def test_another_model_waits_until_every_image_was_read(db: Database) -> None:
-    first = await ensure(db, "first")
-    images = await embedded(db, 3, first)
-    second = await ensure(db, "second")
-    assert await active(db) == "first"
-    assert await wanted(db) == "second"
-    assert (await row(db, images[0])).state is JobState.QUEUED
-    assert not await switch(db, second)
-    await read_all(db, second)
-    late = await queued(db, await make.team(db), [JobKind.EMBED])
-    assert await switch(db, second), "an image that came later is no reason to wait"
-    assert await active(db) == "second"
-    assert (await row(db, late)).state is JobState.QUEUED
     async with db.transaction() as session:
-        kept = await session.scalar(
-            select(func.count()).select_from(ImageVector).where(ImageVector.model_id == first.id)
-        )
-    assert kept == 3
+        assert await embedding_models.answering(session, "first", "1") is None
 
 
-async def test_an_image_that_cannot_be_read_holds_nothing_up(db: Database) -> None:
+async def test_a_new_setting_is_built_beside_and_an_old_one_undoes_nothing(db: Database) -> None:
     first = await ensure(db, "first")
-    await embedded(db, 2, first)
-    second = await ensure(db, "second")
-    bad, *good = await claim(db)
-    async with db.transaction() as session:
-        await jobs.finish(session, good)
-        await jobs.fail(session, replace(bad, attempts=jobs.MAX_ATTEMPTS), "no colours")
-    assert await switch(db, second)
-
-
-async def test_the_way_back_is_short(db: Database) -> None:
-    first = await ensure(db, "first")
-    await embedded(db, 3, first)
-    second = await ensure(db, "second")
+    await embedded(db, 1, first)
+    await ensure(db, "second")
+    assert await states(db) == {"first": ModelState.ACTIVE, "second": ModelState.BUILDING}
     await ensure(db, "first")
-    assert await wanted(db) == await active(db) == "first"
-    await switch(db, second)
-    assert await active(db) == "first"
-    await ensure(db, "second")
-    await read_all(db, second)
-    assert await switch(db, second)
-    back = await ensure(db, "first")
-    assert await active(db) == "second"
-    assert await switch(db, back), "its vectors are still there"
-    assert await active(db) == "first"
+    await ensure(db, "third")
+    assert await states(db) == {
+        "first": ModelState.ACTIVE,
+        "second": ModelState.BUILDING,
+        "third": ModelState.RETIRED,
+    }
+    async with db.transaction() as session:
+        await embedding_models.activate(session, await session.get_one(EmbeddingModel, 2))
+    await ensure(db, "first")
+    assert (await states(db))["second"] is ModelState.ACTIVE
+    assert (await states(db))["first"] is ModelState.RETIRED
 
 
-async def test_a_run_of_the_old_model_is_fenced(db: Database) -> None:
+async def test_one_model_is_built_at_a_time(db: Database) -> None:
     await embedded(db, 1, await ensure(db, "first"))
-    await queued(db, await make.team(db), [JobKind.EMBED])
-    claimed = await claim(db)
-    await ensure(db, "second")
-    with pytest.raises(jobs.SupersededError):
-        async with db.transaction() as session:
-            await jobs.finish(session, claimed)
+    second = await begin(db, "second")
+    assert second.state is ModelState.BUILDING
+    assert (await begin(db, "second")).id == second.id
+    with pytest.raises(AppError, match=r"second .* is being built") as refused:
+        await begin(db, "third")
+    assert refused.value.code is ErrorCode.CONFLICT
+    assert "third" not in await states(db)
+
+
+async def test_reembedding_an_empty_installation_needs_no_other_model(db: Database) -> None:
+    assert (await begin(db, "first")).state is ModelState.ACTIVE
+
+
+async def test_whole_vectors_alone_answer(db: Database) -> None:
+    await embedded(db, 1, await ensure(db, "first"))
+    second = await begin(db, "second")
+    async with db.transaction() as session:
+        assert await embedding_models.answering(session, "first", "1")
+        assert await embedding_models.answering(session, "second", "1") is None
+        assert await embedding_models.answering(session, "first", "2") is None
+        with pytest.raises(AppError) as refused:
+            await embedding_models.of_page(session, second.id)
+    assert refused.value.extensions == {"code": "BAD_USER_INPUT", "field": "after"}

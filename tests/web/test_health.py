@@ -13,7 +13,7 @@ from tests.web.conftest import Clock, app_on, client_on
 async def test_ready_when_both_answer(client: httpx.AsyncClient) -> None:
     response = await client.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "database": "ok", "storage": "ok"}
+    assert response.json() == {"status": "ok", "database": "ok", "storage": "ok", "model": "ok"}
 
 
 async def test_not_ready_without_the_database(resources: Resources, clock: Clock) -> None:
@@ -21,7 +21,12 @@ async def test_not_ready_without_the_database(resources: Resources, clock: Clock
     async with client_on(app_on(replace(resources, db=away), clock)) as client:
         response = await client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"status": "unavailable", "database": "unavailable", "storage": "ok"}
+    assert response.json() == {
+        "status": "unavailable",
+        "database": "unavailable",
+        "storage": "ok",
+        "model": "ok",
+    }
 
 
 async def test_not_ready_without_storage(client: httpx.AsyncClient, resources: Resources) -> None:

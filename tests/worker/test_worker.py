@@ -27,7 +27,7 @@ from app.imaging.refusals import refusal
 from app.resources import Resources
 from app.services import embedding_models, jobs, processing, search, teams
 from app.storage import storage_from_url
-from app.worker import Worker
+from app.worker import Worker, models
 from app.worker.handlers import failed
 from tests import make
 from tests.database import Database
@@ -43,7 +43,10 @@ BOTH = (JobKind.THUMBNAILS, JobKind.EMBED)
 async def working(resources: Resources) -> AsyncIterator[Worker]:
     worker = Worker(resources)
     running = asyncio.create_task(worker.run())
+    keeping = asyncio.create_task(models.keep(resources, building=True))
     yield worker
+    keeping.cancel()
+    await asyncio.wait([keeping])
     await worker.stop()
     await running
 
@@ -328,6 +331,10 @@ class Wrapped:
         return self.inner.name
 
     @property
+    def source(self) -> str:
+        return self.inner.source
+
+    @property
     def revision(self) -> str:
         return self.inner.revision
 
@@ -343,6 +350,9 @@ class Wrapped:
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         return await self.inner.pictures(pictures)
+
+    async def rest(self) -> None:
+        await self.inner.rest()
 
     async def close(self) -> None:
         await self.inner.close()

@@ -1,0 +1,355 @@
+"""Every image read by one more model: who reads which, how far it is, the switch, and the way back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
+from app.domain import ImageState, JobKind, JobState, ModelState, ProcessingStatus
+from app.embedding import Vectors
+from app.errors import conflict
+from app.services import embedding_models, jobs, processing
+
+ONE_CLAIMS = text("select pg_advisory_xact_lock(hashtext('pictor.vector_claim'))")
+"""Held while a batch is chosen: the next one chooses other images."""
+REFUSED: Final = VectorClaim.lease_until.is_(None)
+"""The model had its tries at this image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images that this run may give vectors until another run claims them."""
+
+    model_id: int
+    run_id: UUID
+    images: Sequence[Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a model is. `refused`: images it could not read; they hold nothing up."""
+
+    id: int
+    name: str
+    revision: str
+    dimension: int
+    state: ModelState
+    retired_at: datetime | None
+    vectors: int
+    refused: int
+
+
+async def claim(
+    session: AsyncSession, model_id: int, after: UUID, limit: int, lease: timedelta
+) -> Batch:
+    """The next images in the order of ids that nobody else is reading; empty unless the model is BUILDING.
+
+    The attempt counts from the moment the caller commits.
+    """
+    run_id = uuid4()
+    await session.execute(ONE_CLAIMS)
+    await session.execute(
+        update(VectorClaim)
+        .where(
+            VectorClaim.model_id == model_id,
+            VectorClaim.attempts >= jobs.MAX_ATTEMPTS,
+            VectorClaim.lease_until < func.now(),
+        )
+        .values(lease_until=None, error=func.coalesce(VectorClaim.error, jobs.LOST))
+    )
+    free = ~_claimed(model_id, or_(REFUSED, VectorClaim.lease_until >= func.now()))
+    due = await session.scalars(
+        select(Image)
+        .where(_unread(model_id), free, Image.id > after)
+        .order_by(Image.id)
+        .limit(limit)
+    )
+    images = due.all()
+    if images:
+        new = insert(VectorClaim).values(
+            [
+                {
+                    "model_id": model_id,
+                    "image_id": image.id,
+                    "run_id": run_id,
+                    "lease_until": func.now() + lease,
+                    "attempts": 1,
+                }
+                for image in images
+            ]
+        )
+        again = {
+            "run_id": run_id,
+            "lease_until": new.excluded.lease_until,
+            "attempts": VectorClaim.attempts + 1,
+        }
+        await session.execute(
+            new.on_conflict_do_update(index_elements=["model_id", "image_id"], set_=again)
+        )
+    return Batch(model_id, run_id, images)
+
+
+async def keep(session: AsyncSession, batch: Batch, vector_of: Mapping[UUID, Vectors]) -> None:
+    """Writes the vectors float32[dimension] of those images that this run still has."""
+    _active, building = await embedding_models.alive(session)
+    if building != batch.model_id:
+        return
+    mine = await session.scalars(
+        delete(VectorClaim)
+        .where(_of_run(batch), VectorClaim.image_id.in_(vector_of))
+        .returning(VectorClaim.image_id)
+    )
+    await processing.write_vectors(
+        session, batch.model_id, {image_id: vector_of[image_id] for image_id in mine}
+    )
+
+
+async def fail(session: AsyncSession, batch: Batch, image_id: UUID, error: str) -> None:
+    """Lays the image down for later, or for good after its last attempt."""
+    last = VectorClaim.attempts >= jobs.MAX_ATTEMPTS
+    pause = jobs.BACKOFF * func.power(2, VectorClaim.attempts)
+    await session.execute(
+        update(VectorClaim)
+        .where(_of_run(batch), VectorClaim.image_id == image_id)
+        .values(
+            run_id=None,
+            lease_until=case((last, None), else_=func.now() + pause),
+            error=error[: jobs.MAX_ERROR_LENGTH],
+        )
+    )
+
+
+async def release(session: AsyncSession, batch: Batch) -> None:
+    """Hands back what is left of the batch; the attempt does not count."""
+    await session.execute(
+        update(VectorClaim)
+        .where(_of_run(batch))
+        .values(run_id=None, lease_until=func.now(), attempts=VectorClaim.attempts - 1)
+    )
+
+
+async def renew(session: AsyncSession, batch: Batch, lease: timedelta) -> None:
+    await session.execute(
+        update(VectorClaim).where(_of_run(batch)).values(lease_until=func.now() + lease)
+    )
+
+
+async def unread(session: AsyncSession, model_id: int) -> bool:
+    """Whether images still have to be read before the model may take over, by whomever."""
+    waiting = exists().where(_unread(model_id), ~_claimed(model_id, REFUSED))
+    return bool(await session.scalar(select(waiting)))
+
+
+async def switch(session: AsyncSession, model_id: int) -> bool:
+    """Makes a BUILDING model ACTIVE, in one step, if every image had its turn; whether it is ACTIVE now.
+
+    `processing` of the images follows: FAILED is what the new model could not read.
+    """
+    await session.execute(embedding_models.LOCK)
+    mine = await session.get_one(EmbeddingModel, model_id)
+    if mine.state is ModelState.BUILDING and not await unread(session, model_id):
+        await embedding_models.activate(session, mine)
+        await _settle(session, model_id)
+    return mine.state is ModelState.ACTIVE
+
+
+async def cancel(session: AsyncSession) -> str:
+    """Ends what is being built; its vectors stay, so that it may go on later. The model's name; CONFLICT if none is."""
+    await session.execute(embedding_models.LOCK)
+    mine = await embedding_models.building(session)
+    if mine is None:
+        raise conflict("cancel", "No model is being built.")
+    mine.state = ModelState.RETIRED
+    await session.execute(delete(VectorClaim).where(VectorClaim.model_id == mine.id))
+    return f"{mine.name} ({mine.revision})"
+
+
+async def rollback(session: AsyncSession) -> str:
+    """Makes the model before the active one ACTIVE again, at once; the name of it. CONFLICT where there is none.
+
+    Images that came since its retirement are queued, and PENDING until it has read them.
+    """
+    await session.execute(embedding_models.LOCK)
+    before: EmbeddingModel | None = await session.scalar(
+        select(EmbeddingModel)
+        .where(EmbeddingModel.retired_at.is_not(None))
+        .order_by(EmbeddingModel.retired_at.desc())
+        .limit(1)
+    )
+    if before is None:
+        raise conflict("rollback", "No earlier model's vectors are kept.")
+    await embedding_models.activate(session, before)
+    await session.execute(delete(VectorClaim).where(VectorClaim.model_id == before.id))
+    await embedding_models.queue_missing(session, before.id)
+    await session.execute(
+        update(Image)
+        .where(
+            Image.state == ImageState.STORED,
+            ~_has_vector(before.id),
+            Image.processing == ProcessingStatus.READY,
+        )
+        .values(processing=ProcessingStatus.PENDING)
+        .execution_options(synchronize_session=False)
+    )
+    return f"{before.name} ({before.revision})"
+
+
+async def forget_retired(session: AsyncSession) -> list[int]:
+    """From here on no retired model answers, nor can be gone back to; their ids. The vectors are `prune`'s."""
+    await session.execute(embedding_models.LOCK)
+    rows = await session.scalars(
+        update(EmbeddingModel)
+        .where(EmbeddingModel.state == ModelState.RETIRED)
+        .values(retired_at=None)
+        .returning(EmbeddingModel.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(rows)
+
+
+async def prune(session: AsyncSession, model_id: int, limit: int) -> int:
+    """Deletes so many vectors of a model that is still RETIRED; how many there were."""
+    await session.execute(embedding_models.LOCK_SHARED)
+    keys = (ImageVector.team_id, ImageVector.model_id, ImageVector.image_id)
+    some = (
+        select(ImageVector.team_id, ImageVector.image_id)
+        .join(EmbeddingModel, EmbeddingModel.id == ImageVector.model_id)
+        .where(
+            EmbeddingModel.id == model_id,
+            EmbeddingModel.state == ModelState.RETIRED,
+            EmbeddingModel.retired_at.is_(None),
+        )
+        .limit(limit)
+        .subquery()
+    )
+    gone = await session.scalars(
+        delete(ImageVector)
+        .where(keys[0] == some.c.team_id, keys[1] == model_id, keys[2] == some.c.image_id)
+        .returning(ImageVector.image_id)
+    )
+    return len(gone.all())
+
+
+async def progress(session: AsyncSession) -> tuple[int, list[Progress]]:
+    """How many images are stored, and every model with its vectors, the oldest first."""
+    stored = select(func.count()).select_from(Image).where(Image.state == ImageState.STORED)
+    total = await session.scalar(stored) or 0
+    counts = await session.execute(
+        select(ImageVector.model_id, func.count().label("vectors"))
+        .join(Image, and_(Image.team_id == ImageVector.team_id, Image.id == ImageVector.image_id))
+        .where(Image.state == ImageState.STORED)
+        .group_by(ImageVector.model_id)
+    )
+    refusals = await session.execute(
+        select(VectorClaim.model_id, func.count().label("images"))
+        .where(REFUSED)
+        .group_by(VectorClaim.model_id)
+    )
+    vectors = {row.model_id: row.vectors for row in counts}
+    refused = {row.model_id: row.images for row in refusals}
+    rows = await session.scalars(select(EmbeddingModel).order_by(EmbeddingModel.id))
+    return total, [
+        Progress(
+            id=row.id,
+            name=row.name,
+            revision=row.revision,
+            dimension=row.dimension,
+            state=row.state,
+            retired_at=row.retired_at,
+            vectors=vectors.get(row.id, 0),
+            refused=refused.get(row.id, 0),
+        )
+        for row in rows
+    ]
+
+
+def _of_run(batch: Batch) -> ColumnElement[bool]:
+    return and_(VectorClaim.model_id == batch.model_id, VectorClaim.run_id == batch.run_id)
+
+
+def _has_vector(model_id: Any) -> ColumnElement[bool]:
+    return exists().where(
+        ImageVector.team_id == Image.team_id,
+        ImageVector.model_id == model_id,
+        ImageVector.image_id == Image.id,
+    )
+
+
+def _claimed(model_id: int, how: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(VectorClaim.model_id == model_id, VectorClaim.image_id == Image.id, how)
+
+
+def _unread(model_id: int) -> ColumnElement[bool]:
+    """Stored images that BUILDING model `model_id` has no vector of.
+
+    One that no model has read yet, and whose job is open, is left to that job: it reads with both.
+    """
+    is_building = exists().where(
+        EmbeddingModel.id == model_id, EmbeddingModel.state == ModelState.BUILDING
+    )
+    active = (
+        select(EmbeddingModel.id).where(EmbeddingModel.state == ModelState.ACTIVE).scalar_subquery()
+    )
+    is_open = exists().where(
+        ImageJob.team_id == Image.team_id,
+        ImageJob.image_id == Image.id,
+        ImageJob.kind == JobKind.EMBED,
+        jobs.OPEN,
+    )
+    return and_(
+        Image.state == ImageState.STORED,
+        is_building,
+        not_(_has_vector(model_id)),
+        or_(not_(is_open), _has_vector(active)),
+    )
+
+
+async def _settle(session: AsyncSession, model_id: int) -> None:
+    """Ended EMBED jobs say what the new model made of their images."""
+    ended = [
+        ImageJob.kind == JobKind.EMBED,
+        ImageJob.team_id == Image.team_id,
+        ImageJob.image_id == Image.id,
+    ]
+    now_read = (
+        update(ImageJob)
+        .where(*ended, ImageJob.state == JobState.FAILED, _has_vector(model_id))
+        .values(state=JobState.DONE, error=None)
+        .returning(ImageJob.image_id)
+    )
+    not_read = (
+        update(ImageJob)
+        .where(
+            *ended,
+            ImageJob.state == JobState.DONE,
+            VectorClaim.model_id == model_id,
+            VectorClaim.image_id == Image.id,
+            REFUSED,
+        )
+        .values(state=JobState.FAILED, error=func.coalesce(VectorClaim.error, literal(jobs.LOST)))
+        .returning(ImageJob.image_id)
+    )
+    changed: list[UUID] = []
+    for change in (now_read, not_read):
+        changed += await session.scalars(change.execution_options(synchronize_session=False))
+    await jobs.follow(session, changed)
+    await session.execute(delete(VectorClaim).where(VectorClaim.model_id == model_id))

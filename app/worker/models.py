@@ -1,0 +1,99 @@
+"""Which models the process holds, kept in step with the database; a worker also reads images for the one being built."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from app.embedding import Embedders, Known
+from app.resources import Resources
+from app.services import embedding_models, reembedding
+from app.worker.reembed import Reembedding
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 60.0
+IGNORED: Final = (
+    "PICTOR_EMBEDDING_MODEL names %s, but this installation has changed to %s, which is used:"
+    " the setting is that of a fresh installation, `pictor reembed` changes the model"
+)
+
+
+async def refresh(resources: Resources) -> Embedders:
+    """The process's models, as the database has them now."""
+    resources.models.know(await resources.db.worker.run(embedding_models.known))
+    return resources.models
+
+
+async def keep(resources: Resources, *, building: bool) -> None:
+    """Until it is cancelled: loads the models that are needed, and with `building` helps to build the next one."""
+    tasks = [_follow(resources), *([_build(resources)] if building else [])]
+    await asyncio.gather(*tasks)
+
+
+async def _follow(resources: Resources) -> None:
+    while True:
+        try:
+            (await refresh(resources)).prepare()
+        except Exception as error:
+            log.warning("the models cannot be looked up: %s", error)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _build(resources: Resources) -> None:
+    await _introduced(resources)
+    while True:
+        model = resources.models.building
+        try:
+            if model is not None and resources.models.ready(model):
+                await build(resources, model)
+        except Exception as error:
+            log.warning("reading images for %s waits: %s", model, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def build(
+    resources: Resources, model: Known, told: Callable[[int], None] | None = None
+) -> bool:
+    """Reads what is missing, and switches; False where the model is not being built any more."""
+    await Reembedding(resources, model, told).run()
+    switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))
+    if switched:
+        log.info("%s has read every image, and answers from now on", model)
+    await refresh(resources)
+    return switched
+
+
+async def _introduced(resources: Resources) -> None:
+    while True:
+        try:
+            return await introduce(resources)
+        except Exception as error:
+            log.warning("the setting's model waits: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def introduce(resources: Resources) -> None:
+    """Tells the database of the setting's model, unless it is known there and another one is active.
+
+    UNAVAILABLE where it does not load.
+    """
+    own, models = resources.embedder, await refresh(resources)
+    active = models.active
+    if active is not None and active.name != own.name and models.knows(own.name):
+        log.warning(IGNORED, own.name, active)
+        return
+    await own.warm()
+    model = await resources.db.worker.run(
+        lambda session: embedding_models.ensure(
+            session,
+            name=own.name,
+            revision=own.revision,
+            dimension=own.dimension,
+            source=own.source,
+        )
+    )
+    log.info("the setting's model is %s (%s), %s", model.name, model.revision, model.state)

@@ -1,0 +1,31 @@
+"""A stored image as pixels for a model, and in which words its team is told why there are none."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db.models import Image
+from app.domain import ThumbnailSize
+from app.embedding import PICTURE_SIDE
+from app.errors import AppError
+from app.resources import Resources
+from app.storage import ObjectMissing
+from app.worker import files
+
+Picture = NDArray[np.uint8]
+
+
+async def pixels(resources: Resources, image: Image) -> Picture:
+    """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
+    medium = image.thumbnails.get(ThumbnailSize.MEDIUM.value)
+    key = medium["key"] if medium else image.object_key
+    async with files.local_copy(resources.storage, key, resources.settings.tmp_dir) as path:
+        return await resources.decoder.picture(path, PICTURE_SIDE)
+
+
+def reason(error: Exception) -> str:
+    """Tells nothing of the installation."""
+    if isinstance(error, AppError):
+        return error.message
+    if isinstance(error, ObjectMissing):
+        return "The stored bytes are missing."
+    return f"Something went wrong ({type(error).__name__}); the server's log has the rest."

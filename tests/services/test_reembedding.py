@@ -1,0 +1,329 @@
+"""A second model beside the first: who reads which image, when it takes over, what is kept, and the way back."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
+from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
+from app.errors import AppError, ErrorCode
+from app.services import embedding_models, jobs, processing, reembedding
+from app.services.reembedding import Batch, Progress
+from tests import make
+from tests.database import Database
+from tests.fixtures.own_database import own_database
+from tests.services import planted
+from tests.services.test_embedding_models import begin, embedded, ensure
+from tests.services.test_jobs import queued, row
+
+LEASE, NO_LEASE = timedelta(minutes=5), timedelta(0)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    async with own_database(database_url) as url:
+        database = Database(url, pool_size=5)
+        yield database
+        await database.close()
+
+
+@pytest.fixture
+async def images(db: Database) -> list[UUID]:
+    """Five images that the active model has read."""
+    return sorted(await embedded(db, 5, await ensure(db, "first")))
+
+
+@pytest.fixture
+async def second(db: Database, images: list[UUID]) -> int:
+    return (await begin(db, "second")).id
+
+
+async def claim(
+    db: Database, model_id: int, *, limit: int = 100, lease: timedelta = LEASE, after: UUID = NO_ID
+) -> Batch:
+    return await db.worker.run(
+        lambda session: reembedding.claim(session, model_id, after, limit, lease)
+    )
+
+
+async def keep(db: Database, batch: Batch) -> None:
+    rows = planted.random(len(batch.images))
+    vectors = {image.id: row for image, row in zip(batch.images, rows, strict=True)}
+    await db.worker.run(lambda session: reembedding.keep(session, batch, vectors))
+
+
+async def fail(db: Database, batch: Batch, image_id: UUID) -> None:
+    await db.worker.run(lambda session: reembedding.fail(session, batch, image_id, "no colours"))
+
+
+async def due(db: Database) -> None:
+    """All pauses are over."""
+    async with db.transaction() as session:
+        await session.execute(
+            update(VectorClaim)
+            .where(VectorClaim.lease_until.is_not(None))
+            .values(lease_until=func.now() - timedelta(seconds=1))
+        )
+
+
+async def switch(db: Database, model_id: int) -> bool:
+    return await db.worker.run(lambda session: reembedding.switch(session, model_id))
+
+
+async def unread(db: Database, model_id: int) -> bool:
+    return await db.worker.run(lambda session: reembedding.unread(session, model_id))
+
+
+async def progress(db: Database) -> dict[str, Progress]:
+    total, listed = await db.worker.run(reembedding.progress)
+    assert all(one.vectors <= total for one in listed)
+    return {one.name: one for one in listed}
+
+
+def ids(batch: Batch) -> list[UUID]:
+    return [image.id for image in batch.images]
+
+
+async def test_each_image_is_read_by_one(db: Database, second: int, images: list[UUID]) -> None:
+    one = await claim(db, second, limit=2)
+    other = await claim(db, second, limit=2)
+    assert ids(one) + ids(other) == images[:4]
+    assert ids(await claim(db, second, after=images[3])) == images[4:]
+    assert ids(await claim(db, second)) == []
+
+
+async def test_it_takes_over_when_every_image_was_read(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await keep(db, await claim(db, second, limit=4))
+    rest = await claim(db, second)
+    assert await unread(db, second)
+    assert not await switch(db, second), "one is being read"
+    await keep(db, rest)
+    assert not await unread(db, second)
+    assert await switch(db, second)
+    told = await progress(db)
+    assert told["second"].state is ModelState.ACTIVE
+    assert told["second"].vectors == told["first"].vectors == 5
+    assert told["first"].retired_at is not None
+    async with db.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(VectorClaim)) == 0
+    assert (await row(db, images[0])).state is JobState.DONE
+
+
+async def test_a_run_that_comes_back_too_late_writes_nothing(db: Database, second: int) -> None:
+    lost = await claim(db, second, lease=NO_LEASE)
+    await due(db)
+    again = await claim(db, second)
+    assert ids(again) == ids(lost)
+    await keep(db, lost)
+    assert (await progress(db))["second"].vectors == 0
+    await keep(db, again)
+    assert (await progress(db))["second"].vectors == 5
+
+
+async def test_what_is_handed_back_costs_no_attempt(db: Database, second: int) -> None:
+    for _ in range(jobs.MAX_ATTEMPTS + 1):
+        batch = await claim(db, second)
+        assert len(batch.images) == 5
+        async with db.worker.transaction() as session:
+            await reembedding.release(session, batch)
+        await due(db)
+
+
+async def test_an_image_that_cannot_be_read_holds_nothing_up(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    bad, *good = images
+    for _ in range(jobs.MAX_ATTEMPTS):
+        batch = await claim(db, second)
+        await fail(db, batch, bad)
+        await keep(db, Batch(second, batch.run_id, [one for one in batch.images if one.id != bad]))
+        assert ids(await claim(db, second)) == [], "it has a pause"
+        await due(db)
+    assert ids(await claim(db, second)) == []
+    told = (await progress(db))["second"]
+    assert (told.vectors, told.refused) == (4, 1)
+    assert await switch(db, second)
+    job = await row(db, bad)
+    assert (job.state, job.error) == (JobState.FAILED, "no colours")
+    assert (await row(db, good[0])).state is JobState.DONE
+
+
+async def test_a_batch_that_kills_its_process_is_not_tried_for_ever(
+    db: Database, second: int
+) -> None:
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert len((await claim(db, second)).images) == 5
+        await due(db)
+    assert ids(await claim(db, second)) == []
+    assert (await progress(db))["second"].refused == 5
+
+
+async def test_an_image_that_the_old_model_could_not_read_is_ready_if_the_new_one_can(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    team_id = await make.team(db)
+    failed = await queued(db, team_id, [JobKind.EMBED])
+    async with db.transaction() as session:
+        await session.execute(
+            update(ImageJob)
+            .where(ImageJob.image_id == failed)
+            .values(state=JobState.FAILED, error="no colours")
+        )
+    batch = await claim(db, second)
+    assert failed in ids(batch)
+    await keep(db, batch)
+    assert await switch(db, second)
+    job = await row(db, failed)
+    assert (job.state, job.error) == (JobState.DONE, None)
+
+
+async def test_new_images_get_vectors_of_both(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await keep(db, await claim(db, second))
+    late = await queued(db, await make.team(db), [JobKind.EMBED])
+    assert not await unread(db, second), "its job reads it with both"
+    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    vectors = {1: planted.random(1), second: planted.random(1, 2)}
+    await db.worker.run(lambda session: processing.keep_vectors(session, claimed, vectors))
+    assert (await row(db, late)).state is JobState.DONE
+    assert not await unread(db, second)
+    assert {one.vectors for one in (await progress(db)).values()} == {6}
+
+
+async def test_a_worker_without_the_new_model_delays_the_switch_and_loses_nothing(
+    db: Database, second: int
+) -> None:
+    await keep(db, await claim(db, second))
+    late = await queued(db, await make.team(db), [JobKind.EMBED])
+    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    await db.worker.run(
+        lambda session: processing.keep_vectors(session, claimed, {1: planted.random(1)})
+    )
+    assert not await switch(db, second)
+    batch = await claim(db, second)
+    assert ids(batch) == [late]
+    await keep(db, batch)
+    assert await switch(db, second)
+
+
+async def test_a_worker_that_missed_the_switch_reads_again(db: Database, second: int) -> None:
+    await keep(db, await claim(db, second))
+    await queued(db, await make.team(db), [JobKind.EMBED])
+    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    assert await switch(db, second)
+    with pytest.raises(AppError) as refused:
+        await db.worker.run(
+            lambda session: processing.keep_vectors(session, claimed, {1: planted.random(1)})
+        )
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert (
+        await db.worker.run(lambda session: processing.claim_embedding(session, 1, 9, LEASE)) == []
+    )
+
+
+async def test_cancelled_it_goes_on_where_it_was(db: Database, second: int) -> None:
+    await keep(db, await claim(db, second, limit=3))
+    held = await claim(db, second)
+    assert await db.worker.run(reembedding.cancel) == "second (1)"
+    await keep(db, held)
+    assert ids(await claim(db, second)) == []
+    assert not await unread(db, second)
+    assert not await switch(db, second)
+    assert (await progress(db))["second"].vectors == 3
+    with pytest.raises(AppError) as refused:
+        await db.worker.run(reembedding.cancel)
+    assert refused.value.code is ErrorCode.CONFLICT
+    assert (await begin(db, "third")).state is ModelState.BUILDING
+    await db.worker.run(reembedding.cancel)
+    await begin(db, "second")
+    assert len((await claim(db, second)).images) == 2
+
+
+async def test_the_way_back_is_one_step_and_tells_what_is_missing(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await keep(db, await claim(db, second))
+    await switch(db, second)
+    late = await queued(db, await make.team(db), [JobKind.EMBED])
+    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    await db.worker.run(
+        lambda session: processing.keep_vectors(session, claimed, {second: planted.random(1)})
+    )
+    assert await db.worker.run(reembedding.rollback) == "first (1)"
+    told = await progress(db)
+    assert told["first"].state is ModelState.ACTIVE
+    assert told["second"].retired_at is not None
+    assert (await row(db, late)).state is JobState.QUEUED
+    assert (await row(db, images[0])).state is JobState.DONE
+    async with db.transaction() as session:
+        image = await session.get_one(Image, late)
+        assert image.processing is not ProcessingStatus.READY
+    assert await db.worker.run(reembedding.rollback) == "second (1)"
+
+
+async def test_without_an_earlier_model_there_is_no_way_back(db: Database, second: int) -> None:
+    with pytest.raises(AppError) as refused:
+        await db.worker.run(reembedding.rollback)
+    assert refused.value.code is ErrorCode.CONFLICT
+    assert (await progress(db))["first"].state is ModelState.ACTIVE
+
+
+async def test_pruned_vectors_are_gone_and_their_model_is_remembered(
+    db: Database, second: int
+) -> None:
+    await keep(db, await claim(db, second))
+    await switch(db, second)
+    assert await db.worker.run(reembedding.forget_retired) == [1]
+    assert await db.worker.run(lambda session: reembedding.prune(session, 1, 3)) == 3
+    assert await db.worker.run(lambda session: reembedding.prune(session, 1, 3)) == 2
+    assert await db.worker.run(lambda session: reembedding.prune(session, second, 3)) == 0
+    async with db.transaction() as session:
+        left = await session.scalars(select(ImageVector.model_id).distinct())
+        assert list(left) == [second]
+        with pytest.raises(AppError):
+            await embedding_models.of_page(session, 1)
+    with pytest.raises(AppError):
+        await db.worker.run(reembedding.rollback)
+    await ensure(db, "first")
+    assert (await progress(db))["first"].state is ModelState.RETIRED
+
+
+async def test_a_model_that_is_built_again_goes_on_answering_its_pages(
+    db: Database, second: int
+) -> None:
+    await keep(db, await claim(db, second))
+    await switch(db, second)
+    await begin(db, "first")
+    async with db.transaction() as session:
+        page = await embedding_models.of_page(session, 1)
+    assert page is not None
+    assert page.state is ModelState.BUILDING
+    assert await switch(db, 1), "its vectors are still there"
+
+
+async def test_deleted_images_are_nobody_s_business(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    batch = await claim(db, second)
+    async with db.transaction() as session:
+        await session.execute(
+            update(Image).where(Image.id == images[0]).values(state=ImageState.DELETED)
+        )
+    await keep(db, batch)
+    assert (await progress(db))["second"].vectors == 4
+    assert await switch(db, second)
+
+
+async def test_without_images_it_takes_over_at_once(db: Database) -> None:
+    await ensure(db, "first")
+    second = await begin(db, "second")
+    assert await switch(db, second.id)
+    async with db.transaction() as session:
+        states = await session.scalars(select(EmbeddingModel.state).order_by(EmbeddingModel.id))
+        assert list(states) == [ModelState.RETIRED, ModelState.ACTIVE]

@@ -1,0 +1,317 @@
+"""A model changed from outside, on a running installation: nothing goes dark, nothing is mixed, nothing is lost."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.db.models import EmbeddingModel, Image, ImageVector, VectorClaim
+from app.domain import Actor, JobKind, ModelState
+from app.embedding import Embedder, embedder_from_name
+from app.graphql.schema import build_schema
+from app.resources import Resources
+from app.services import embedding_models, reembedding
+from app.worker import models
+from tests import make
+from tests.fixtures import tiny_model
+from tests.graphql.conftest import Client
+from tests.services import planted
+from tests.worker.test_worker import jpeg, noise, stored, until, until_ready, working
+
+HITS = "{ model edges { score node { id } } pageInfo { endCursor } candidateCount }"
+TEXT = (
+    'query($after: String) { searchImages(query: {text: "a red square"}, first: 4, after: $after) '
+    + HITS
+    + "}"
+)
+IMAGE = (
+    "query($id: ID!, $after: String) { searchImages(query: {imageId: $id}, first: 4, after: $after) "
+    + HITS
+    + "}"
+)
+MIXED = (
+    'query($id: ID!) { searchImages(query: {imageId: $id}, not: {text: "a dog"}, first: 4) '
+    + HITS
+    + "}"
+)
+SIMILAR = (
+    "query($id: ID!, $after: String) { image(id: $id) { similar(first: 4, after: $after) "
+    + HITS
+    + "} }"
+)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.models.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("app.worker.reembed.WAIT_SECONDS", 0.05)
+
+
+@asynccontextmanager
+async def held(resources: Resources, *, building: bool = False) -> AsyncIterator[Client]:
+    """A process that serves, and keeps its models in step."""
+    keeping = asyncio.create_task(models.keep(resources, building=building))
+    await until_state(resources, "ok")
+    yield Client(build_schema(), resources)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+
+
+@asynccontextmanager
+async def another_process(resources: Resources, embedder: Embedder) -> AsyncIterator[Resources]:
+    other = replace(resources, embedder=embedder)
+    yield other
+    await other.models.close()
+    await embedder.close()
+
+
+async def until_state(resources: Resources, *states: str) -> None:
+    async def reached() -> bool:
+        known = resources.models.active is not None
+        return resources.models.state in states and (known or "ok" not in states)
+
+    await until(reached)
+
+
+async def until_active(resources: Resources, dimension: int) -> None:
+    """The process has seen the switch, and has the model."""
+
+    async def reached() -> bool:
+        active = resources.models.active
+        embedder = None if active is None else resources.models.ready(active)
+        return embedder is not None and embedder.dimension == dimension
+
+    await until(reached)
+
+
+async def pictor(resources: Resources, *arguments: str) -> tuple[int, str, str]:
+    """Runs `pictor reembed …` as a process of its own; its exit status and what it said."""
+    process = await started(resources, *arguments)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def started(resources: Resources, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app", "reembed", *arguments),
+        env={
+            **os.environ,
+            "PICTOR_DATABASE_URL": resources.db.engine.url.render_as_string(hide_password=False),
+            "PICTOR_DATA_DIR": str(resources.settings.data_dir),
+            "PICTOR_EMBEDDING_MODEL": str(tiny_model.folder()),
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def library(resources: Resources, actor: Actor, count: int) -> list[UUID]:
+    return [await stored(resources, actor.team_ids[0], jpeg(noise(seed))) for seed in range(count)]
+
+
+async def vectors(resources: Resources, dimension: int) -> int:
+    async with resources.db.transaction() as session:
+        rows = (
+            select(func.count())
+            .select_from(ImageVector)
+            .join(EmbeddingModel, EmbeddingModel.id == ImageVector.model_id)
+            .where(EmbeddingModel.dimension == dimension)
+        )
+        return await session.scalar(rows) or 0
+
+
+def found(data: dict[str, Any]) -> dict[str, Any]:
+    hits: dict[str, Any] = data.get("searchImages") or data["image"]["similar"]
+    return hits
+
+
+def ids(hits: dict[str, Any]) -> list[str]:
+    return [edge["node"]["id"] for edge in hits["edges"]]
+
+
+async def test_the_model_changes_while_two_processes_answer(resources: Resources) -> None:
+    actor = await make.actor(resources.db)
+    old, new = tiny_model.folder(), tiny_model.folder(1, 48)
+    async with (
+        another_process(resources, embedder_from_name(str(old))) as other,
+        working(resources),
+        held(other) as second,
+    ):
+        images = await library(resources, actor, 12)
+        await until_ready(resources.db, images)
+        await until_active(resources, 32)
+        first = Client(build_schema(), resources)
+        pages = {
+            query: found(await first.get(actor, query, id=str(images[0]), after=None))
+            for query in (TEXT, IMAGE, SIMILAR)
+        }
+        answers: list[dict[str, Any]] = []
+
+        async def ask() -> None:
+            while True:
+                for client in (first, second):
+                    for query in (TEXT, IMAGE, MIXED, SIMILAR):
+                        answer = await client.get(actor, query, id=str(images[0]), after=None)
+                        answers.append(found(answer))
+                await asyncio.sleep(0.02)
+
+        asking = asyncio.create_task(ask())
+        status, said, _ = await pictor(resources, "--model", str(new))
+        assert status == 0
+        assert "answers from now on, with 12 images" in said
+        for process in (resources, other):
+            await until_active(process, 48)
+        before = len(answers)
+        await until_more(answers, before + 8)
+        asking.cancel()
+        assert {hits["model"] for hits in answers} == {old.name, new.name}
+        assert {hits["model"] for hits in answers[-4:]} == {new.name}
+        assert all(len(hits["edges"]) == 4 for hits in answers)
+
+        for client in (first, second):
+            for query, page in pages.items():
+                assert page["model"] == old.name
+                seen, after = ids(page), page["pageInfo"]["endCursor"]
+                while len(seen) < 11:
+                    more = found(await client.get(actor, query, id=str(images[0]), after=after))
+                    assert more["model"] == old.name, (
+                        "a walk stays with the model that it began with"
+                    )
+                    assert more["candidateCount"] == page["candidateCount"]
+                    seen, after = seen + ids(more), more["pageInfo"]["endCursor"]
+                assert len(set(seen)) == len(seen)
+
+        late = await stored(resources, actor.team_ids[0], jpeg(noise(99)))
+        await until_ready(resources.db, [late])
+        assert (await vectors(resources, 32), await vectors(resources, 48)) == (12, 13)
+
+
+async def until_more(answers: list[dict[str, Any]], count: int) -> None:
+    async def reached() -> bool:
+        return len(answers) >= count
+
+    await until(reached)
+
+
+async def test_there_and_back_and_pruned(resources: Resources) -> None:
+    actor = await make.actor(resources.db)
+    new = tiny_model.folder(1, 48)
+    async with working(resources):
+        images = await library(resources, actor, 3)
+        await until_ready(resources.db, images)
+        assert (await pictor(resources, "--model", str(new)))[0] == 0
+        assert "is the model in use" in (await pictor(resources, "--model", str(new)))[1]
+        await until_active(resources, 48)
+        late = await stored(resources, actor.team_ids[0], jpeg(noise(9)))
+        await until_ready(resources.db, [late])
+        await models.introduce(resources)
+        assert (await models.refresh(resources)).active == await model_of(resources, 48), (
+            "a process that starts with the old setting undoes nothing"
+        )
+        status, said, _ = await pictor(resources, "--rollback")
+        assert status == 0
+        assert "with 3 images" in said
+        assert "1 images that it has not read are queued" in said
+        await until_ready(resources.db, [late])
+        assert await vectors(resources, 32) == 4
+    told = json.loads((await pictor(resources, "--status", "--json"))[1])
+    assert told["images"] == 4
+    assert [(one["state"], one["vectors"]) for one in told["models"]] == [
+        ("ACTIVE", 4),
+        ("RETIRED", 4),
+    ]
+    assert "Dropped 4 vectors" in (await pictor(resources, "--prune"))[1]
+    assert "0 vectors" in (await pictor(resources, "--status"))[1]
+    status, _, error = await pictor(resources, "--rollback")
+    assert (status, error) == (1, "pictor: No earlier model's vectors are kept.\n")
+    status, _, error = await pictor(resources, "--cancel")
+    assert (status, error) == (1, "pictor: No model is being built.\n")
+
+
+async def model_of(resources: Resources, dimension: int) -> Any:
+    async with resources.db.transaction() as session:
+        rows = await session.scalars(
+            select(EmbeddingModel.id).where(EmbeddingModel.dimension == dimension)
+        )
+        known = {one.id: one for one in await embedding_models.known(session)}
+        return known[rows.one()]
+
+
+async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
+    team_id, new = await make.team(resources.db), tiny_model.folder(1, 48)
+    await models.introduce(resources)
+    one = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    async with resources.db.transaction() as session:
+        key = (await session.get_one(Image, one)).object_key
+    images = [one] + [await make.image(resources.db, team_id, object_key=key) for _ in range(200)]
+    rows = planted.random(len(images), dimension=32)
+    await planted.vectors(resources.db, 1, dict(zip(images, rows, strict=True)))
+    process = await started(resources, "--model", str(new))
+
+    async def begun() -> bool:
+        return await vectors(resources, 48) > 0
+
+    for _ in range(5):
+        try:
+            await until(begun)
+            break
+        except TimeoutError:
+            continue
+    process.kill()
+    await process.wait()
+    done = await vectors(resources, 48)
+    assert 0 < done < 201
+    async with resources.db.transaction() as session:
+        await session.execute(update(VectorClaim).values(lease_until=func.now()))
+    assert not await resources.db.worker.run(lambda session: reembedding.switch(session, 2))
+    status, said, _ = await pictor(resources, "--model", str(new))
+    assert status == 0
+    assert "with 201 images" in said
+
+
+async def test_what_does_not_load_changes_nothing(resources: Resources) -> None:
+    await models.introduce(resources)
+    status, _, error = await pictor(resources, "--model", "/no/such/folder")
+    assert status == 1
+    assert "The embedding model /no/such/folder is of no use: there is no such folder" in error
+    async with resources.db.transaction() as session:
+        assert len(await embedding_models.known(session)) == 1
+
+
+async def test_a_process_that_cannot_have_the_new_model_stays_with_the_old(
+    resources: Resources, caplog: pytest.LogCaptureFixture
+) -> None:
+    actor = await make.actor(resources.db)
+    old, new = tiny_model.folder(), tiny_model.folder(1, 48)
+    async with working(resources), held(resources) as client:
+        images = await library(resources, actor, 5)
+        await until_ready(resources.db, images)
+        async with another_process(resources, embedder_from_name(str(new))) as other:
+            await models.introduce(other)
+            async with resources.db.transaction() as session:
+                await session.execute(
+                    update(EmbeddingModel)
+                    .where(EmbeddingModel.dimension == 48)
+                    .values(source="/on/another/host")
+                )
+            model = await model_of(resources, 48)
+            assert model.state is ModelState.BUILDING
+            await models.refresh(other)
+            assert await models.build(other, model)
+        await until_state(resources, "behind")
+        hits = found(await client.get(actor, TEXT, after=None))
+        assert hits["model"] == old.name
+        assert len(hits["edges"]) == 4
+        hits = found(await client.get(actor, MIXED, id=str(images[0])))
+        assert hits["model"] == old.name
+        hits = found(await client.get(actor, IMAGE, id=str(images[0]), after=None))
+        assert hits["model"] == new.name, "stored vectors need no process"
+    assert "there is no such folder on this host" in caplog.text
