@@ -97,6 +97,17 @@ class Settings(BaseSettings):
         12 * 3600, ge=300, description="after which a login that is not used ends"
     )
     api_key_lifetime_days: int = Field(365, ge=1, description="of a key made without expiresAt")
+    trash_retention_days: int = Field(
+        30, ge=1, description="after which images in the trash are deleted for good"
+    )
+    purge_retention_days: int = Field(
+        7,
+        ge=0,
+        description="bytes of deleted images and teams are kept: at least as long as you keep backups of the database",
+    )
+    reconcile_hours: float = Field(
+        24, ge=0, description="between two passes of `pictor reconcile` in the worker; 0: none"
+    )
 
     @classmethod
     def settings_customise_sources(
