@@ -1,9 +1,9 @@
-"""What the product asks of a store of bytes: eight operations on keys. No vendor."""
+"""What the product asks of a store of bytes: a few operations on keys. No vendor."""
 
 import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -59,6 +59,13 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """The objects whose keys begin with `prefix`, in no promised order. Files that are not ours are left out."""
+        ...
+
+    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+        """Removes what puts that never ended have left behind for so long; how many. `dry_run` only counts.
+
+        0 where the store does not tell.
+        """
         ...
 
     async def check(self) -> None:
