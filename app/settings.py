@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -136,6 +137,14 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
             raise ValueError(f"a secret key has at least {MIN_SECRET_LENGTH} characters")
         return value
+
+    @property
+    def trash_retention(self) -> timedelta:
+        return timedelta(days=self.trash_retention_days)
+
+    @property
+    def purge_retention(self) -> timedelta:
+        return timedelta(days=self.purge_retention_days)
 
     @property
     def objects_dir(self) -> Path:
