@@ -103,7 +103,7 @@ async def sight(
     """Notes the objects. Those that an earlier pass saw, at least `grace` ago, may go."""
     ripe = (Orphan.seen_at < began) & (Orphan.seen_at <= func.now() - grace)
     query = select(Orphan.key, ripe).where(Orphan.key == any_(_array(one.key for one in orphans)))
-    known = dict((await session.execute(query)).tuples().all())
+    known = dict((await session.execute(query)).all())
     if not dry_run:
         new = insert(Orphan).values([{"key": one.key, "size_bytes": one.size} for one in orphans])
         again = {"sighted_at": func.now(), "size_bytes": new.excluded.size_bytes}
