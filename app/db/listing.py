@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "listing-"
 
 
 class Listing:
@@ -31,8 +34,8 @@ class Listing:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Listing]:
-    """An empty listing on the folder's disk. Its file has no name any more, so that nothing is left of it by a kill."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="listing-") as file:
+    """An empty listing on the folder's disk. Its file soon has no name, so that a kill leaves nothing."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         connection = sqlite3.connect(file.name, isolation_level=None, check_same_thread=False)
         # It is worth nothing after a crash, and is one transaction from its beginning to its end.
         connection.execute("pragma journal_mode = off")

@@ -37,7 +37,11 @@ BATCH: Final = 1_000
 AT_ONCE: Final = 8
 PURGED_AT_ONCE: Final = 16
 PURGE_LEASE: Final = timedelta(minutes=5)
-LEFT_BEHIND: Final = {f"{files.PREFIX}*": timedelta(hours=1), "upload-*": timedelta(hours=24)}
+LEFT_BEHIND: Final = {
+    f"{files.PREFIX}*": timedelta(hours=1),
+    f"{listing.PREFIX}*": timedelta(hours=1),
+    "upload-*": timedelta(hours=24),
+}
 """Temporary files, and after what time nobody can be writing them any more."""
 BROKEN_OFF: Final = timedelta(hours=24)
 """The same for puts."""
@@ -141,20 +145,22 @@ class _Pass:
         began = await self.db.run(repair.now)
         with self.progress("Listing objects", None) as advance:
             async for batch in _batches(self.resources):
-                await asyncio.to_thread(listed.add, [(one.key, one.size) for one in batch])
+                await self._batch(batch, began, listed)
                 self.report.objects += len(batch)
-                await self._unexplained(batch, began)
                 advance(len(batch))
         if not self.report.dry_run:
             await self.db.run(lambda session: repair.forget_unsighted(session, began))
 
-    async def _unexplained(self, batch: Sequence[StoredObject], began: datetime) -> None:
+    async def _batch(self, batch: Sequence[StoredObject], began: datetime, listed: Listing) -> None:
         known = await self.db.run(
             lambda session: repair.explained(session, [one.key for one in batch])
         )
-        orphans = [one for one in batch if one.key not in known]
-        if not orphans:
-            return
+        own = [(one.key, one.size) for one in batch if one.key in known]
+        await asyncio.to_thread(listed.add, own)
+        if orphans := [one for one in batch if one.key not in known]:
+            await self._unexplained(orphans, began)
+
+    async def _unexplained(self, orphans: Sequence[StoredObject], began: datetime) -> None:
         report = self.report
         seen = await self.db.run(
             lambda session: repair.sight(
@@ -248,13 +254,21 @@ class _Pass:
             again.append(JobKind.EMBED)
         if JobKind.THUMBNAILS in done and (not image.thumbnails or _bad(image, sizes)):
             again.append(JobKind.THUMBNAILS)
+            if work.states.get(JobKind.EMBED) is JobState.FAILED:
+                # It reads a thumbnail, and may have failed for want of it.
+                again.append(JobKind.EMBED)
         self.report.jobs_made += len(lacking)
         self.report.requeued += len(again)
         return [*lacking, *again]
 
     async def _remove_wrong(self, images: Sequence[Kept], sizes: dict[str, int]) -> None:
         """Derivatives of a wrong size make way for new ones under the same key."""
-        wrong = [key for one in images for key in _bad(one, sizes) if key in sizes]
+        wrong = [
+            key
+            for one in images
+            for key in _bad(one, sizes)
+            if key in sizes and repair.original_of(key) == one.object_key
+        ]
         if wrong:
             await self.resources.storage.delete(wrong)
 
@@ -296,8 +310,12 @@ def _derivatives(image: Kept) -> dict[str, int]:
 
 
 def _bad(image: Kept, sizes: dict[str, int]) -> list[str]:
-    """Derivatives that are missing or have another size."""
-    return [key for key, size in _derivatives(image).items() if sizes.get(key) != size]
+    """Derivatives that are missing, have another size, or were made of an object that the image has no more."""
+    return [
+        key
+        for key, size in _derivatives(image).items()
+        if sizes.get(key) != size or repair.original_of(key) != image.object_key
+    ]
 
 
 def _damage(image: Kept, sizes: dict[str, int]) -> Damage | None:

@@ -18,8 +18,8 @@ from app.db import locks
 from app.db.models import AuditEvent, Image, ImageJob, Orphan
 from app.domain import Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
-from app.services import images, retention, uploads
-from app.worker import reconcile, upkeep
+from app.services import images, jobs, retention, uploads
+from app.worker import handlers, reconcile, upkeep
 from app.worker.reconcile import Report
 from tests import make
 from tests.worker import planted
@@ -205,6 +205,32 @@ async def test_a_lost_vector_is_made_again(everywhere: Resources, team_id: UUID)
     assert (await run(everywhere)).requeued == 1
     assert (await states(everywhere.db, image.id))[EMBED] is QUEUED
     assert (await states(everywhere.db, given_up.id))[EMBED] is FAILED
+
+
+async def test_thumbnails_of_another_object_are_made_again(
+    everywhere: Resources, team_id: UUID
+) -> None:
+    """A worker may have been at it while the image was healed."""
+    image = await picture(everywhere, team_id, jobs={EMBED: FAILED, THUMBNAILS: DONE})
+    async with await everywhere.storage.open(image.object_key) as stream:
+        data = b"".join([part async for part in stream])
+    key = await planted.put(everywhere, f"t/{team_id}/other/1", data)
+    await execute(everywhere.db, "update image set object_key = :key", key=key)
+    report = await run(everywhere)
+    assert (report.requeued, report.orphans_seen, report.damaged) == (2, 3, 0)
+    assert await states(everywhere.db, image.id) == {EMBED: QUEUED, THUMBNAILS: QUEUED}
+    assert (await run(everywhere)).orphans_deleted == 3
+    assert await keys(everywhere) == {key}
+
+
+async def test_a_job_that_finds_no_bytes_tells_of_it(everywhere: Resources, team_id: UUID) -> None:
+    image = await picture(everywhere, team_id, jobs={THUMBNAILS: QUEUED}, derivatives=())
+    await everywhere.storage.delete([image.object_key])
+    claimed = await everywhere.db.worker.run(
+        lambda session: jobs.claim(session, [THUMBNAILS], 1, timedelta(minutes=1))
+    )
+    await handlers.thumbnails(everywhere, claimed)
+    assert (await row(everywhere.db, image.id)).damage is Damage.MISSING
 
 
 async def test_deleted_images_are_purged_after_their_retention(
@@ -407,9 +433,9 @@ async def test_old_files_of_the_dead_go(resources: Resources, tmp_path: Path) ->
     folder = resources.settings.tmp_dir
     (folder / "upload-1-x").mkdir(parents=True)
     (folder / "upload-1-x" / "file").touch()
-    for name in ("upload-2-y", "work-1", "put-1", "put-2", "listing-of-mine"):
+    for name in ("upload-2-y", "work-1", "put-1", "put-2", "listing-1", "mine"):
         (folder / name).touch()
-    for name in ("upload-1-x", "work-1", "put-1", "listing-of-mine"):
+    for name in ("upload-1-x", "work-1", "put-1", "listing-1", "mine"):
         os.utime(folder / name, (1, 1))
-    assert (await run(resources)).temporary_files == 3
-    assert {path.name for path in folder.iterdir()} == {"upload-2-y", "put-2", "listing-of-mine"}
+    assert (await run(resources)).temporary_files == 4
+    assert {path.name for path in folder.iterdir()} == {"upload-2-y", "put-2", "mine"}
