@@ -18,10 +18,12 @@ from app.cli import (
     migrate,
     passwd,
     permissions,
+    reconcile,
     reembed,
     schema,
     seed,
     serve,
+    verify,
     worker,
 )
 from app.cli.stopping import CUT_STATUS
@@ -41,6 +43,8 @@ COMMANDS = {
     "schema": schema,
     "permissions": permissions,
     "doctor": doctor,
+    "reconcile": reconcile,
+    "verify": verify,
     "audit": audit,
 }
 

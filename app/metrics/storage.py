@@ -42,6 +42,10 @@ class MeasuredStorage:
             async for stored in self._inner.list(prefix):
                 yield stored
 
+    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+        with self._measured("sweep"):
+            return await self._inner.sweep(older_than, dry_run=dry_run)
+
     async def check(self) -> None:
         with self._measured("check"):
             await self._inner.check()

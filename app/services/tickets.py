@@ -4,6 +4,7 @@ What a ticket leaves behind ends by itself: the PENDING image of its bytes with 
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Entrance
 from app.db.models import Image, UploadTicket
-from app.domain import Actor, ImageState, Role, line, paragraph
+from app.domain import Actor, ImageState, Role, line, paragraph, parse_id
 from app.errors import (
     AppError,
     ErrorCode,
@@ -36,6 +37,7 @@ KEPT: Final = timedelta(days=1)
 """So long after its end a completed ticket still answers, and whatever was on its way to the bucket has arrived."""
 ENDED_AT_ONCE: Final = 500
 WHAT: Final = "Upload ticket"
+INCOMING: Final = "incoming/"
 
 
 class Received(AppError):
@@ -68,7 +70,7 @@ class Held:
 
 def incoming_key(team_id: UUID, ticket_id: UUID) -> str:
     """Where clients put the bytes of a direct ticket."""
-    return f"incoming/{team_id}/{ticket_id}"
+    return f"{INCOMING}{team_id}/{ticket_id}"
 
 
 def check_bytes(ticket: UploadTicket, file: Incoming) -> None:
@@ -174,19 +176,20 @@ async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Ima
         if image is None:
             raise not_found("Image", field="ticket")
         return image, ticket.created
-    new = said(ticket)
+    new, created = said(ticket), False
     with blaming("ticket"):
         image = await uploads.again(session, actor, new, ticket.sha256)
-        ticket.created = image is None
         if image is not None:
             await _abandon(session, ticket)
         elif ticket.image_id is None:
             raise conflict("ticket", "The bytes have not come yet: PUT them first.")
         else:
             image = await uploads.publish(session, actor, new, ticket.image_id)
-    ticket.image_id = image.id
+            # An image that lost its bytes may have taken them over.
+            created = image.id == ticket.image_id
+    ticket.image_id, ticket.created = image.id, created
     await session.flush()
-    return image, ticket.created
+    return image, created
 
 
 async def _abandon(session: AsyncSession, ticket: UploadTicket) -> None:
@@ -232,6 +235,17 @@ def said(ticket: UploadTicket) -> NewImage:
 
 def hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+async def announced(session: AsyncSession, keys: Iterable[str]) -> set[str]:
+    """Those of the keys under which a client puts a ticket's bytes."""
+    ids = {parse_id(key.rpartition("/")[2]) for key in keys if key.startswith(INCOMING)}
+    if not ids:
+        return set()
+    rows = await session.execute(
+        select(UploadTicket.team_id, UploadTicket.id).where(UploadTicket.id.in_(ids))
+    )
+    return {incoming_key(team_id, ticket_id) for team_id, ticket_id in rows}
 
 
 async def expire(db: Entrance, storage: Storage) -> int:

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from app.db.models import Image
-from app.domain import ImageState, ThumbnailSize
+from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError, ErrorCode, unavailable
 from app.resources import Resources
-from app.services import jobs, processing
+from app.services import damage, jobs, processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
@@ -88,6 +88,9 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
         return outage
+    if isinstance(error, ObjectMissing):
+        key = error.args[0]
+        await resources.db.worker.run(lambda session: damage.flag(session, key, Damage.MISSING))
     expected, why = isinstance(error, AppError | ObjectMissing), reason(error)
     log.warning(
         "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error

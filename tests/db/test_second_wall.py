@@ -16,8 +16,8 @@ import app
 from app.db import migrate, models
 from app.db.database import ACTING_ROLE, AUDIT_ROLE, LOGIN_ROLE, ROLES, WORKER_ROLE, sqlstate
 from app.db.models import Base, Image, Tag
-from app.domain import NO_ID, Actor, Role
-from app.services import api_keys, operators, teams, users
+from app.domain import NO_ID, Actor, AuditOutcome, Role
+from app.services import api_keys, audit, operators, teams, users
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
@@ -329,6 +329,29 @@ async def test_worker_sees_no_people(db: Database, foreign: UUID) -> None:
         with pytest.raises(DBAPIError) as refusal:
             async with db.worker.transaction() as session:
                 await session.execute(text(f"select from {table}"))
+        assert sqlstate(refusal.value) == REFUSED
+
+
+async def test_what_is_watched_is_the_worker_s_alone(db: Database, actor: Actor) -> None:
+    for table in ("orphan", "upkeep"):
+        for entrance in (db.acting(actor), db.login, db.audit):
+            with pytest.raises(DBAPIError) as refusal:
+                async with entrance.transaction() as session:
+                    await session.execute(text(f"select from {table}"))
+            assert sqlstate(refusal.value) == REFUSED
+
+
+async def test_worker_appends_to_the_record_and_reads_nothing_of_it(
+    db: Database, foreign: UUID
+) -> None:
+    event = audit.Event("x", AuditOutcome.ALLOWED, audit.Origin("x"), team_id=foreign)
+    async with db.worker.transaction() as session:
+        await audit.append(session, b"k" * 32, [event])
+    assert len(await rows(db, "audit_event", foreign)) == 2
+    for refused in ("select from audit_event", "delete from audit_head", "update image_tag set tag_id = tag_id"):  # fmt: skip
+        with pytest.raises(DBAPIError) as refusal:
+            async with db.worker.transaction() as session:
+                await session.execute(text(refused))
         assert sqlstate(refusal.value) == REFUSED
 
 

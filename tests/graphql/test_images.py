@@ -3,10 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
-from app.db.models import Image
+from app.db.models import Image, ImageJob
 from app.domain import Actor, ImageFormat
 from app.resources import Resources
 from tests import make
@@ -300,4 +302,10 @@ async def test_bulk_changes_are_all_or_nothing(client: Client, db: Database) -> 
     assert len(await titles(client, actor)) == 1
     gone = await client.get(actor, "mutation($i:[ID!]!) { deleteImages(ids: $i) }", i=[mine])
     assert gone["deleteImages"] == [mine]
+    async with db.transaction() as session:
+        due = await session.scalar(
+            select(ImageJob.run_after).where(ImageJob.image_id == UUID(mine))
+        )
+    assert due is not None
+    assert timedelta(days=6) < due - datetime.now(UTC) < timedelta(days=8)
     assert await titles(client, actor, filter={"trashed": None}) == []

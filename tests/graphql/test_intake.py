@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from PIL import Image as Picture
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.db.models import Collection, Image, ImageJob, Tag, Team
-from app.domain import Actor, ImageState, JobKind, Role, TagPolicy
+from app.domain import Actor, Damage, ImageState, JobKind, JobState, Role, TagPolicy
 from app.errors import unavailable
 from app.services import uploads
 from app.storage import FolderStorage
@@ -347,3 +347,74 @@ async def test_bytes_that_cannot_be_removed_keep_their_row(client: Client, db: D
     states = await keys_of(db, actor)
     assert await stored_keys(client, actor) == states.keys()
     assert list(states.values()).count(ImageState.STORED) == 1
+
+
+async def damaged(client: Client, db: Database, actor: Actor, seed: int) -> Image:
+    """An image whose bytes are lost, and known to be."""
+    await client.get(actor, UPLOAD, input={"file": client.file(png(seed)), "tags": ["old"]})
+    async with db.transaction() as session:
+        row = (await session.scalars(select(Image).where(Image.team_id == actor.team_ids[0]))).one()
+        row.damage, row.damaged_at = Damage.MISSING, datetime.now(UTC)
+        row.thumbnails = {"SMALL": {"key": "t/gone/1", "width": 1, "height": 1, "bytes": 1}}
+        await session.execute(
+            update(ImageJob).where(ImageJob.image_id == row.id).values(state=JobState.FAILED)
+        )
+    await client.resources.storage.delete([row.object_key])
+    return row
+
+
+async def test_the_same_bytes_again_heal_an_image_that_lost_them(
+    client: Client, db: Database, leftovers: Callable[[], list[Path]]
+) -> None:
+    actor = await make.actor(db)
+    image = await damaged(client, db, actor, 11)
+    query = "query($f: ImageFilter) { images(filter: $f) { nodes { id processing { damage damagedAt } } } }"
+    (found,) = (await client.get(actor, query, f={"damaged": True}))["images"]["nodes"]
+    assert found["id"] == str(image.id)
+    assert found["processing"]["damage"] == "MISSING"
+    assert found["processing"]["damagedAt"]
+    assert (await client.get(actor, query, f={"damaged": False}))["images"]["nodes"] == []
+
+    file = client.file(png(11))
+    again = (await client.get(actor, UPLOAD, input={"file": file, "tags": ["new"]}))["uploadImage"]
+
+    assert (again["created"], again["image"]["id"]) == (False, str(image.id))
+    assert {tag["name"] for tag in again["image"]["tags"]} == {"old", "new"}
+    async with db.transaction() as session:
+        now = (await session.scalars(select(Image).where(Image.team_id == actor.team_ids[0]))).one()
+        jobs = await session.execute(
+            select(ImageJob.kind, ImageJob.state).where(ImageJob.image_id == image.id)
+        )
+        assert {state for _, state in jobs} == {JobState.QUEUED}
+    assert (now.damage, now.damaged_at, now.thumbnails) == (None, None, {})
+    assert now.object_key != image.object_key
+    assert await client.resources.storage.size(now.object_key) == now.size_bytes
+    objects = client.resources.settings.objects_dir
+    assert [path for path in leftovers() if objects in path.parents] == [objects / now.object_key]
+    assert (await client.get(actor, query, f={"damaged": True}))["images"]["nodes"] == []
+
+
+async def test_two_that_heal_at_once(
+    client: Client, db: Database, leftovers: Callable[[], list[Path]]
+) -> None:
+    actor = await make.actor(db)
+    image = await damaged(client, db, actor, 12)
+    files = [client.file(png(12)) for _ in range(4)]
+    answers = await asyncio.gather(
+        *(client.get(actor, UPLOAD, input={"file": file}) for file in files)
+    )
+    assert {one["uploadImage"]["image"]["id"] for one in answers} == {str(image.id)}
+    async with db.transaction() as session:
+        now = (await session.scalars(select(Image).where(Image.team_id == actor.team_ids[0]))).one()
+    assert now.damage is None
+    objects = client.resources.settings.objects_dir
+    assert [path for path in leftovers() if objects in path.parents] == [objects / now.object_key]
+
+
+async def test_other_teams_do_not_heal_each_other(client: Client, db: Database) -> None:
+    actor, stranger = await make.actor(db), await make.actor(db)
+    image = await damaged(client, db, actor, 13)
+    theirs = await client.get(stranger, UPLOAD, input={"file": client.file(png(13))})
+    assert theirs["uploadImage"]["created"] is True
+    async with db.transaction() as session:
+        assert (await session.get_one(Image, image.id)).damage is Damage.MISSING

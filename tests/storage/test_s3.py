@@ -228,3 +228,14 @@ def test_a_put_that_takes_too_long_gives_up(source: Path) -> None:
         pytest.raises(TimeoutError),
     ):
         file.read(2)
+
+
+async def test_uploads_that_never_ended_are_aborted(s3_url: str, tmp_path: Path) -> None:
+    storage = storage_from_url(s3_url, tmp_path)
+    assert isinstance(storage, S3Storage)
+    storage._client._create_multipart_upload(storage.bucket, "t/never/ended", {})
+    assert await storage.sweep(timedelta(hours=1)) == 0
+    assert await storage.sweep(timedelta(0), dry_run=True) == 1
+    assert await storage.sweep(timedelta(0)) == 1
+    assert await storage.sweep(timedelta(0)) == 0
+    await storage.close()

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from app.db.models import Image
+from app.domain import Damage
 from app.resources import Resources
 from tests.web.conftest import Member, stored_image
 
@@ -66,3 +68,16 @@ async def test_labels_of_others_are_unknown(
 ) -> None:
     from_another = await client.get("/random?label=cat", headers=member.headers)
     assert from_another.status_code == 400
+
+
+async def test_a_drawn_image_whose_bytes_are_lost(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    image_id = await stored_image(resources, member.team_id, b"cat", tags=("cat",))
+    async with resources.db.owner.transaction() as session:
+        image = await session.get_one(Image, image_id)
+        await resources.storage.delete([image.object_key])
+    response = await client.get("/random?label=cat", headers=member.headers)
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    async with resources.db.owner.transaction() as session:
+        assert (await session.get_one(Image, image_id)).damage is Damage.MISSING

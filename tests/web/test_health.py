@@ -42,7 +42,7 @@ async def test_proxy_goes_on_where_only_storage_is_away(
     shutil.rmtree(resources.settings.objects_dir)
     response = await client.get("/readyz?only=database")
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "database": "ok"}
+    assert response.json() == {"status": "ok", "database": "ok", "model": "ok"}
     assert (await client.get("/readyz?only=storage")).status_code == 503
     refused = await client.get("/readyz?only=database&only=clock")
     assert refused.status_code == 400

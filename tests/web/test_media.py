@@ -1,5 +1,6 @@
 """Signed addresses in use: whole and partial bytes, caching, and who gets nothing."""
 
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,10 +10,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from app.db.models import ApiKey, Image, Membership
-from app.domain import Actor, ImageFormat, ImageState
+from app.domain import Actor, Damage, ImageFormat, ImageState
 from app.resources import Resources
 from app.services import addresses, api_keys
 from app.services.addresses import Variant
@@ -286,3 +287,62 @@ async def test_real_server_sends_heads_parts_and_wholes(server: str, url: str) -
         etag = part.headers["etag"]
         assert (await client.get(url, headers={"If-None-Match": etag})).status_code == 304
         assert (await client.get(url)).content == CONTENT
+
+
+@pytest.mark.parametrize(("left", "damage"), [(1_000, "WRONG_SIZE"), (2_000_000, "WRONG_SIZE")])
+async def test_bytes_of_another_length_are_not_sent(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    url: str,
+    image_id: UUID,
+    left: int,
+    damage: str,
+) -> None:
+    os.truncate(await path_of(resources, image_id), left)
+    response = await client.get(url)
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert await damage_of(resources, image_id) == damage
+    assert (await client.get(url)).status_code == 404
+
+
+async def test_a_part_that_is_cut_off_is_not_sent(
+    client: httpx.AsyncClient, resources: Resources, url: str, image_id: UUID
+) -> None:
+    os.truncate(await path_of(resources, image_id), 1_000)
+    assert (await client.get(url, headers={"Range": "bytes=0-9"})).content == CONTENT[:10]
+    response = await client.get(url, headers={"Range": "bytes=990-1010"})
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert await damage_of(resources, image_id) == "WRONG_SIZE"
+
+
+async def test_lost_bytes_are_written_down(
+    client: httpx.AsyncClient, resources: Resources, url: str, image_id: UUID
+) -> None:
+    (await path_of(resources, image_id)).unlink()
+    response = await client.get(url)
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert await damage_of(resources, image_id) == "MISSING"
+
+
+async def test_a_lost_thumbnail_is_no_damage(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, image_id: UUID
+) -> None:
+    small = address(resources, actor, image_id, Variant.SMALL)
+    response = await client.get(small)
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert await damage_of(resources, image_id) is None
+
+
+async def path_of(resources: Resources, image_id: UUID) -> Path:
+    async with resources.db.owner.transaction() as session:
+        key = await session.scalar(select(Image.object_key).where(Image.id == image_id))
+    assert key is not None
+    return resources.settings.objects_dir / key
+
+
+async def damage_of(resources: Resources, image_id: UUID) -> Damage | None:
+    async with resources.db.owner.transaction() as session:
+        found: Damage | None = await session.scalar(
+            select(Image.damage).where(Image.id == image_id)
+        )
+    return found

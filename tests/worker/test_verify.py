@@ -1,0 +1,82 @@
+"""Reading everything again: wrong bytes are found and flagged, and nothing is deleted."""
+
+import random
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from app.domain import Damage, JobKind, JobState
+from app.resources import Resources
+from app.worker import reconcile, verify
+from app.worker.verify import Report
+from tests import make
+from tests.worker import planted
+from tests.worker.planted import keys, picture, row, states
+
+
+async def run(resources: Resources, **how: object) -> Report:
+    return await verify.run(resources, resources.db.worker, **how)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def team_id(everywhere: Resources) -> UUID:
+    return await make.team(everywhere.db)
+
+
+async def test_each_kind_of_damage_is_told_apart(everywhere: Resources, team_id: UUID) -> None:
+    sound, missing, short, long, wrong, bare = [
+        await picture(everywhere, team_id, derivatives=("small",)) for _ in range(6)
+    ]
+    for image, data in ((short, b"short"), (long, b"x" * 501), (wrong, b"x" * 500)):
+        await planted.replaced(everywhere, image.object_key, data)
+    await everywhere.storage.delete([missing.object_key, bare.thumbnails["SMALL"]["key"]])
+    before = await keys(everywhere)
+
+    report = await run(everywhere)
+
+    assert report == Report(
+        images=6,
+        bytes_read=500 + 5 + 501 + 500 + 500,
+        missing=1,
+        wrong_size=2,
+        wrong_bytes=1,
+        derivatives_missing=1,
+    )
+    found = {one.id: (await row(everywhere.db, one.id)).damage for one in (sound, missing, short, long, wrong, bare)}  # fmt: skip
+    assert list(found.values()) == [
+        None,
+        Damage.MISSING,
+        Damage.WRONG_SIZE,
+        Damage.WRONG_SIZE,
+        Damage.WRONG_BYTES,
+        None,
+    ]
+    assert await keys(everywhere) == before
+    assert (await states(everywhere.db, bare.id))[JobKind.THUMBNAILS] is JobState.QUEUED
+    assert await run(everywhere) == report
+
+
+async def test_only_a_reading_takes_wrong_bytes_back(everywhere: Resources, team_id: UUID) -> None:
+    image = await picture(everywhere, team_id)
+    async with await everywhere.storage.open(image.object_key) as stream:
+        data = b"".join([part async for part in stream])
+    await planted.replaced(everywhere, image.object_key, b"x" * 500)
+    await run(everywhere)
+    again = await reconcile.run(everywhere, everywhere.db.worker)
+    assert (again.wrong_bytes, again.healed, again.damaged) == (1, 0, 1)
+    await planted.replaced(everywhere, image.object_key, data)
+    assert (await run(everywhere)).healed == 1
+    assert (await row(everywhere.db, image.id)).damage is None
+
+
+async def test_one_team_or_a_sample(resources: Resources) -> None:
+    one, other = await make.team(resources.db), await make.team(resources.db)
+    await picture(resources, one)
+    for _ in range(30):
+        await picture(resources, other, derivatives=())
+    await picture(resources, other, trashed_at=datetime.now(UTC))
+    assert (await run(resources)).images == 32
+    assert (await run(resources, team_id=one)).images == 1
+    random.seed(1)
+    assert 5 < (await run(resources, team_id=other, share=0.5)).images < 26
