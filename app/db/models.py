@@ -429,6 +429,12 @@ class ImageJob(Base):
             "id",
             postgresql_where=text("state in ('QUEUED', 'RUNNING')"),
         ),
+        Index(
+            "ix_image_job_finished",
+            "team_id",
+            "finished_at",
+            postgresql_where=text("finished_at is not null"),
+        ),
     )
 
     id: Mapped[UUID] = _id()
