@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from app.errors import AppError, not_found
 from app.graphql.schema import build_schema
@@ -21,10 +21,13 @@ from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
 from app.web.draws import Draws
+from app.web.execution import Execution
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
+from app.web.lasting import Lasting
 from app.web.media import Media
 from app.web.middleware import stack
+from app.web.sockets import Sockets
 from app.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -37,10 +40,12 @@ STOP_SECONDS: Final = 10.0
 def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
     """The ASGI application on resources that its caller closes.
 
-    `demo_key`: an API key that GraphiQL offers to browsers on this machine.
+    `demo_key`: an API key that GraphiQL offers to browsers on this machine. `state.lasting` is for whoever serves it: a
+    server that stops waits for its responses, and those of subscriptions end by its `ending` alone.
     """
-    return Starlette(
-        routes=_routes(resources, demo_key),
+    lasting = Lasting(resources.settings.max_streams_per_user)
+    app = Starlette(
+        routes=_routes(resources, lasting, demo_key),
         middleware=stack(resources.settings),
         exception_handlers={
             AppError: problems.on_error,
@@ -49,17 +54,24 @@ def create_app(resources: Resources, demo_key: str | None = None) -> Starlette:
         },
         lifespan=_lifespan(resources),
     )
+    app.state.lasting = lasting
+    return app
 
 
-def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
+def _routes(resources: Resources, lasting: Lasting, demo_key: str | None) -> list[BaseRoute]:
     settings = resources.settings
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
-    endpoint = Endpoint(resources, schema, authenticator=authenticator, page=page)
+    execution = Execution(resources, schema)
+    endpoint = Endpoint(
+        resources, execution, authenticator=authenticator, lasting=lasting, page=page
+    )
+    sockets = Sockets(resources, execution, authenticator=authenticator, lasting=lasting)
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL, endpoint),
+        WebSocketRoute(GRAPHQL, sockets),
         Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
         Route("/images/{id}/{variant}", Media(resources).get),
         Route("/random", Draws(resources, authenticator).get),

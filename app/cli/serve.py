@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import uvicorn
+from starlette.applications import Starlette
 
 from app.cli import seed
 from app.cli.logs import configure
@@ -41,11 +42,15 @@ CARD = """
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says when it listens."""
+    """uvicorn's server, which says when it listens, and ends what lasts before it waits for the rest.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    It closes WebSockets by itself, with 1012; responses that stream events it would wait for.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._ending: asyncio.Event = app.state.lasting.ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -55,6 +60,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends without raising the signal once more: SIGTERM would kill the process before its own end,
         which stops the embedded database."""
+        self._ending.set()
         await super().shutdown(sockets)
         self._captured_signals.clear()
 
@@ -79,16 +85,25 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
 async def _serve(settings: Settings, asked: argparse.Namespace, listener: socket.socket) -> int:
     async with open_resources(settings) as resources:
         demo = await _demo_key(resources) if asked.demo else None
+        app = create_app(resources, demo_key=demo[1] if demo else None)
         server = Server(
             uvicorn.Config(
-                create_app(resources, demo_key=demo[1] if demo else None),
+                app,
                 log_config=None,
                 access_log=False,
                 # Ours, with PICTOR_TRUSTED_PROXIES; uvicorn's would trust any local peer first.
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=20,
-            )
+                ws="websockets-sansio",
+                ws_max_size=settings.max_json_bytes,
+                # A client that went without a word is noticed within 40 s.
+                ws_ping_interval=20,
+                ws_ping_timeout=20,
+                # Answers are small, and a compressor for each socket is not.
+                ws_per_message_deflate=False,
+            ),
+            app,
         )
         # What was made until now lives as long as the process: the collector need not look at it again.
         gc.collect()
