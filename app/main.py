@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from app.errors import AppError, not_found
 from app.graphql.schema import build_schema
@@ -21,12 +21,15 @@ from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
 from app.web.draws import Draws
+from app.web.execution import Execution
 from app.web.gate import Gate
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
+from app.web.lasting import Lasting
 from app.web.media import Media
 from app.web.metrics import Counted
 from app.web.middleware import stack
+from app.web.sockets import Sockets
 from app.web.uploads import Uploads
 from app.worker import Worker, models, working
 
@@ -39,10 +42,13 @@ def create_app(
     """The ASGI application on resources that its caller closes.
 
     `demo_key`: an API key that GraphiQL offers to browsers on this machine. `draining`: set when the process is to end.
+    `state.lasting` is for whoever serves it: a server that stops waits for its responses, and those of subscriptions end by
+    its `ending` alone.
     """
     draining = draining or asyncio.Event()
-    return Starlette(
-        routes=_routes(resources, demo_key, draining),
+    lasting = Lasting(resources.settings.max_streams_per_user)
+    app = Starlette(
+        routes=_routes(resources, lasting, demo_key, draining),
         middleware=[
             Middleware(health.Parting, draining=draining),
             *stack(resources.settings),
@@ -55,18 +61,27 @@ def create_app(
         },
         lifespan=_lifespan(resources, draining),
     )
+    app.state.lasting = lasting
+    return app
 
 
-def _routes(resources: Resources, demo_key: str | None, draining: asyncio.Event) -> list[BaseRoute]:
+def _routes(
+    resources: Resources, lasting: Lasting, demo_key: str | None, draining: asyncio.Event
+) -> list[BaseRoute]:
     settings = resources.settings
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
     gate = Gate(settings.max_uploads_at_once)
-    endpoint = Endpoint(resources, schema, authenticator=authenticator, gate=gate, page=page)
+    execution = Execution(resources, schema)
+    endpoint = Endpoint(
+        resources, execution, authenticator=authenticator, gate=gate, lasting=lasting, page=page
+    )
+    sockets = Sockets(resources, execution, authenticator=authenticator, lasting=lasting)
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL, endpoint),
+        WebSocketRoute(GRAPHQL, sockets),
         Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
         Route("/images/{id}/{variant}", Media(resources).get),
         Route("/uploads/{ticket}", Uploads(resources, gate).put, methods=["PUT"]),

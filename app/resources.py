@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.db import embedded, migrate
+from app.db.changes import Changes
 from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
 from app.imaging import Decoder
@@ -45,6 +46,11 @@ class Resources:
     def audit(self) -> Recorder:
         """Records every access. It holds nothing open."""
         return Recorder(self.db.audit, self.settings.signing_key)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Tells which images change. It holds a connection open while somebody watches."""
+        return Changes(self.db)
 
 
 @asynccontextmanager

@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     max_query_tokens: int = Field(4_000, ge=1, description="tokens of a GraphQL document")
     max_query_depth: int = Field(15, ge=1, description="nesting of a GraphQL document")
     operation_timeout_seconds: float = Field(30, gt=0, description="longest GraphQL operation")
+    max_socket_operations: int = Field(
+        100, ge=1, description="GraphQL operations at once on one WebSocket"
+    )
+    max_streams_per_user: int = Field(
+        100, ge=1, description="WebSockets and event streams of one user in one process"
+    )
     open_registration: bool = Field(
         False, description="let anybody make an account with a team of its own"
     )

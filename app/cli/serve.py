@@ -55,11 +55,15 @@ KEEP_ALIVE_SECONDS: Final = 75
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says when it listens, and leaves signals to others."""
+    """uvicorn's server, which says when it listens, leaves signals to others, and ends what lasts before it waits for the rest.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    It closes WebSockets by itself, with 1012; responses that stream events it would wait for.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._ending: asyncio.Event = app.state.lasting.ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -68,6 +72,10 @@ class Server(uvicorn.Server):
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +118,15 @@ async def _serve(
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=REQUESTS_SECONDS,
-        )
+            ws="websockets-sansio",
+            ws_max_size=resources.settings.max_json_bytes,
+            # A client that went without a word is noticed within 40 s.
+            ws_ping_interval=20,
+            ws_ping_timeout=20,
+            # Answers are small, and a compressor for each socket is not.
+            ws_per_message_deflate=False,
+        ),
+        app,
     )
     # What was made until now lives as long as the process: the collector need not look at it again.
     gc.collect()

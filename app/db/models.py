@@ -508,6 +508,12 @@ class ImageJob(Base):
             "run_after",
             postgresql_where=text("suspect and state = 'QUEUED'"),
         ),
+        Index(
+            "ix_image_job_finished",
+            "team_id",
+            "finished_at",
+            postgresql_where=text("finished_at is not null"),
+        ),
     )
 
     id: Mapped[UUID] = _id()

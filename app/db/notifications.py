@@ -1,10 +1,10 @@
-"""Wake-up calls from PostgreSQL, on a connection of their own. They may be missed: whoever waits also looks by itself."""
+"""Calls from PostgreSQL, on a connection of their own. They may be missed: whoever waits is told when that may have been."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +14,11 @@ from app.db.database import CONNECT_SECONDS, Database
 log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 2.0
+PULSE_SECONDS: Final = 10.0
+"""How often the connection is tried: a network that swallows everything looks like a database that is silent."""
+
+Heard = Callable[[str | None], None]
+"""Is handed each call's payload; None whenever calls may have been missed, the beginning included."""
 
 
 @asynccontextmanager
@@ -21,7 +26,7 @@ async def notified(
     database: Database, channel: str, events: Sequence[asyncio.Event]
 ) -> AsyncIterator[None]:
     """Sets the events whenever the channel is notified, and whenever calls may have been missed."""
-    listening = asyncio.create_task(_listen(database.engine, channel, events))
+    listening = asyncio.create_task(listen(database, channel, lambda _: _set(events)))
     try:
         yield
     finally:
@@ -30,23 +35,36 @@ async def notified(
             await listening
 
 
-async def _listen(engine: AsyncEngine, channel: str, events: Sequence[asyncio.Event]) -> None:
+async def listen(
+    database: Database, channel: str, heard: Heard, alive: Callable[[], None] = lambda: None
+) -> None:
+    """Listens until it is cancelled, and connects again for as long as it takes.
+
+    `alive` is called whenever it is certain that nothing was missed until then.
+    """
     while True:
         try:
-            await _until_lost(engine, channel, events)
+            await _until_lost(database.engine, channel, heard, alive)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.debug("no wake-up calls from the database: %s", error)
+            log.debug("no calls from the database: %s", error)
         await asyncio.sleep(RECONNECT_SECONDS)
 
 
-async def _until_lost(engine: AsyncEngine, channel: str, events: Sequence[asyncio.Event]) -> None:
+async def _until_lost(
+    engine: AsyncEngine, channel: str, heard: Heard, alive: Callable[[], None]
+) -> None:
     lost = asyncio.Event()
     connection = await asyncpg.connect(**arguments(engine), timeout=CONNECT_SECONDS)
     try:
         connection.add_termination_listener(lambda *_: lost.set())
-        await connection.add_listener(channel, lambda *_: _set(events))
-        _set(events)
-        await lost.wait()
+        await connection.add_listener(channel, lambda *call: heard(call[-1]))
+        heard(None)
+        while not lost.is_set():
+            alive()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), PULSE_SECONDS)
+                return
+            await connection.execute("select 1", timeout=CONNECT_SECONDS)
     finally:
         # At once: there is nothing to wait for, and the server may be gone.
         connection.terminate()

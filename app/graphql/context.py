@@ -1,12 +1,13 @@
 """What every resolver is handed: who asks, the resources, and this operation's loaders."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 from app.db.database import Entrance, Work
 from app.domain import Actor
-from app.errors import AppError, unauthenticated
+from app.errors import AppError, ErrorCode, unauthenticated
 from app.graphql.loaders import Loaders
 from app.graphql.trail import Trail
 from app.resources import Resources
@@ -28,7 +29,8 @@ class SessionCookie:
 class Context:
     """One operation. `refusal` says why there is no actor although a key or a login was presented.
 
-    `cookie` is for the edge to write, where a login began or ended.
+    `cookie` is for the edge to write, where a login began or ended. `identify` finds out again who is asking, for what
+    lasts longer than a request: it raises UNAUTHENTICATED. A WebSocket `takes_cookies` no more.
     """
 
     resources: Resources
@@ -39,6 +41,8 @@ class Context:
     base_url: str = ""
     refusal: AppError | None = None
     cookie: SessionCookie | None = None
+    identify: Callable[[], Awaitable[Actor]] | None = None
+    takes_cookies: bool = True
 
     @property
     def viewer(self) -> Actor:
@@ -54,6 +58,10 @@ class Context:
 
     def enter(self, login: Login) -> None:
         """From here on the operation goes on as this actor, and the client is told the session's token."""
+        if not self.takes_cookies:
+            raise AppError(
+                ErrorCode.BAD_USER_INPUT, "Log in over HTTP: a WebSocket takes no cookie."
+            )
         self._become(login.actor)
         self.trail.entered(login.actor.user_id)
         self.cookie = SessionCookie(login.token)
@@ -62,6 +70,18 @@ class Context:
         """From here on there is no actor, and the client forgets the session."""
         self._become(None)
         self.cookie = SessionCookie(None)
+
+    async def renew(self) -> Actor:
+        """The viewer as of now, with the roles of now; UNAUTHENTICATED where their access has ended."""
+        if self.identify is not None:
+            actor = await self.identify()
+            if actor is not self.actor:
+                self._become(actor)
+        return self.viewer
+
+    def again(self) -> "Context":
+        """For the next event of a subscription: the same viewer, nothing loaded, nothing to record yet."""
+        return replace(self)
 
     def _become(self, actor: Actor | None) -> None:
         self.actor = actor

@@ -173,6 +173,7 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.deleteCollection": EDITOR,
     "Mutation.addToCollection": EDITOR,
     "Mutation.removeFromCollection": EDITOR,
+    "Subscription.imageProcessing": VIEWER,
 }
 """Every root field; `field(argument)` is a second line for a call that names this argument."""
 

@@ -15,6 +15,7 @@ from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
 from app.graphql.nodes import NodeQuery
+from app.graphql.processing import ProcessingSubscription
 from app.graphql.sampling import SamplingQuery
 from app.graphql.scalars import DateTime
 from app.graphql.search import SearchQueries
@@ -57,6 +58,11 @@ class Mutation(
     pass
 
 
+@strawberry.type(description="Everything that can be watched.")
+class Subscription(ProcessingSubscription):
+    pass
+
+
 class Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -68,6 +74,7 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )

@@ -64,6 +64,7 @@ ACTIONS: Final = {
     "deleteCollection": "collection.delete",
     "addToCollection": "collection.add",
     "removeFromCollection": "collection.remove",
+    "imageProcessing": "image.watch",
 }
 """What each root field does, in the words of the audit log."""
 AUTH_DENIED: Final = "auth.denied"

@@ -20,12 +20,21 @@ def watch(schema: GraphQLSchema) -> None:
     if schema.mutation_type is not None:
         for name, field in schema.mutation_type.fields.items():
             field.resolve = _mutation(name, _resolver(field))
+    if schema.subscription_type is not None:
+        for name, field in schema.subscription_type.fields.items():
+            field.subscribe = _subscription(name, _subscriber(field))
 
 
 def _resolver(field: GraphQLField) -> Resolve:
     if field.resolve is None:
         raise TypeError("a root field without a resolver")
     return field.resolve
+
+
+def _subscriber(field: GraphQLField) -> Resolve:
+    if field.subscribe is None:
+        raise TypeError("a root field of the subscriptions without a source")
+    return field.subscribe
 
 
 def _query(name: str, resolve: Resolve) -> Resolve:
@@ -57,5 +66,22 @@ def _mutation(name: str, resolve: Resolve) -> Resolve:
         if trail.unchanged_since(mark):
             trail.answered(name, arguments, result)
         return result
+
+    return watched
+
+
+def _subscription(name: str, subscribe: Resolve) -> Resolve:
+    """Notes that it began, and with what; what comes later is the source's to record."""
+
+    async def watched(root: object, info: Info, **arguments: Any) -> Any:
+        try:
+            source = subscribe(root, info, **arguments)
+            if isawaitable(source):
+                source = await source
+        except BaseException as error:
+            info.context.trail.failed(name, arguments, error)
+            raise
+        info.context.trail.answered(name, arguments, source.present)
+        return source
 
     return watched

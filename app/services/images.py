@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, delete, func, select, tuple_
+from sqlalchemy import SQLColumnExpression, delete, func, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import (
@@ -27,6 +27,7 @@ from app.domain import (
     ImageOrderField,
     ImageState,
     JobKind,
+    JobState,
     ModelState,
     OrderDirection,
     Role,
@@ -101,6 +102,25 @@ async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> lis
     rows = await session.scalars(access.visible_images(actor).where(Image.id.in_(ids)))
     found = {row.id: row for row in rows}
     return [found.get(one) for one in ids]
+
+
+async def processed_within(
+    session: AsyncSession, actor: Actor, team_ids: Sequence[UUID], seconds: float, limit: int
+) -> list[UUID]:
+    """Images of these teams whose processing may have got on in the last seconds; `limit` of them, in no order."""
+    start = func.now() - timedelta(seconds=seconds)
+    of_teams = (
+        access.in_teams(ImageJob.team_id, actor.team_ids),
+        ImageJob.team_id.in_(team_ids),
+        ImageJob.kind.in_(jobs.PROCESSING),
+    )
+    # A job that waits is due when it was queued, or later; one that runs may have begun just now.
+    at_work = (ImageJob.state == JobState.RUNNING) | (ImageJob.run_after >= start)
+    either = union(
+        select(ImageJob.image_id).where(*of_teams, jobs.OPEN, at_work),
+        select(ImageJob.image_id).where(*of_teams, ImageJob.finished_at >= start),
+    )
+    return list(await session.scalars(either.limit(limit)))
 
 
 async def status_by_id(

@@ -3,7 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
 
 from app.domain import Actor, AuditOutcome
 from app.errors import AppError, ErrorCode
@@ -19,37 +20,39 @@ CLIENT_NAMES: Final = ("apollographql-client-name", "x-client-name")
 MAX_NAME_LENGTH: Final = 100
 
 
-def origin(request: Request) -> Origin:
+def origin(connection: HTTPConnection) -> Origin:
     """The request's id, the client's address, and what the client calls itself."""
-    host = request.client.host if request.client else ""
+    host = connection.client.host if connection.client else ""
     address = host if is_address(host) else None
-    return Origin(problems.request_id(request.scope), address, _client_name(request))
+    return Origin(problems.request_id(connection.scope), address, _client_name(connection))
 
 
-def _client_name(request: Request) -> str | None:
+def _client_name(connection: HTTPConnection) -> str | None:
     for header in CLIENT_NAMES:
-        if name := request.headers.get(header):
+        if name := connection.headers.get(header):
             return "".join(one for one in name if one.isprintable())[:MAX_NAME_LENGTH]
     return None
 
 
-async def refused(resources: Resources, request: Request) -> None:
+async def refused(
+    resources: Resources, connection: HTTPConnection, headers: Headers | None = None
+) -> None:
     """Records that a request presented no key that counts; where it names one of a team, that team is told."""
-    key_id, team_id = await _named(resources, request) or (None, None)
+    key_id, team_id = await _named(resources, headers or connection.headers) or (None, None)
     event = Event(
         AUTH_DENIED,
         AuditOutcome.DENIED,
-        origin(request),
+        origin(connection),
         team_id=team_id,
         api_key_id=key_id,
-        detail={"path": request.url.path.split("/")[1]},
+        detail={"path": connection.url.path.split("/")[1]},
     )
     await resources.audit.record([event])
 
 
-async def _named(resources: Resources, request: Request) -> tuple[UUID, UUID] | None:
+async def _named(resources: Resources, headers: Headers) -> tuple[UUID, UUID] | None:
     try:
-        key = presented_key(request.headers)
+        key = presented_key(headers)
     except AppError:
         return None
     if key is None or api_keys.parse(key) is None:

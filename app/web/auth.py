@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from app.db.database import Database
 from app.domain import Actor
@@ -49,19 +49,21 @@ class Authenticator:
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
 
-    async def identify(self, request: Request) -> Identity:
+    async def identify(
+        self, connection: HTTPConnection, headers: Headers | None = None
+    ) -> Identity:
         """The holder of the key in `Authorization: Bearer …` or `X-API-Key`, else of the login in the cookie.
 
-        Never raises an AppError.
+        `headers`: where the key stands, if not in the connection's own. Never raises an AppError.
         """
         try:
-            key = presented_key(request.headers)
+            key = presented_key(headers or connection.headers)
             if key is not None:
                 return Identity(actor=await self._holder(key))
-            token = cookies.presented(request, self._settings)
+            token = cookies.presented(connection, self._settings)
             if token is None:
                 return Identity()
-            refusal = cookies.refusal(request, self._settings)
+            refusal = cookies.refusal(connection, self._settings)
             return Identity(refusal=refusal) if refusal else Identity(await self._user(token))
         except AppError as refusal:
             return Identity(refusal=refusal)

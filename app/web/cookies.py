@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from app.errors import AppError, unauthenticated
@@ -16,31 +16,38 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 NAME: Final = "pictor_session"
 
 
-def presented(request: Request, settings: Settings) -> str | None:
-    return request.cookies.get(_name(secure=_secure(request, settings))) or None
+def presented(connection: HTTPConnection, settings: Settings) -> str | None:
+    return connection.cookies.get(_name(secure=_secure(connection, settings))) or None
 
 
-def refusal(request: Request, settings: Settings) -> AppError | None:
-    """Why the cookie does not count, if it does not: another site's page may have made the browser send it."""
-    if not any(name in request.headers for name in PREFLIGHT_HEADERS):
+def refusal(connection: HTTPConnection, settings: Settings) -> AppError | None:
+    """Why the cookie does not count, if it does not: another site's page may have made the browser send it.
+
+    A page cannot set headers of a WebSocket, so there the Origin alone has to say it.
+    """
+    is_socket = connection.scope["type"] == "websocket"
+    if not is_socket and not any(name in connection.headers for name in PREFLIGHT_HEADERS):
         names = ", ".join(PREFLIGHT_HEADERS)
         return unauthenticated(f"A login counts only with one of these headers: {names}.")
-    origin = request.headers.get("origin")
-    if origin is None and request.headers.get("sec-fetch-site") == "same-origin":
+    origin = connection.headers.get("origin")
+    same_site = connection.headers.get("sec-fetch-site") == "same-origin"
+    if origin is None and same_site and not is_socket:
         return None
-    if origin is not None and origin in (_origin(request, settings), *settings.cors_origins):
+    if origin is not None and origin in (own_origin(connection, settings), *settings.cors_origins):
         return None
     return unauthenticated("A login counts only from a page of an allowed origin.")
 
 
-def _origin(request: Request, settings: Settings) -> str:
+def own_origin(connection: HTTPConnection, settings: Settings) -> str:
     """The server's own, as browsers write it."""
-    parts = urlsplit(base_url(request, settings))
+    parts = urlsplit(base_url(connection, settings))
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def write(response: Response, request: Request, settings: Settings, cookie: SessionCookie) -> None:
-    secure = _secure(request, settings)
+def write(
+    response: Response, connection: HTTPConnection, settings: Settings, cookie: SessionCookie
+) -> None:
+    secure = _secure(connection, settings)
     response.set_cookie(
         _name(secure=secure),
         cookie.token or "",
@@ -52,9 +59,9 @@ def write(response: Response, request: Request, settings: Settings, cookie: Sess
     )
 
 
-def _secure(request: Request, settings: Settings) -> bool:
+def _secure(connection: HTTPConnection, settings: Settings) -> bool:
     """Everywhere but on this very machine, where plain HTTP is read by nobody else."""
-    return urlsplit(base_url(request, settings)).hostname not in LOOPBACK
+    return urlsplit(base_url(connection, settings)).hostname not in LOOPBACK
 
 
 def _name(*, secure: bool) -> str:

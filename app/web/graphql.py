@@ -1,38 +1,29 @@
-"""The endpoint of GraphQL over HTTP: negotiates, authenticates, executes, and answers in the one form."""
+"""The endpoint of GraphQL over HTTP: negotiates, authenticates, and answers what was executed in the one form."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-import strawberry
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    GraphQLSyntaxError,
-    OperationType,
-    execute,
-)
+from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.execution import optimized_is_awaitable
 
-from app.errors import AppError, ErrorCode, unavailable
-from app.graphql import errors
-from app.graphql.context import Context
+from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.web import audit, cookies, negotiation, operations, problems
+from app.web import audit, cookies, event_stream, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
-from app.web.documents import Document, Documents, InvalidDocument
+from app.web.callers import Caller
+from app.web.event_stream import EventStream
+from app.web.execution import Body, Execution, Failed
 from app.web.gate import Gate
 from app.web.graphiql import Page
-from app.web.negotiation import GRAPHQL_RESPONSE
-from app.web.operation_log import Line, logged
+from app.web.lasting import Lasting
+from app.web.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE
+from app.web.operation_log import Line, Shaped, logged
 from app.web.operations import Operation
 from app.web.problems import JSON, Refusal
-from app.web.proxies import base_url
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +31,26 @@ METHODS: Final = ("GET", "HEAD", "POST")
 BAD_REQUEST_STATUS: Final = 400
 """Of a document or of variables that were not executed, in the media type that has statuses for it."""
 
-Shaped = list[dict[str, Any]]
-
 
 class Endpoint:
-    """The ASGI application behind /graphql.
-
-    Documents are prepared here and handed to graphql-core directly: each is parsed, limited and validated once
-    for as long as it is cached, and nothing is logged that is the client's own mistake.
-    """
+    """The ASGI application behind /graphql, for plain requests and those that are answered by a stream of events."""
 
     def __init__(
         self,
         resources: Resources,
-        schema: strawberry.Schema,
+        execution: Execution,
         *,
         authenticator: Authenticator,
         gate: Gate,
+        lasting: Lasting,
         page: Page | None = None,
     ) -> None:
         """`gate`: for requests with files. `page`: GraphiQL, for browsers; None where it is switched off."""
         self._resources = resources
-        self._schema = schema._schema  # graphql-core's own; there is no public name for it
-        self._executor = schema.execution_context_class
-        self._documents = Documents(self._schema, resources.settings)
+        self._execution = execution
         self._authenticator = authenticator
         self._gate = gate
+        self._lasting = lasting
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +60,7 @@ class Endpoint:
         response.headers.setdefault("cache-control", problems.NO_STORE)
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response | EventStream:
         media_type = JSON
         try:
             if request.method not in METHODS:
@@ -91,42 +76,43 @@ class Endpoint:
             if not isinstance(error, AppError | Refusal):
                 log.exception("request %s failed", request_id)
             failure = problems.failure(error)
-            return problems.response(failure, request_id, media_type=media_type)
+            # A request that is turned away has its status, which no stream of events can tell.
+            form = JSON if media_type == EVENT_STREAM else media_type
+            return problems.response(failure, request_id, media_type=form)
 
-    async def _run(self, request: Request, media_type: str) -> Response:
-        line = Line(problems.request_id(request.scope))
-        try:
-            with logged(line):
-                return await self._operate(request, media_type, line)
-        finally:
-            metrics = self._resources.metrics
-            metrics.operation(line.kind, line.outcome, line.codes, line.seconds)
+    async def _run(self, request: Request, media_type: str) -> Response | EventStream:
+        with logged(problems.request_id(request.scope), self._resources.metrics) as line:
+            return await self._operate(request, media_type, line)
 
-    async def _operate(self, request: Request, media_type: str, line: Line) -> Response:
+    async def _operate(
+        self, request: Request, media_type: str, line: Line
+    ) -> Response | EventStream:
         identity = await self._authenticator.identify(request)
         line.actor = identity.actor
-        request_id = line.request_id
         if identity.refusal is not None:
             await audit.refused(self._resources, request)
         async with self._received(request, identity) as operation:
-            line.asked(operation.query)
             try:
-                document = self._documents.prepare(operation.query)
-            except GraphQLSyntaxError as error:
-                return _not_run(line.answered([errors.shape(error, request_id)]), media_type)
-            except InvalidDocument as invalid:
-                shaped = [errors.shape_invalid(error, request_id) for error in invalid.errors]
-                return _not_run(line.answered(shaped), media_type)
-            except AppError as refusal:
-                if refusal.code is not ErrorCode.QUERY_TOO_COMPLEX:
-                    raise
-                shaped = [errors.from_app_error(refusal, request_id)]
-                return _not_run(line.answered(shaped), media_type)
-            kind = document.type_of(operation.name)
-            line.running(kind.value, operation.name or next(iter(document.operations)))
-            _check_type(kind, request.method)
-            context = self._context(request, identity, request_id)
-            response = await self._answer(document, operation, context, media_type, line)
+                document, kind = self._execution.prepare(operation, line)
+                _check_type(kind, request)
+                caller = Caller(self._resources, self._authenticator, request)
+                context = self._execution.context(
+                    request, identity, line.request_id, caller.identify
+                )
+                if kind is OperationType.SUBSCRIPTION:
+                    media_type = EVENT_STREAM
+                    async with AsyncExitStack() as stack:
+                        if context.actor is not None:
+                            stack.enter_context(self._lasting.one(context.actor))
+                        answers = await self._execution.subscribe(
+                            document, operation, context, line
+                        )
+                        stack.push_async_callback(answers.aclose)
+                        return EventStream(answers, stack.pop_all(), self._lasting)
+                body = await self._execution.run(document, operation, context, line)
+            except Failed as failed:
+                return _not_run(failed.errors, media_type)
+            response = _answer(body, 200, media_type)
             if context.cookie is not None:
                 cookies.write(response, request, self._resources.settings, context.cookie)
             return response
@@ -144,74 +130,6 @@ class Endpoint:
                 raise
             yield operation
 
-    def _context(self, request: Request, identity: Identity, request_id: str) -> Context:
-        where = audit.origin(request)
-        return Context(
-            resources=self._resources,
-            actor=identity.actor,
-            request_id=request_id,
-            client_ip=where.client_ip,
-            client_name=where.client_name,
-            base_url=base_url(request, self._resources.settings),
-            refusal=identity.refusal,
-        )
-
-    async def _answer(
-        self,
-        document: Document,
-        operation: Operation,
-        context: Context,
-        media_type: str,
-        line: Line,
-    ) -> Response:
-        """What came of it, once it is recorded who saw and did what."""
-        response = await self._executed(document, operation, context, media_type, line)
-        await self._resources.audit.record(context.trail.events())
-        return response
-
-    async def _executed(
-        self,
-        document: Document,
-        operation: Operation,
-        context: Context,
-        media_type: str,
-        line: Line,
-    ) -> Response:
-        try:
-            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
-                result = await self._execute(document, operation, context)
-        except TimeoutError:
-            log.warning("request %s took too long and was stopped", context.request_id)
-            late = unavailable("The operation took too long and was stopped.")
-            shaped = line.answered([errors.from_app_error(late, context.request_id)])
-            return _json({"data": None, "errors": shaped}, 200, media_type)
-        shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
-        line.answered(shaped)
-        for error in result.errors or ():
-            cause = errors.root_cause(error)
-            if isinstance(cause, AppError) and error.path and len(error.path) > 1:
-                context.trail.refused_inside(len(error.path), cause)
-        if _was_not_run(result.data, result.errors or ()):
-            return _not_run(shaped, media_type)
-        body = {"data": result.data} | ({"errors": shaped} if shaped else {})
-        return _json(body, 200, media_type)
-
-    async def _execute(
-        self, document: Document, operation: Operation, context: Context
-    ) -> ExecutionResult:
-        result = execute(
-            self._schema,
-            document.ast,
-            context_value=context,
-            variable_values=operation.variables,
-            operation_name=operation.name,
-            executor_class=self._executor,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
-            hide_suggestions=True,
-            operation_extensions=operation.extensions,
-        )
-        return result if isinstance(result, ExecutionResult) else await result
-
 
 def _wants_page(request: Request) -> bool:
     """A browser that was given this address; one with a query in it is answered by GraphQL."""
@@ -222,11 +140,18 @@ def _wants_page(request: Request) -> bool:
     )
 
 
-def _check_type(operation_type: OperationType, method: str) -> None:
-    if operation_type is OperationType.SUBSCRIPTION:
-        raise AppError(ErrorCode.BAD_USER_INPUT, "Subscriptions are not answered over plain HTTP.")
-    if operation_type is OperationType.MUTATION and method != "POST":
+def _check_type(operation_type: OperationType, request: Request) -> None:
+    if operation_type is OperationType.MUTATION and request.method != "POST":
         raise _not_allowed("A mutation is sent by POST.", allow="POST")
+    if operation_type is not OperationType.SUBSCRIPTION:
+        return
+    if request.method == "HEAD":
+        raise _not_allowed("A subscription is asked by GET or POST.", allow="GET, POST")
+    if not negotiation.takes_events(request.headers.get("accept")):
+        message = (
+            f"A subscription is answered over a WebSocket, or where Accept names {EVENT_STREAM}."
+        )
+        raise Refusal(AppError(ErrorCode.BAD_USER_INPUT, message), status=406)
 
 
 def _not_allowed(message: str, *, allow: str) -> Refusal:
@@ -234,16 +159,13 @@ def _not_allowed(message: str, *, allow: str) -> Refusal:
     return Refusal(error, status=405, headers={"allow": allow})
 
 
-def _was_not_run(data: object, found: Sequence[GraphQLError]) -> bool:
-    """No field was reached: the variables did not fit their types."""
-    return data is None and bool(found) and all(error.path is None for error in found)
-
-
 def _not_run(shaped: Shaped, media_type: str) -> Response:
     """An answer without `data`: 200 in the old media type, whose clients read errors from nothing else."""
     status = BAD_REQUEST_STATUS if media_type == GRAPHQL_RESPONSE else 200
-    return _json({"errors": shaped}, status, media_type)
+    return _answer({"errors": shaped}, status, media_type)
 
 
-def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
+def _answer(body: Body, status: int, media_type: str) -> Response:
+    if media_type == EVENT_STREAM:
+        return event_stream.whole(body)
     return Response(problems.encode(body), status, media_type=f"{media_type}; charset=utf-8")

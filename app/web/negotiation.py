@@ -8,6 +8,7 @@ from app.web.problems import JSON, Refusal
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 HTML: Final = "text/html"
+EVENT_STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,18 @@ def _weight(text: str) -> float:
 
 
 def choose(accept: str | None) -> str:
-    """The media type of a GraphQL answer; 406 where the client takes neither.
+    """The media type of a GraphQL answer; 406 where the client takes none.
 
-    `application/json` unless `application/graphql-response+json` is named and weighs at least as much.
+    `application/json` unless `application/graphql-response+json` is named and weighs at least as much. Events only
+    where they are named and weigh more than either: clients that stream merely mention them in every request.
     """
     if accept is None or not accept.strip():
         return JSON
     found = ranges(accept)
     modern, named = _best(found, GRAPHQL_RESPONSE)
     classic, _ = _best(found, JSON)
+    if takes_events(accept) and _best(found, EVENT_STREAM)[0] > max(modern, classic):
+        return EVENT_STREAM
     if modern > 0 and (modern > classic or (named and modern == classic)):
         return GRAPHQL_RESPONSE
     if classic > 0:
@@ -63,6 +67,12 @@ def choose(accept: str | None) -> str:
         AppError(ErrorCode.BAD_USER_INPUT, f"Accept must allow {GRAPHQL_RESPONSE} or {JSON}."),
         status=406,
     )
+
+
+def takes_events(accept: str | None) -> bool:
+    """Whether `text/event-stream` is named, at whatever weight."""
+    weight, named = _best(ranges(accept or ""), EVENT_STREAM)
+    return named and weight > 0
 
 
 def prefers_page(accept: str | None) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from app.db.database import TALLY, Tally
 from app.domain import Actor
 from app.errors import AppError
+from app.metrics import Metrics
 
 LOGGER: Final = "pictor.operation"
 MAX_NAME_LENGTH: Final = 100
@@ -49,12 +50,13 @@ class Line:
 
 
 @contextmanager
-def logged(line: Line) -> Iterator[None]:
-    """Writes the line at the end of the block, whatever ends it, and counts the block's SQL statements."""
+def logged(request_id: str, metrics: Metrics) -> Iterator[Line]:
+    """Writes the line and counts the operation at the end of the block, whatever ends it; counts the block's SQL statements."""
+    line = Line(request_id)
     started = time.perf_counter()
     token = TALLY.set(line.tally)
     try:
-        yield
+        yield line
     except AppError as error:
         line.outcome, line.codes = error.code.value, [error.code.value]
         raise
@@ -63,6 +65,7 @@ def logged(line: Line) -> Iterator[None]:
         line.seconds = time.perf_counter() - started
         if log.isEnabledFor(logging.INFO):
             log.info("%s", json.dumps(_facts(line)))
+        metrics.operation(line.kind, line.outcome, line.codes, line.seconds)
 
 
 def _facts(line: Line) -> dict[str, Any]:

@@ -35,18 +35,18 @@ async def received(
     Files are taken only from an actor: anyone else is refused before the body is read.
     """
     if request.method != "POST":
-        yield _of(_from_address(request))
+        yield of(_from_address(request))
         return
     content_type, charset = _content_type(request)
     if content_type == "application/json":
         if charset not in ("utf-8", "utf8"):
             raise _unsupported("JSON is taken in UTF-8 only.")
-        yield _of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
+        yield of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
     elif content_type == "multipart/form-data":
         _check_preflight(request)
         actor = identity.required()
         async with gate.entered(actor.user_id), multipart.received(request, settings) as operations:
-            yield _of(operations)
+            yield of(operations)
     else:
         raise _unsupported("Send application/json or multipart/form-data.")
 
@@ -81,7 +81,8 @@ def _from_address(request: Request) -> dict[str, Any]:
     return members
 
 
-def _of(value: Any) -> Operation:
+def of(value: Any) -> Operation:
+    """What the JSON value asks for; BAD_USER_INPUT where it does not have the form of a request."""
     if isinstance(value, list):
         raise malformed("A request has one operation: batches are not taken.")
     if not isinstance(value, dict):

@@ -73,6 +73,12 @@ async def on_error(request: Request, error: Exception) -> Response:
     return response(failure(error), request_id(request.scope))
 
 
+def shown(error: Exception) -> AppError:
+    """What a reader may see of any exception where there is no status."""
+    told = failure(error)
+    return told.error if isinstance(told, Refusal) else told
+
+
 def failure(error: Exception) -> AppError | Refusal:
     """What a reader may see of any exception."""
     if isinstance(error, AppError | Refusal):

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import Settings
@@ -78,14 +78,15 @@ def _among(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
-def base_url(request: Request, settings: Settings) -> str:
+def base_url(connection: HTTPConnection, settings: Settings) -> str:
     """`scheme://host` under which clients reach the server, without a slash at its end."""
     if settings.public_url is not None:
         return settings.public_url.rstrip("/")
-    host = request.headers.get("host", "")
+    host = connection.headers.get("host", "")
     if not HOST.fullmatch(host):
         host = f"{settings.host}:{settings.port}"
-    return f"{request.url.scheme}://{host}"
+    scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
+    return f"{scheme}://{host}"
 
 
 def is_local(request: Request) -> bool:

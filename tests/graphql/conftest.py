@@ -2,13 +2,15 @@
 
 import hashlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from graphql import ExecutionResult, parse, subscribe
 from PIL import Image as Picture
 
 from app.db.database import ENTER, counted_statements
@@ -69,8 +71,28 @@ class Client:
         return await self.answer(context, query, **variables)
 
     async def answer(self, context: Context, query: str, /, **variables: Any) -> Answer:
+        """Of a subscription: whether it begins."""
+        if query.startswith("subscription"):
+            begun = await self.begun(context, query, **variables)
+            if not isinstance(begun, ExecutionResult):
+                await begun.aclose()
+                return Answer({}, [])
+            return Answer(None, [shape(error, "test") for error in begun.errors or []])
         result = await self.schema.execute(query, variables, context_value=context)
         return Answer(result.data, [shape(error, "test") for error in result.errors or []])
+
+    async def begun(
+        self, context: Context, query: str, /, **variables: Any
+    ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
+        """The stream of a subscription, or why there is none."""
+        found = subscribe(
+            self.schema._schema,
+            parse(query),
+            context_value=context,
+            variable_values=variables,
+            executor_class=self.schema.execution_context_class,
+        )
+        return await found if isawaitable(found) else found
 
     async def get(self, actor: Actor | None, query: str, /, **variables: Any) -> dict[str, Any]:
         """The data of an operation that must not fail."""

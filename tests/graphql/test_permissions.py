@@ -165,8 +165,7 @@ def roots() -> dict[str, tuple[str, str, strangers.Path, Need]]:
 
 
 def call(client: Client, world: World, operation: str, name: str, path: strangers.Path) -> Any:
-    kind = strangers.GRAPHQL.query_type if operation == "query" else strangers.GRAPHQL.mutation_type
-    assert kind is not None
+    kind = strangers.type_of(operation)
     variables = strangers.Caller(client, name, world.ids).fields(kind.fields[name].args, (), path)
     said = {key: value.format(team=world.ids["team"]) for key, value in GIVEN.get(name, {}).items()}
     if said:

@@ -20,6 +20,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationType,
     get_named_type,
 )
 from sqlalchemy import select, text
@@ -177,11 +178,18 @@ def kind_of(root: str, path: Path) -> str:
     return KIND_OF_ARGUMENT[name] if name in KIND_OF_ARGUMENT else KIND_OF_FIELD[root]
 
 
+def type_of(operation: str) -> GraphQLObjectType:
+    """The type of an operation's root fields."""
+    kind = GRAPHQL.get_root_type(OperationType(operation))
+    assert kind is not None
+    return kind
+
+
 def roots() -> Iterator[tuple[str, str, GraphQLObjectType]]:
-    for operation, kind in (("query", GRAPHQL.query_type), ("mutation", GRAPHQL.mutation_type)):
-        assert kind is not None
+    for operation in OperationType:
+        kind = type_of(operation.value)
         for name in kind.fields:
-            yield operation, name, kind
+            yield operation.value, name, kind
 
 
 PLACES = [
@@ -245,8 +253,7 @@ def replaced(variables: Any, path: Path, value: str) -> Any:
 
 
 def document(operation: str, root: str, variables: dict[str, Any]) -> str:
-    kind = GRAPHQL.query_type if operation == "query" else GRAPHQL.mutation_type
-    assert kind is not None
+    kind = type_of(operation)
     its = kind.fields[root]
     declared = ", ".join(f"${name}: {its.args[name].type}" for name in variables)
     given = ", ".join(f"{name}: ${name}" for name in variables)
@@ -292,8 +299,7 @@ def comparable(answer: Any, used: UUID | str) -> str:
 async def test_a_foreign_id_is_an_id_that_never_was(
     client: Client, db: Database, world: World, operation: str, root: str, path: Path
 ) -> None:
-    kind = GRAPHQL.query_type if operation == "query" else GRAPHQL.mutation_type
-    assert kind is not None
+    kind = type_of(operation)
     right = Caller(client, root, world.own).fields(kind.fields[root].args, (), path)
     foreign, never = str(world.foreign[kind_of(root, path)]), str(uuid4())
     query = document(operation, root, right)
@@ -327,8 +333,7 @@ async def test_no_node_of_another_team(client: Client, world: World, kind: str) 
 async def test_nobody_gets_in_unknown(
     client: Client, db: Database, world: World, operation: str, root: str
 ) -> None:
-    kind = GRAPHQL.query_type if operation == "query" else GRAPHQL.mutation_type
-    assert kind is not None
+    kind = type_of(operation)
     variables = Caller(client, root, world.own).fields(kind.fields[root].args, (), ())
 
     with counted_statements(db) as seen:

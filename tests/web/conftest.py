@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from app.domain import Actor, Role
 from app.embedding import embedder_from_name
@@ -28,11 +29,14 @@ from app.storage import FolderStorage
 from app.web import problems
 from app.web.auth import Authenticator
 from app.web.draws import Draws
+from app.web.execution import Execution
 from app.web.gate import Gate
 from app.web.graphql import Endpoint
 from app.web.health import Readiness
+from app.web.lasting import Lasting
 from app.web.media import Media
 from app.web.middleware import stack
+from app.web.sockets import Sockets
 from tests import make
 from tests.database import Database
 from tests.web import echo
@@ -66,6 +70,7 @@ def settings(tmp_path: Path) -> Settings:
         max_upload_files=4,
         max_query_tokens=1_000,
         operation_timeout_seconds=0.5,
+        max_streams_per_user=5,
     )
 
 
@@ -98,11 +103,16 @@ def clock() -> Clock:
 def app_on(resources: Resources, clock: Clock) -> Starlette:
     """Every route but those of the product's own schema, and without the worker."""
     authenticator = Authenticator(resources.db, resources.settings, clock=clock)
+    execution = Execution(resources, echo.build())
+    lasting = Lasting(
+        resources.settings.max_streams_per_user, heartbeat_seconds=0.2, send_seconds=0.5
+    )
     gate = Gate(resources.settings.max_uploads_at_once)
-    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator, gate=gate)
-    return Starlette(
+    together = {"authenticator": authenticator, "lasting": lasting}
+    app = Starlette(
         routes=[
-            Route("/graphql", endpoint),
+            Route("/graphql", Endpoint(resources, execution, gate=gate, **together)),
+            WebSocketRoute("/graphql", Sockets(resources, execution, **together, init_seconds=0.5)),
             Route("/images/{id}/{variant}", Media(resources).get),
             Route("/random", Draws(resources, authenticator).get),
             Route("/readyz", Readiness(resources, asyncio.Event()).get),
@@ -114,6 +124,8 @@ def app_on(resources: Resources, clock: Clock) -> Starlette:
             HTTPException: problems.on_error,
         },
     )
+    app.state.lasting = lasting
+    return app
 
 
 def client_on(app: Starlette) -> httpx.AsyncClient:
@@ -180,21 +192,45 @@ async def new_member(db: Database, role: Role = Role.ADMIN) -> Member:
     return Member(actor, key, team_id)
 
 
-@pytest.fixture
-async def server(app: Starlette) -> AsyncIterator[str]:
-    """The same application behind a real uvicorn on a free port of this machine; its base address."""
+class Ending(uvicorn.Server):
+    """uvicorn's server, which ends what lasts before it waits for the rest, as the command's does."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._ending: asyncio.Event = app.state.lasting.ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets)
+
+
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """The application behind a real uvicorn on a free port of this machine: its address, and what stops it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
             app,
             log_level="warning",
             proxy_headers=False,
             lifespan="off",
-            timeout_graceful_shutdown=0,
+            timeout_graceful_shutdown=5,
+            ws_per_message_deflate=False,
         )
-        running = uvicorn.Server(config)
+        running = Ending(config, app)
         task = asyncio.create_task(running.serve(sockets=[listening]))
         while not running.started:  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        running.should_exit = True
-        await task
+
+        async def stop() -> None:
+            running.should_exit = True
+            await task
+
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", stop
+        await stop()
+
+
+@pytest.fixture
+async def server(app: Starlette) -> AsyncIterator[str]:
+    """The base address of the same application behind a real server."""
+    async with served(app) as (address, _):
+        yield address

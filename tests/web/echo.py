@@ -1,6 +1,7 @@
 """A schema that gives back what it is given, to test the edge with."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import strawberry
@@ -11,6 +12,7 @@ from app.graphql.context import Context
 from app.graphql.uploads import UPLOAD, Upload
 
 Info = strawberry.Info[Context, None]
+OPEN: Counter[str] = Counter()
 
 
 @strawberry.input
@@ -121,8 +123,44 @@ class Mutation:
 @strawberry.type
 class Subscription:
     @strawberry.subscription
-    async def ticks(self) -> AsyncIterator[int]:
+    async def ticks(self, count: int = 1) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+
+    @strawberry.subscription
+    async def forever(self) -> AsyncIterator[int]:
+        """One tick, and then nothing for ever; OPEN counts those that were begun and not ended."""
+        OPEN["forever"] += 1
+        try:
+            yield 0
+            await asyncio.Event().wait()
+        finally:
+            OPEN["forever"] -= 1
+
+    @strawberry.subscription
+    async def flood(self) -> AsyncIterator[str]:
+        OPEN["flood"] += 1
+        try:
+            while True:
+                yield "water" * 20_000
+        finally:
+            OPEN["flood"] -= 1
+
+    @strawberry.subscription
+    async def renewed(self, info: Info) -> AsyncIterator[str]:
+        """Who asks, looked up again and again."""
+        while True:
+            yield str((await info.context.renew()).user_id)
+            await asyncio.sleep(0.02)
+
+    @strawberry.subscription
+    async def refused(self) -> AsyncIterator[int]:
+        raise not_found("Image", ids=["1"])
+
+    @strawberry.subscription
+    async def breaking(self) -> AsyncIterator[int]:
         yield 1
+        raise RuntimeError("a secret of the house")
 
 
 def _stored(file: Upload) -> Stored:

@@ -15,9 +15,11 @@ from starlette.routing import Mount, Route
 from app.resources import Resources
 from app.web.assets import Assets
 from app.web.auth import Authenticator
+from app.web.execution import Execution
 from app.web.gate import Gate
 from app.web.graphiql import STATIC, Page, examples
 from app.web.graphql import Endpoint
+from app.web.lasting import Lasting
 from app.web.middleware import stack
 from tests.web import echo
 
@@ -28,7 +30,12 @@ KEY = 'pic_</script><script>alert("x")</script>'
 def app_with(resources: Resources, page: Page | None) -> Starlette:
     authenticator = Authenticator(resources.db, resources.settings)
     endpoint = Endpoint(
-        resources, echo.build(), authenticator=authenticator, gate=Gate(1), page=page
+        resources,
+        Execution(resources, echo.build()),
+        authenticator=authenticator,
+        gate=Gate(1),
+        lasting=Lasting(1),
+        page=page,
     )
     return Starlette(
         routes=[Route("/graphql", endpoint), Mount("/static", Assets(directory=STATIC))],

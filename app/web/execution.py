@@ -1,0 +1,246 @@
+"""What becomes of an operation, whichever transport brought it: prepared, executed, recorded, its errors shaped.
+
+Documents are handed to graphql-core directly: each is parsed, limited and validated once for as long as it is cached,
+and nothing is logged that is the client's own mistake.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType, execute
+from graphql.execution import create_source_event_stream
+from starlette.requests import HTTPConnection
+from strawberry.execution import optimized_is_awaitable
+
+from app.domain import Actor
+from app.errors import AppError, ErrorCode, unavailable
+from app.graphql import errors
+from app.graphql.context import Context
+from app.resources import Resources
+from app.web import audit, problems
+from app.web.auth import Identity
+from app.web.documents import Document, Documents, InvalidDocument
+from app.web.operation_log import Line, Shaped
+from app.web.operations import Operation
+from app.web.proxies import base_url
+
+log = logging.getLogger(__name__)
+
+Body: TypeAlias = dict[str, Any]
+"""An answer: `data`, `errors`, or both."""
+
+
+class Failed(Exception):
+    """There is no data: the operation did not begin, or its stream broke off. `errors`: as the client is told."""
+
+    def __init__(self, shaped: Shaped) -> None:
+        super().__init__(f"{len(shaped)} errors")
+        self.errors = shaped
+
+    @property
+    def code(self) -> str:
+        return str(self.errors[0]["extensions"]["code"])
+
+
+class Execution:
+    """Runs operations of one schema."""
+
+    def __init__(self, resources: Resources, schema: strawberry.Schema) -> None:
+        self._resources = resources
+        self._schema = schema._schema  # graphql-core's own; there is no public name for it
+        self._executor = schema.execution_context_class
+        self._documents = Documents(self._schema, resources.settings)
+
+    def prepare(self, operation: Operation, line: Line) -> tuple[Document, OperationType]:
+        """The document and the type of the operation to run in it. Failed where it cannot be run."""
+        line.asked(operation.query)
+        request_id = line.request_id
+        try:
+            document = self._documents.prepare(operation.query)
+        except GraphQLSyntaxError as error:
+            raise Failed(line.answered([errors.shape(error, request_id)])) from error
+        except InvalidDocument as invalid:
+            shaped = [errors.shape_invalid(error, request_id) for error in invalid.errors]
+            raise Failed(line.answered(shaped)) from invalid
+        except AppError as refusal:
+            if refusal.code is not ErrorCode.QUERY_TOO_COMPLEX:
+                raise
+            shaped = [errors.from_app_error(refusal, request_id)]
+            raise Failed(line.answered(shaped)) from refusal
+        kind = document.type_of(operation.name)
+        line.running(kind.value, operation.name or next(iter(document.operations)))
+        return document, kind
+
+    def context(
+        self,
+        connection: HTTPConnection,
+        identity: Identity,
+        request_id: str,
+        identify: Callable[[], Awaitable[Actor]],
+        *,
+        takes_cookies: bool = True,
+    ) -> Context:
+        where = audit.origin(connection)
+        return Context(
+            resources=self._resources,
+            actor=identity.actor,
+            request_id=request_id,
+            client_ip=where.client_ip,
+            client_name=where.client_name,
+            base_url=base_url(connection, self._resources.settings),
+            refusal=identity.refusal,
+            identify=identify,
+            takes_cookies=takes_cookies,
+        )
+
+    async def run(
+        self, document: Document, operation: Operation, context: Context, line: Line
+    ) -> Body:
+        """What came of a query or a mutation, once it is recorded who saw and did what."""
+        body = await self.answer(document, operation, context)
+        line.answered(body.get("errors", []))
+        if "data" not in body:
+            raise Failed(body["errors"])
+        return body
+
+    async def subscribe(
+        self, document: Document, operation: Operation, context: Context, line: Line
+    ) -> "Stream":
+        """The answers to come, once it is recorded that it began, or that it was refused."""
+        try:
+            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+                found = await self._source(document, operation, context)
+        except TimeoutError:
+            found = ExecutionResult(None, [GraphQLError("", original_error=_late(context))])
+        try:
+            await self._resources.audit.record(context.trail.events())
+        except BaseException:
+            await _close(found)
+            raise
+        if isinstance(found, ExecutionResult):
+            failed = Failed([errors.shape(one, context.request_id) for one in found.errors or ()])
+            line.answered(failed.errors)
+            raise failed
+        line.answered([])
+        return Stream(self, found, document, operation, context)
+
+    async def answer(
+        self, document: Document, operation: Operation, context: Context, event: object = None
+    ) -> Body:
+        """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
+        try:
+            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+                result = await self._execute(document, operation, context, event)
+        except TimeoutError:
+            body: Body = {
+                "data": None,
+                "errors": [errors.from_app_error(_late(context), context.request_id)],
+            }
+        else:
+            body = _shaped(result, context)
+        await self._resources.audit.record(context.trail.events())
+        return body
+
+    async def _execute(
+        self, document: Document, operation: Operation, context: Context, event: object
+    ) -> ExecutionResult:
+        result = execute(
+            self._schema,
+            document.ast,
+            root_value=event,
+            context_value=context,
+            variable_values=operation.variables,
+            operation_name=operation.name,
+            executor_class=self._executor,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
+            hide_suggestions=True,
+            operation_extensions=operation.extensions,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+    async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
+        """The source of a subscription's events, or a result that says why there is none."""
+        executor = self._executor.build(
+            self._schema,
+            document.ast,
+            context_value=context,
+            raw_variable_values=operation.variables,
+            operation_name=operation.name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
+            hide_suggestions=True,
+            operation_extensions=operation.extensions,
+        )
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        found = create_source_event_stream(executor)
+        return await found if isinstance(found, Awaitable) else found
+
+
+class Stream:
+    """The answers of a subscription. Whoever has it closes it."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        source: AsyncIterator[object],
+        document: Document,
+        operation: Operation,
+        context: Context,
+    ) -> None:
+        self._execution = execution
+        self._source = source
+        self._document = document
+        self._operation = operation
+        self._context = context
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> Body:
+        """Each event in a context of its own: what an earlier one loaded is old. Failed where it breaks off."""
+        # Others have their turn, also where neither the source nor the client makes this wait.
+        await asyncio.sleep(0)
+        try:
+            event = await anext(self._source)
+            again = self._context.again()
+            return await self._execution.answer(self._document, self._operation, again, event)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            request_id = self._context.request_id
+            if not isinstance(error, AppError):
+                log.exception("the subscription of request %s broke off", request_id)
+            told = problems.shown(error)
+            raise Failed([errors.from_app_error(told, request_id)]) from error
+
+    async def aclose(self) -> None:
+        await _close(self._source)
+
+
+async def _close(source: object) -> None:
+    if (close := getattr(source, "aclose", None)) is not None:
+        await close()
+
+
+def _late(context: Context) -> AppError:
+    log.warning("request %s took too long and was stopped", context.request_id)
+    return unavailable("The operation took too long and was stopped.")
+
+
+def _shaped(result: ExecutionResult, context: Context) -> Body:
+    shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
+    for error in result.errors or ():
+        cause = errors.root_cause(error)
+        if isinstance(cause, AppError) and error.path and len(error.path) > 1:
+            context.trail.refused_inside(len(error.path), cause)
+    if _was_not_run(result.data, result.errors or ()):
+        return {"errors": shaped}
+    return {"data": result.data} | ({"errors": shaped} if shaped else {})
+
+
+def _was_not_run(data: object, found: Sequence[GraphQLError]) -> bool:
+    """No field was reached: the variables did not fit their types."""
+    return data is None and bool(found) and all(error.path is None for error in found)

@@ -1,0 +1,1 @@
+"""Clients of other makers against real server processes."""
