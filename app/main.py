@@ -20,6 +20,7 @@ from app.services import audit_months
 from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
+from app.web.budget import Budget
 from app.web.draws import Draws
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
@@ -56,13 +57,14 @@ def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
-    endpoint = Endpoint(resources, schema, authenticator=authenticator, page=page)
+    budget = Budget(settings)
+    endpoint = Endpoint(resources, schema, authenticator=authenticator, page=page, budget=budget)
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL, endpoint),
         Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
-        Route("/images/{id}/{variant}", Media(resources).get),
-        Route("/random", Draws(resources, authenticator).get),
+        Route("/images/{id}/{variant}", Media(resources, budget).get),
+        Route("/random", Draws(resources, authenticator, budget).get),
         Route("/healthz", health.alive),
         Route("/readyz", health.Readiness(resources).get),
         Mount("/static", Assets(directory=STATIC)),

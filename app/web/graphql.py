@@ -25,6 +25,7 @@ from app.graphql.context import Context
 from app.resources import Resources
 from app.web import audit, cookies, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
+from app.web.budget import Budget, Spent
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.graphiql import Page
 from app.web.negotiation import GRAPHQL_RESPONSE
@@ -56,14 +57,17 @@ class Endpoint:
         *,
         authenticator: Authenticator,
         page: Page | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        """`page`: GraphiQL, for browsers; None where it is switched off."""
+        """`page`: GraphiQL, for browsers; None where it is switched off. `budget`: shared with the plain routes."""
         self._resources = resources
         self._schema = schema._schema  # graphql-core's own; there is no public name for it
         self._executor = schema.execution_context_class
         self._documents = Documents(self._schema, resources.settings)
         self._authenticator = authenticator
         self._page = page
+        self._budget = budget or Budget(resources.settings)
+        self._hide_suggestions = not resources.settings.suggestions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -100,25 +104,23 @@ class Endpoint:
         request_id = line.request_id
         if identity.refusal is not None:
             await audit.refused(self._resources, request)
+        self._budget.admit(request, identity.actor)
         async with self._received(request, identity) as operation:
             line.asked(operation.query)
             try:
                 document = self._documents.prepare(operation.query)
-            except GraphQLSyntaxError as error:
-                return _not_run(line.answered([errors.shape(error, request_id)]), media_type)
-            except InvalidDocument as invalid:
-                shaped = [errors.shape_invalid(error, request_id) for error in invalid.errors]
+                kind = document.type_of(operation.name)
+                line.running(kind.value, operation.name or next(iter(document.operations)))
+                _check_type(kind, request.method)
+                spent = self._budget.charge(
+                    request, identity.actor, document.plan_of(operation.name), operation.variables
+                )
+            except (GraphQLSyntaxError, InvalidDocument, AppError) as error:
+                self._budget.fine(request, identity.actor)
+                shaped = _unprepared(error, request_id)
                 return _not_run(line.answered(shaped), media_type)
-            except AppError as refusal:
-                if refusal.code is not ErrorCode.QUERY_TOO_COMPLEX:
-                    raise
-                shaped = [errors.from_app_error(refusal, request_id)]
-                return _not_run(line.answered(shaped), media_type)
-            kind = document.type_of(operation.name)
-            line.running(kind.value, operation.name or next(iter(document.operations)))
-            _check_type(kind, request.method)
             context = self._context(request, identity, request_id)
-            response = await self._answer(document, operation, context, media_type, line)
+            response = await self._answer(document, operation, context, media_type, line, spent)
             if context.cookie is not None:
                 cookies.write(response, request, self._resources.settings, context.cookie)
             return response
@@ -155,9 +157,10 @@ class Endpoint:
         context: Context,
         media_type: str,
         line: Line,
+        spent: Spent,
     ) -> Response:
         """What came of it, once it is recorded who saw and did what."""
-        response = await self._executed(document, operation, context, media_type, line)
+        response = await self._executed(document, operation, context, media_type, line, spent)
         await self._resources.audit.record(context.trail.events())
         return response
 
@@ -168,6 +171,7 @@ class Endpoint:
         context: Context,
         media_type: str,
         line: Line,
+        spent: Spent,
     ) -> Response:
         try:
             async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
@@ -176,7 +180,8 @@ class Endpoint:
             log.warning("request %s took too long and was stopped", context.request_id)
             late = unavailable("The operation took too long and was stopped.")
             shaped = line.answered([errors.from_app_error(late, context.request_id)])
-            return _json({"data": None, "errors": shaped}, 200, media_type)
+            body = {"data": None, "errors": shaped, "extensions": spent.extensions}
+            return _json(body, 200, media_type)
         shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
         line.answered(shaped)
         for error in result.errors or ():
@@ -186,7 +191,7 @@ class Endpoint:
         if _was_not_run(result.data, result.errors or ()):
             return _not_run(shaped, media_type)
         body = {"data": result.data} | ({"errors": shaped} if shaped else {})
-        return _json(body, 200, media_type)
+        return _json(body | {"extensions": spent.extensions}, 200, media_type)
 
     async def _execute(
         self, document: Document, operation: Operation, context: Context
@@ -199,7 +204,7 @@ class Endpoint:
             operation_name=operation.name,
             executor_class=self._executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
-            hide_suggestions=True,
+            hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
         )
         return result if isinstance(result, ExecutionResult) else await result
@@ -224,6 +229,17 @@ def _check_type(operation_type: OperationType, method: str) -> None:
 def _not_allowed(message: str, *, allow: str) -> Refusal:
     error = AppError(ErrorCode.BAD_USER_INPUT, message)
     return Refusal(error, status=405, headers={"allow": allow})
+
+
+def _unprepared(error: GraphQLSyntaxError | InvalidDocument | AppError, request_id: str) -> Shaped:
+    """Why a document does not run; an AppError that is not about its size says it in the way of all requests."""
+    if isinstance(error, InvalidDocument):
+        return [errors.shape_invalid(one, request_id) for one in error.errors]
+    if isinstance(error, GraphQLSyntaxError):
+        return [errors.shape(error, request_id)]
+    if error.code is not ErrorCode.QUERY_TOO_COMPLEX:
+        raise error
+    return [errors.from_app_error(error, request_id)]
 
 
 def _was_not_run(data: object, found: Sequence[GraphQLError]) -> bool:

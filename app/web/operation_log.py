@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from app.db.database import TALLY, Tally
 from app.domain import Actor
 from app.errors import AppError
+from app.web.problems import Refusal
 
 LOGGER: Final = "pictor.operation"
 MAX_NAME_LENGTH: Final = 100
@@ -54,8 +55,9 @@ def logged(request_id: str) -> Iterator[Line]:
     token = TALLY.set(line.tally)
     try:
         yield line
-    except AppError as error:
-        line.outcome, line.errors = error.code.value, 1
+    except (AppError, Refusal) as error:
+        said = error.error if isinstance(error, Refusal) else error
+        line.outcome, line.errors = said.code.value, 1
         raise
     finally:
         TALLY.reset(token)
