@@ -15,6 +15,7 @@ from app.cli import (
     audit,
     bootstrap,
     doctor,
+    errors,
     migrate,
     passwd,
     permissions,
@@ -37,6 +38,7 @@ COMMANDS = {
     "seed": seed,
     "schema": schema,
     "permissions": permissions,
+    "errors": errors,
     "doctor": doctor,
     "audit": audit,
 }
