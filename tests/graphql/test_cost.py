@@ -43,8 +43,8 @@ from tests.services import planted
 PRICES = PriceList(GRAPHQL)
 TAGS = [f"tag {n}" for n in range(6)]
 DEEPEST = 8
-LONGEST = 50
-QUERIES = 25
+LONGEST = 30
+QUERIES = 20
 SEEDS = 4
 ENTERED: Counter[tuple[str, str]] = Counter()
 """How often a field was selected, over all seeds of this module: the rarest comes next."""

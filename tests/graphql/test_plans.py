@@ -202,7 +202,7 @@ def test_the_full_introspection_query_passes(prices: PriceList) -> None:
     )
     limits.check_size(query, settings)
     limits.check(plans.read(parse(query), prices), settings)
-    assert 500 < cost_of(query, prices) < settings.max_query_cost / 5
+    assert 1_000 < cost_of(query, prices) < settings.max_query_cost / 5
 
 
 def test_doubling_fragments_are_read_once_each() -> None:
