@@ -15,6 +15,7 @@ from app.db.database import constraints
 from app.db.models import DrawHead, Image, ImageTag, Tag, Team
 from app.domain import (
     MAX_IDS,
+    MAX_TAGS_OF_IMAGE,
     MAX_TAGS_PER_CALL,
     Actor,
     Role,
@@ -215,7 +216,7 @@ async def _refuse_if_closed(
 async def attach(
     session: AsyncSession, actor: Actor, rows: Sequence[Image], tag_ids: Sequence[UUID]
 ) -> None:
-    """Puts the tags on images whose rows are locked or new."""
+    """Puts the tags on images whose rows are locked or new; BAD_USER_INPUT beyond MAX_TAGS_OF_IMAGE."""
     values = [
         {
             "team_id": row.team_id,
@@ -229,9 +230,12 @@ async def attach(
     ]
     if values:
         made = await session.execute(
-            insert(ImageTag).values(values).on_conflict_do_nothing().returning(ImageTag.image_id)
+            insert(ImageTag)
+            .values(values)
+            .on_conflict_do_nothing()
+            .returning(ImageTag.image_id, images.rows_before(ImageTag))
         )
-        _touch(rows, set(made.scalars()))
+        _touch(rows, images.check_room(made.all(), MAX_TAGS_OF_IMAGE, field="tags", what="tags"))
     await session.flush()
 
 
