@@ -53,8 +53,8 @@ def too_many_tokens(settings: Settings) -> AppError:
 
 
 def too_tangled() -> AppError:
-    """Whether its fields can be merged takes too long to find out."""
-    message = "The query gives too many fields the same name."
+    """Validation gave up: too many pairs of fields to compare, or fragments in too many fragments."""
+    message = "The query gives too many fields the same name, or nests fragments too deeply."
     return AppError(ErrorCode.QUERY_TOO_COMPLEX, message)
 
 

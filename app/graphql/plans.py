@@ -26,7 +26,8 @@ from graphql import (
 )
 
 from app.graphql import cost
-from app.graphql.cost import CONNECTION_ROWS, ROW, Given, Open, Price, PriceList, Request
+from app.graphql.cost import ROW, Given, Open, Price, Request
+from app.graphql.price_list import CONNECTION_ROWS, PriceList, is_connection
 
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
 """Their depth is bounded by graphql-core itself, and they read nothing but the schema."""
@@ -234,11 +235,11 @@ class _Reader:
         total.depth = max(total.depth, 1 if name in INTROSPECTION else 1 + inner.depth)
         names.add(shown)
         term = _Term(
-            on_row=name in CONNECTION_ROWS and cost.is_connection(kind),
+            on_row=name in CONNECTION_ROWS and is_connection(kind),
             price=self._prices.of(kind, name),
             arguments={one.name.value: one.value for one in node.arguments or ()},
             inner=inner,
-            is_connection=cost.is_connection(its),
+            is_connection=is_connection(its),
         )
         self._price(total, term)
 

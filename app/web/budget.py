@@ -19,10 +19,9 @@ from app.web.problems import Refusal
 
 MOST_BUCKETS: Final = 10_000
 """Of each kind. The one that was not used for the longest time goes first: it is the fullest."""
-USER_SHARE: Final = 2
-"""Keys and logins of one user may ask for so many budgets together."""
-ADDRESS_SHARE: Final = 5
-"""Those known may ask for so many from one address together: an office has one."""
+SHARES: Final = {"key": 1, "user": 2, "address": 5, "anonymous": 1}
+"""How many budgets a bucket holds: of one key, of a user's keys and logins together, of everybody known at one
+address together (an office has one), and of those at an address who are not known."""
 UNREADABLE: Final = 10
 """What a document costs that is refused before it has a cost: it was parsed, and perhaps validated."""
 IMAGE: Final = 1
@@ -133,9 +132,6 @@ class Budget:
 
     def _full(self, owner: Owner) -> int:
         return self._per_minute * SHARES[owner[0]]
-
-
-SHARES: Final = {"key": 1, "user": USER_SHARE, "address": ADDRESS_SHARE, "anonymous": 1}
 
 
 def _owners(request: HTTPConnection, actor: Actor | None) -> Iterator[Owner]:

@@ -24,8 +24,8 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.errors import bad_input
 from app.graphql import limits, permissions, plans
-from app.graphql.cost import PriceList
 from app.graphql.plans import Plan
+from app.graphql.price_list import PriceList
 from app.settings import Settings
 
 CACHED_CHARACTERS: Final = 250_000

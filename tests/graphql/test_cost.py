@@ -31,7 +31,8 @@ from app.db.database import ENTER
 from app.db.models import Collection, CollectionImage, Membership
 from app.domain import Actor, Role
 from app.graphql import cost, plans
-from app.graphql.cost import PriceList, Request, is_connection
+from app.graphql.cost import Request
+from app.graphql.price_list import PriceList, is_connection
 from app.resources import Resources
 from app.services import embedding_models
 from tests import make
@@ -290,3 +291,12 @@ def test_every_list_has_a_price_of_its_own() -> None:
                 rows = is_list_type(nullable) and is_composite_type(get_named_type(one.type))
                 if rows and not is_connection(kind) and not one.args:
                     assert f"{kind.name}.{name}" in cost.PRICES
+
+
+def test_no_price_is_for_a_field_that_is_gone() -> None:
+    fields = {
+        f"{kind.name}.{name}"
+        for kind in GRAPHQL.type_map.values()
+        for name in getattr(kind, "fields", {})
+    }
+    assert cost.PRICES.keys() <= fields
