@@ -34,7 +34,7 @@ MAX_ERRORS: Final = 20
 """Of one validation, which stops there."""
 ONCE: Final = permissions.once_an_operation()
 ABORTED: Final = "Parsing aborted."
-overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 10_000
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 6_000
 """The one rule of validation that is not linear; graphql-core lets its bound be set here alone. The default of
 500,000 takes more than a second. Fifteen components that each spread the same ten fields take 3,700, introspection none."""
 
