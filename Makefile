@@ -39,10 +39,12 @@ lint: setup-dev
 schema: setup-dev
 	$(BIN)/pictor schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 	$(BIN)/pictor permissions > docs/permissions.md
+	$(BIN)/pictor errors > docs/errors.md
 
 check: lint
 	$(BIN)/pictor schema | diff -u schema.graphql -
 	$(BIN)/pictor permissions | diff -u docs/permissions.md -
+	$(BIN)/pictor errors | diff -u docs/errors.md -
 
 test: check
 	$(BIN)/pytest

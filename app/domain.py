@@ -21,6 +21,11 @@ MAX_TAG_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 MAX_DESCRIPTION_LENGTH: Final = 10_000
 MAX_TAGS_PER_CALL: Final = 50
+MAX_TAGS_OF_IMAGE: Final = 100
+MAX_COLLECTIONS_OF_IMAGE: Final = 100
+MAX_TEAMS_OF_USER: Final = 1_000
+"""What a list without pages holds at most has a bound, so that a query's cost has one."""
+MAX_EXIF_ENTRIES: Final = 64
 MAX_EMAIL_LENGTH: Final = 254
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""

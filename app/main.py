@@ -20,6 +20,7 @@ from app.services import audit_months
 from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
+from app.web.budget import Budget
 from app.web.draws import Draws
 from app.web.execution import Execution
 from app.web.gate import Gate
@@ -72,8 +73,8 @@ def _routes(
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
-    gate = Gate(settings.max_uploads_at_once)
-    execution = Execution(resources, schema)
+    gate, budget = Gate(settings.max_uploads_at_once), Budget(settings)
+    execution = Execution(resources, schema, budget)
     endpoint = Endpoint(
         resources, execution, authenticator=authenticator, gate=gate, lasting=lasting, page=page
     )
@@ -83,9 +84,9 @@ def _routes(
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, sockets),
         Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
-        Route("/images/{id}/{variant}", Media(resources).get),
-        Route("/uploads/{ticket}", Uploads(resources, gate).put, methods=["PUT"]),
-        Route("/random", Draws(resources, authenticator).get),
+        Route("/images/{id}/{variant}", Media(resources, budget).get),
+        Route("/uploads/{ticket}", Uploads(resources, gate, budget).put, methods=["PUT"]),
+        Route("/random", Draws(resources, authenticator, budget).get),
         Route("/healthz", health.alive),
         Route("/readyz", health.Readiness(resources, draining).get),
         Mount("/static", Assets(directory=STATIC)),

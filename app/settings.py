@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
     graphiql: bool = Field(True, description="serve GraphiQL at /graphql")
     introspection: bool = Field(True, description="answer introspection queries")
+    suggestions: bool = Field(False, description="let errors suggest names; on in the demo")
     max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
     max_request_bytes: int = Field(200 * MIB, ge=1, description="largest multipart request")
     max_upload_files: int = Field(50, ge=1, description="files in one request")
@@ -111,8 +112,18 @@ class Settings(BaseSettings):
     )
     max_image_pixels: int = Field(100_000_000, ge=1, description="width times height of a picture")
     max_json_bytes: int = Field(MIB, ge=1, description="largest JSON body")
+    max_query_characters: int = Field(100_000, ge=1, description="length of a GraphQL document")
     max_query_tokens: int = Field(4_000, ge=1, description="tokens of a GraphQL document")
-    max_query_depth: int = Field(15, ge=1, description="nesting of a GraphQL document")
+    max_query_depth: int = Field(15, ge=1, description="nesting of a GraphQL operation")
+    max_query_aliases: int = Field(100, ge=0, description="aliases in a GraphQL operation")
+    max_query_directives: int = Field(50, ge=0, description="directives in a GraphQL operation")
+    max_mutation_fields: int = Field(10, ge=1, description="root fields of a mutation")
+    max_query_cost: int = Field(
+        50_000, ge=1, description="cost of a GraphQL operation, in rows (docs/limits.md)"
+    )
+    cost_budget_per_minute: int = Field(
+        0, ge=0, description="cost that a key, a user or an address may ask for; 0: no limit"
+    )
     operation_timeout_seconds: float = Field(30, gt=0, description="longest GraphQL operation")
     max_socket_operations: int = Field(
         100, ge=1, description="GraphQL operations at once on one WebSocket"

@@ -1,13 +1,17 @@
 """Rules of the house that no tool checks: what is written down agrees with the code."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from graphql import GraphQLNamedType, is_specified_scalar_type
 
+from app.errors import ErrorCode
 from app.graphql import permissions
 from app.graphql.schema import build_schema
 from app.settings import Settings
+from app.web import errors_page
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = build_schema()
@@ -24,6 +28,43 @@ def test_the_exported_schema_is_the_code_s() -> None:
 
 def test_the_page_of_permissions_is_the_table_s() -> None:
     assert (ROOT / "docs" / "permissions.md").read_text() == permissions.page()
+
+
+def test_the_page_of_errors_is_the_code_s() -> None:
+    assert (ROOT / "docs" / "errors.md").read_text() == errors_page.page()
+    assert {*ErrorCode} <= errors_page.ENTRIES.keys()
+
+
+RAISERS = {
+    "AppError": None,
+    "bad_input": "BAD_USER_INPUT",
+    "conflict": "CONFLICT",
+    "not_found": "NOT_FOUND",
+    "rate_limited": "RATE_LIMITED",
+}
+NOT_FACTS = {"code", "message"}
+
+
+def raised_facts() -> Iterator[tuple[str, str, str]]:
+    """Where errors are made: the place, the code (a dotted name's end), and each fact that is given by its name."""
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id not in RAISERS:
+                continue
+            first = node.args[0] if node.args else None
+            code = RAISERS[node.func.id] or (first.attr if isinstance(first, ast.Attribute) else "")
+            for one in node.keywords:
+                if one.arg and one.arg not in NOT_FACTS:
+                    yield f"{path.name}:{node.lineno}", code, one.arg
+
+
+def test_every_fact_of_an_error_is_on_the_page() -> None:
+    for place, code, fact in raised_facts():
+        name = "retryAfter" if fact == "retry_after" else fact
+        assert name in errors_page.EXTRAS, place
+        assert code == "" or name in errors_page.ENTRIES[code].extras, (place, code)
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=[kind.name for kind in TYPES])

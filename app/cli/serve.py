@@ -89,6 +89,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     configure(settings.log_level if not asked.demo else "warning")
+    if asked.demo:
+        settings = settings.model_copy(update={"suggestions": True})
     # Bound before anything is opened: an address that is taken is known at once.
     listener = socket.create_server((settings.host, settings.port), backlog=2048)
     with listener, stopping() as stop:

@@ -98,7 +98,9 @@ class CollectionMutation:
     ) -> Collection:
         actor = info.context.viewer
         row = await info.context.change(
-            lambda session: collections.add(session, actor, parse_id(collection_id), ids(image_ids))
+            lambda session: collections.add(
+                session, actor, parse_id(collection_id), ids(image_ids, "imageIds")
+            )
         )
         return Collection.of(row)
 
@@ -111,7 +113,7 @@ class CollectionMutation:
         actor = info.context.viewer
         row = await info.context.change(
             lambda session: collections.remove(
-                session, actor, parse_id(collection_id), ids(image_ids)
+                session, actor, parse_id(collection_id), ids(image_ids, "imageIds")
             )
         )
         return Collection.of(row)

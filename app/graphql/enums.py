@@ -44,6 +44,12 @@ def describe(kind: type[Enum], description: str, **values: str) -> None:
         raise TypeError(f"{kind.__name__} has no {', '.join(values)}")
 
 
+def descriptions(kind: type[Enum]) -> dict[str, str]:
+    """What the schema says of each value of a registered enum."""
+    values = kind.__strawberry_definition__.values  # type: ignore[attr-defined]  # as above
+    return {value.name: value.description for value in values}
+
+
 describe(
     Role,
     "What a member may do in a team.",

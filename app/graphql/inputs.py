@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from app import domain
-from app.domain import parse_id
+from app.domain import MAX_IDS, parse_id
 from app.errors import bad_input
 from app.graphql.enums import ImageFormat, ImageOrderField, OrderDirection, ProcessingStatus
 
@@ -150,7 +150,10 @@ def optional_id(text: strawberry.ID | None) -> UUID | None:
     return _id(text)
 
 
-def ids(texts: Sequence[strawberry.ID]) -> list[UUID]:
+def ids(texts: Sequence[strawberry.ID], field: str = "ids") -> list[UUID]:
+    """BAD_USER_INPUT beyond MAX_IDS."""
+    if len(texts) > MAX_IDS:
+        raise bad_input(field, f"At most {MAX_IDS} ids.", limit=MAX_IDS)
     return [parse_id(text) for text in texts]
 
 

@@ -1,10 +1,11 @@
-"""How much a document asks for, found in one pass over it: no schema, no variables, nothing executed."""
+"""The limits of a document and of an operation: what is beyond them is refused before anything runs."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from graphql import (
     DefinitionNode,
@@ -19,38 +20,69 @@ from graphql import (
     ListValueNode,
     Node,
     ObjectValueNode,
-    OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     StringValueNode,
     ValueNode,
 )
 
 from app.errors import AppError, ErrorCode, bad_input
+from app.graphql.plans import Plans
+from app.settings import Settings
 
-INTROSPECTION: Final = frozenset({"__schema", "__type"})
-"""Their depth is bounded by graphql-core itself, and they read nothing but the schema."""
-
-
-@dataclass
-class _Part:
-    """One definition: how deep its own fields go, and at which depth it spreads a fragment."""
-
-    depth: int = 0
-    spreads: list[tuple[str, int]] = field(default_factory=list)
+TOKEN: Final = re.compile(
+    r'''"""(?:\\"""|[^"]|"(?!""))*+(?:""")?|"(?:\\.|[^"\\\n])*+"?|\#[^\n]*|\.\.\.|[!$&()\[\]{}:=@|]|\w+(?:\.\w+)?'''
+)
+"""A token, or a comment. A string without an end goes to the end, so that nothing is looked at twice."""
 
 
-def check(document: DocumentNode, *, max_depth: int) -> None:
-    """QUERY_TOO_COMPLEX for a document that nests deeper, with `extensions.limit`.
+def check_size(text: str, settings: Settings) -> None:
+    """QUERY_TOO_COMPLEX for a text that is too long to be read, told without reading it as GraphQL."""
+    most = settings.max_query_characters
+    if len(text) > most:
+        raise _beyond(f"The query has {len(text)} characters; {most} are allowed.", most)
+    most = settings.max_query_tokens
+    tokens = (one for one in TOKEN.finditer(text) if one[0][0] != "#")
+    if next(islice(tokens, most, None), None) is not None:
+        raise too_many_tokens(settings)
 
-    The cost is linear in the document: each definition is walked once, however often it is spread.
-    """
-    found = depth(document)
-    if found > max_depth:
-        raise AppError(
-            ErrorCode.QUERY_TOO_COMPLEX,
-            f"The query nests {found} levels of fields; {max_depth} are allowed.",
-            limit=max_depth,
-        )
+
+def too_many_tokens(settings: Settings) -> AppError:
+    most = settings.max_query_tokens
+    return _beyond(f"The query is too large or nested too deeply; it may have {most} tokens.", most)
+
+
+def too_tangled() -> AppError:
+    """Validation gave up: too many pairs of fields to compare, or fragments in too many fragments."""
+    message = "The query gives too many fields the same name, or nests fragments too deeply."
+    return AppError(ErrorCode.QUERY_TOO_COMPLEX, message)
+
+
+def check(plans: Plans, settings: Settings) -> None:
+    """QUERY_TOO_COMPLEX beyond the limits on depth, aliases, directives, root fields and cost, with `limit`."""
+    for one in plans.sums():
+        _within("nests {} levels of fields", one.depth, settings.max_query_depth)
+        _within("has {} aliases", one.aliases, settings.max_query_aliases)
+        _within("has {} directives", one.directives, settings.max_query_directives)
+    for plan in plans.operations.values():
+        if plan.kind is OperationType.MUTATION:
+            _within("changes {} things", plan.whole.fields, settings.max_mutation_fields)
+        check_cost(plan.least, settings.max_query_cost)
+
+
+def check_cost(cost: int, limit: int) -> None:
+    """QUERY_TOO_COMPLEX beyond the limit, with `limit` and `cost`."""
+    if cost > limit:
+        raise _beyond(f"The query may cost {cost}; {limit} are allowed.", limit, cost=cost)
+
+
+def _within(text: str, found: int, limit: int) -> None:
+    if found > limit:
+        raise _beyond(f"The query {text.format(found)}; {limit} are allowed.", limit)
+
+
+def _beyond(message: str, limit: int, **facts: Any) -> AppError:
+    return AppError(ErrorCode.QUERY_TOO_COMPLEX, message, limit=limit, **facts)
 
 
 def check_once(document: DocumentNode, names: Collection[str]) -> None:
@@ -100,62 +132,6 @@ def _counted(selections: SelectionSetNode, names: Collection[str]) -> tuple[int,
                 case FragmentSpreadNode():
                     spreads.append(node.name.value)
     return count, spreads
-
-
-def depth(document: DocumentNode) -> int:
-    """Levels of fields below an operation; `{ a { b } }` has two. Fragments count where they are spread.
-
-    A fragment that spreads itself counts once: validation refuses it.
-    """
-    fragments: dict[str, _Part] = {}
-    operations: list[_Part] = []
-    for definition in document.definitions:
-        if isinstance(definition, FragmentDefinitionNode):
-            fragments[definition.name.value] = _measured(definition.selection_set)
-        elif isinstance(definition, OperationDefinitionNode):
-            operations.append(_measured(definition.selection_set))
-    known: dict[str, int] = {}
-    for name in fragments:
-        _settle(name, fragments, known)
-    return max((_total(part, known) for part in operations), default=0)
-
-
-def _measured(selections: SelectionSetNode) -> _Part:
-    part = _Part()
-    todo = [(selections, 1)]
-    while todo:
-        inside, level = todo.pop()
-        for node in inside.selections:
-            match node:
-                case FieldNode():
-                    part.depth = max(part.depth, level)
-                    if node.selection_set and node.name.value not in INTROSPECTION:
-                        todo.append((node.selection_set, level + 1))
-                case InlineFragmentNode():
-                    todo.append((node.selection_set, level))
-                case FragmentSpreadNode():
-                    part.spreads.append((node.name.value, level - 1))
-    return part
-
-
-def _settle(name: str, fragments: dict[str, _Part], known: dict[str, int]) -> None:
-    """Puts the fragment's depth into `known`, after those it spreads: depth first, without recursion."""
-    path = [name]
-    started: set[str] = set()
-    while path:
-        one = path[-1]
-        if one in known or one not in fragments:
-            path.pop()
-        elif one in started:
-            known[one] = _total(fragments[one], known)
-            path.pop()
-        else:
-            started.add(one)
-            path.extend(spread for spread, _ in fragments[one].spreads if spread not in started)
-
-
-def _total(part: _Part, known: dict[str, int]) -> int:
-    return max(part.depth, *(level + known.get(name, 0) for name, level in part.spreads), 0)
 
 
 def check_literals(document: DocumentNode) -> None:

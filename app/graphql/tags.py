@@ -118,7 +118,9 @@ class TagMutation:
     ) -> Tag:
         actor = info.context.viewer
         row = await info.context.change(
-            lambda session: tags.merge(session, actor, ids(source_ids), parse_id(target_id))
+            lambda session: tags.merge(
+                session, actor, ids(source_ids, "sourceIds"), parse_id(target_id)
+            )
         )
         return Tag.of(row)
 
@@ -137,7 +139,9 @@ async def _change(
     info: Info, image_ids: list[strawberry.ID], names: list[str], *, add: bool
 ) -> list[Image]:
     actor, change = info.context.viewer, tags.add if add else tags.remove
-    rows = await info.context.change(lambda session: change(session, actor, ids(image_ids), names))
+    rows = await info.context.change(
+        lambda session: change(session, actor, ids(image_ids, "imageIds"), names)
+    )
     return [Image.of(row) for row in rows]
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from PIL import ExifTags, Image
 
-MAX_ENTRIES: Final = 64
+from app.domain import MAX_EXIF_ENTRIES
+
 MAX_VALUE_LENGTH: Final = 200
 MAX_NUMBERS: Final = 4
 """Of one entry; longer rows are tables for machines."""
@@ -42,7 +43,7 @@ def describe(picture: Image.Image) -> tuple[datetime | None, tuple[Entry, ...]]:
         detail = exif.get_ifd(ExifTags.IFD.Exif)
         place = exif.get_ifd(ExifTags.IFD.GPSInfo)
         entries = (*_entries(exif), *_entries(detail), *_place(place))
-        return _taken_at(detail), entries[:MAX_ENTRIES]
+        return _taken_at(detail), entries[:MAX_EXIF_ENTRIES]
     except Exception:
         # Pillow parses hostile records with whatever error comes up; none of them makes the picture worse.
         return None, ()

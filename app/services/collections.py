@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Collection, CollectionImage, Image
-from app.domain import Actor, Role, line, paragraph
+from app.domain import MAX_COLLECTIONS_OF_IMAGE, Actor, Role, line, paragraph
 from app.errors import bad_input, not_found
 from app.services import access, images, paging
 
@@ -107,7 +107,10 @@ async def add(
 async def attach(
     session: AsyncSession, actor: Actor, collection: Collection, rows: Sequence[Image]
 ) -> None:
-    """Puts images of the same team, whose rows are locked or new, into the collection."""
+    """Puts images of the same team, whose rows are locked or new, into the collection.
+
+    BAD_USER_INPUT beyond MAX_COLLECTIONS_OF_IMAGE.
+    """
     values = [
         {
             "team_id": row.team_id,
@@ -118,8 +121,15 @@ async def attach(
         }
         for row in rows
     ]
-    if values:
-        await session.execute(insert(CollectionImage).values(values).on_conflict_do_nothing())
+    if not values:
+        return
+    made = await session.execute(
+        insert(CollectionImage)
+        .values(values)
+        .on_conflict_do_nothing()
+        .returning(CollectionImage.image_id, images.rows_before(CollectionImage))
+    )
+    images.check_room(made.all(), MAX_COLLECTIONS_OF_IMAGE, field="imageIds", what="collections")
 
 
 async def remove(

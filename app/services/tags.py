@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Select, Uuid, delete, func, literal, select
@@ -14,6 +15,7 @@ from app.db.database import constraints
 from app.db.models import DrawHead, Image, ImageTag, Tag, Team
 from app.domain import (
     MAX_IDS,
+    MAX_TAGS_OF_IMAGE,
     MAX_TAGS_PER_CALL,
     Actor,
     Role,
@@ -28,6 +30,8 @@ BY_NAME = paging.Keyset(
     "tag",
     (paging.Key(Tag.key, lambda row: row.key, str), paging.Key(Tag.id, lambda row: row.id, UUID)),
 )
+
+NAME_TAKEN: Final = "The team has a tag of this name."
 
 
 @dataclass(frozen=True)
@@ -212,7 +216,7 @@ async def _refuse_if_closed(
 async def attach(
     session: AsyncSession, actor: Actor, rows: Sequence[Image], tag_ids: Sequence[UUID]
 ) -> None:
-    """Puts the tags on images whose rows are locked or new."""
+    """Puts the tags on images whose rows are locked or new; BAD_USER_INPUT beyond MAX_TAGS_OF_IMAGE."""
     values = [
         {
             "team_id": row.team_id,
@@ -226,9 +230,12 @@ async def attach(
     ]
     if values:
         made = await session.execute(
-            insert(ImageTag).values(values).on_conflict_do_nothing().returning(ImageTag.image_id)
+            insert(ImageTag)
+            .values(values)
+            .on_conflict_do_nothing()
+            .returning(ImageTag.image_id, images.rows_before(ImageTag))
         )
-        _touch(rows, set(made.scalars()))
+        _touch(rows, images.check_room(made.all(), MAX_TAGS_OF_IMAGE, field="tags", what="tags"))
     await session.flush()
 
 
@@ -257,6 +264,7 @@ async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) 
     needed = Role.ADMIN if policy is TagPolicy.CLOSED else Role.EDITOR
     access.require_member(actor, team_id, needed)
     name = tag_name(name, field="name")
+    await _refuse_taken(session, team_id, name)
     tag = Tag(team_id=team_id, name=name, key=tag_key(name), created_by=actor.user_id)
     session.add(tag)
     with _unique_name():
@@ -267,15 +275,25 @@ async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) 
 async def rename(session: AsyncSession, actor: Actor, tag_id: UUID, name: str) -> Tag:
     """Gives the tag another name; CONFLICT where another tag of the team has it."""
     tag = (await _locked(session, actor, [tag_id]))[0]
-    tag.name = tag_name(name, field="name")
-    tag.key = tag_key(name)
+    name = tag_name(name, field="name")
+    await _refuse_taken(session, tag.team_id, name, but=tag.id)
+    tag.name, tag.key = name, tag_key(name)
     with _unique_name():
         await session.flush()
     return tag
 
 
+async def _refuse_taken(
+    session: AsyncSession, team_id: UUID, name: str, *, but: UUID | None = None
+) -> None:
+    """CONFLICT with the tag that has the name. One made at this very moment is found by the constraint alone."""
+    taken = (await _ids_by_key(session, team_id, [tag_key(name)])).get(tag_key(name))
+    if taken not in (None, but):
+        raise conflict("name", NAME_TAKEN, existing=str(taken))
+
+
 def _unique_name() -> AbstractContextManager[None]:
-    return constraints(uq_tag_team_id_key=conflict("name", "The team has a tag of this name."))
+    return constraints(uq_tag_team_id_key=conflict("name", NAME_TAKEN))
 
 
 async def merge(

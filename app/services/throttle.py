@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from sqlalchemy import Executable, case, delete, func, or_, select, update
@@ -38,16 +38,22 @@ def account(email: str) -> Meter:
 
 
 def client(address: str | None, purpose: str = "login") -> list[Meter]:
-    """Of a client's address: a whole /64 of IPv6, which one client has to itself. Nothing where it is unknown."""
-    if address is None:
+    """Of a client's network. Nothing where it is unknown."""
+    where = network(address)
+    if where is None:
         return []
+    return [Meter(_key(purpose, where), free=50, drain_seconds=60, longest_seconds=900)]
+
+
+def network(address: str | None) -> str | None:
+    """A client's address, or the whole /64 of IPv6, which one client has to itself; None for what is none."""
+    if address is None:
+        return None
     try:
         parsed = ip_address(address)
     except ValueError:
-        return []
-    if isinstance(parsed, IPv6Address):
-        address = str(ip_network(f"{parsed}/64", strict=False))
-    return [Meter(_key(purpose, address), free=50, drain_seconds=60, longest_seconds=900)]
+        return None
+    return str(ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else address
 
 
 def _key(kind: str, name: str) -> bytes:

@@ -10,12 +10,16 @@ from app.resources import Resources
 from app.services import sampling, tags
 from app.web import audit, bodies, problems, streams
 from app.web.auth import Authenticator
+from app.web.budget import DRAW, Budget
 
 
 class Draws:
-    def __init__(self, resources: Resources, authenticator: Authenticator) -> None:
+    def __init__(
+        self, resources: Resources, authenticator: Authenticator, budget: Budget | None = None
+    ) -> None:
         self._resources = resources
         self._authenticator = authenticator
+        self._budget = budget or Budget(resources.settings)
 
     async def get(self, request: Request) -> Response:
         """An image that carries every `label`; of all the actor sees without one.
@@ -26,6 +30,7 @@ class Draws:
         if identity.actor is None:
             await audit.refused(self._resources, request)
         actor = identity.required()
+        self._budget.spend(request, actor, DRAW)
         try:
             image = await self._image(request, actor)
         except Exception as error:

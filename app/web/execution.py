@@ -6,7 +6,8 @@ and nothing is logged that is the client's own mistake.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import strawberry
@@ -22,9 +23,11 @@ from app.graphql.context import Context
 from app.resources import Resources
 from app.web import audit, problems
 from app.web.auth import Identity
+from app.web.budget import Budget, Spent
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.operation_log import Line, Shaped
 from app.web.operations import Operation
+from app.web.problems import Refusal
 from app.web.proxies import base_url
 
 log = logging.getLogger(__name__)
@@ -48,31 +51,43 @@ class Failed(Exception):
 class Execution:
     """Runs operations of one schema."""
 
-    def __init__(self, resources: Resources, schema: strawberry.Schema) -> None:
+    def __init__(self, resources: Resources, schema: strawberry.Schema, budget: Budget) -> None:
+        """`budget`: what operations are charged; shared with the plain routes."""
         self._resources = resources
         self._schema = schema._schema  # graphql-core's own; there is no public name for it
         self._executor = schema.execution_context_class
         self._documents = Documents(self._schema, resources.settings)
+        self._hide_suggestions = not resources.settings.suggestions
+        self.budget = budget
 
-    def prepare(self, operation: Operation, line: Line) -> tuple[Document, OperationType]:
-        """The document and the type of the operation to run in it. Failed where it cannot be run."""
+    def prepare(
+        self, connection: HTTPConnection, operation: Operation, line: Line
+    ) -> tuple[Document, OperationType]:
+        """The document and the type of the operation to run in it. Failed where it cannot be run, which is charged too."""
         line.asked(operation.query)
-        request_id = line.request_id
         try:
             document = self._documents.prepare(operation.query)
-        except GraphQLSyntaxError as error:
-            raise Failed(line.answered([errors.shape(error, request_id)])) from error
-        except InvalidDocument as invalid:
-            shaped = [errors.shape_invalid(error, request_id) for error in invalid.errors]
-            raise Failed(line.answered(shaped)) from invalid
-        except AppError as refusal:
-            if refusal.code is not ErrorCode.QUERY_TOO_COMPLEX:
-                raise
-            shaped = [errors.from_app_error(refusal, request_id)]
-            raise Failed(line.answered(shaped)) from refusal
-        kind = document.type_of(operation.name)
+            kind = document.type_of(operation.name)
+        except (GraphQLSyntaxError, InvalidDocument, AppError) as error:
+            self.budget.fine(connection, line.actor)
+            raise Failed(line.answered(_unprepared(error, line.request_id))) from error
         line.running(kind.value, operation.name or next(iter(document.operations)))
         return document, kind
+
+    def charge(
+        self,
+        connection: HTTPConnection,
+        document: Document,
+        operation: Operation,
+        context: Context,
+    ) -> Spent:
+        """What the operation costs, which is paid. Failed beyond the limit on one, RATE_LIMITED beyond the budget."""
+        plan = document.plan_of(operation.name)
+        try:
+            return self.budget.charge(connection, context.actor, plan, operation.variables)
+        except AppError as refusal:
+            self.budget.fine(connection, context.actor)
+            raise Failed([errors.from_app_error(refusal, context.request_id)]) from refusal
 
     def context(
         self,
@@ -97,19 +112,33 @@ class Execution:
         )
 
     async def run(
-        self, document: Document, operation: Operation, context: Context, line: Line
+        self,
+        connection: HTTPConnection,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        line: Line,
     ) -> Body:
         """What came of a query or a mutation, once it is recorded who saw and did what."""
-        body = await self.answer(document, operation, context)
+        with _noted(line):
+            spent = self.charge(connection, document, operation, context)
+        body = await self.answer(document, operation, context, spent)
         line.answered(body.get("errors", []))
         if "data" not in body:
             raise Failed(body["errors"])
         return body
 
     async def subscribe(
-        self, document: Document, operation: Operation, context: Context, line: Line
+        self,
+        connection: HTTPConnection,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        line: Line,
     ) -> "Stream":
-        """The answers to come, once it is recorded that it began, or that it was refused."""
+        """The answers to come, once it is recorded that it began, or that it was refused. Each is charged as a query's."""
+        with _noted(line):
+            self.charge(connection, document, operation, context)
         try:
             async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
                 found = await self._source(document, operation, context)
@@ -125,10 +154,20 @@ class Execution:
             line.answered(failed.errors)
             raise failed
         line.answered([])
-        return Stream(self, found, document, operation, context)
+
+        async def answer(again: Context, event: object) -> Body:
+            spent = self.charge(connection, document, operation, again)
+            return await self.answer(document, operation, again, spent, event)
+
+        return Stream(found, context, answer)
 
     async def answer(
-        self, document: Document, operation: Operation, context: Context, event: object = None
+        self,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        spent: Spent,
+        event: object = None,
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
@@ -142,7 +181,7 @@ class Execution:
         else:
             body = _shaped(result, context)
         await self._resources.audit.record(context.trail.events())
-        return body
+        return body | {"extensions": spent.extensions} if "data" in body else body
 
     async def _execute(
         self, document: Document, operation: Operation, context: Context, event: object
@@ -156,7 +195,7 @@ class Execution:
             operation_name=operation.name,
             executor_class=self._executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
-            hide_suggestions=True,
+            hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
         )
         return result if isinstance(result, ExecutionResult) else await result
@@ -170,7 +209,7 @@ class Execution:
             raw_variable_values=operation.variables,
             operation_name=operation.name,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
-            hide_suggestions=True,
+            hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
         )
         if isinstance(executor, list):
@@ -184,17 +223,13 @@ class Stream:
 
     def __init__(
         self,
-        execution: Execution,
         source: AsyncIterator[object],
-        document: Document,
-        operation: Operation,
         context: Context,
+        answer: Callable[[Context, object], Awaitable[Body]],
     ) -> None:
-        self._execution = execution
         self._source = source
-        self._document = document
-        self._operation = operation
         self._context = context
+        self._answer = answer
 
     def __aiter__(self) -> "Stream":
         return self
@@ -205,13 +240,12 @@ class Stream:
         await asyncio.sleep(0)
         try:
             event = await anext(self._source)
-            again = self._context.again()
-            return await self._execution.answer(self._document, self._operation, again, event)
-        except StopAsyncIteration:
+            return await self._answer(self._context.again(), event)
+        except (StopAsyncIteration, Failed):
             raise
         except Exception as error:
             request_id = self._context.request_id
-            if not isinstance(error, AppError):
+            if not isinstance(error, AppError | Refusal):
                 log.exception("the subscription of request %s broke off", request_id)
             told = problems.shown(error)
             raise Failed([errors.from_app_error(told, request_id)]) from error
@@ -223,6 +257,26 @@ class Stream:
 async def _close(source: object) -> None:
     if (close := getattr(source, "aclose", None)) is not None:
         await close()
+
+
+@contextmanager
+def _noted(line: Line) -> Iterator[None]:
+    try:
+        yield
+    except Failed as failed:
+        line.answered(failed.errors)
+        raise
+
+
+def _unprepared(error: GraphQLSyntaxError | InvalidDocument | AppError, request_id: str) -> Shaped:
+    """Why a document does not run; an AppError that is not about its size says it in the way of all requests."""
+    if isinstance(error, InvalidDocument):
+        return [errors.shape_invalid(one, request_id) for one in error.errors]
+    if isinstance(error, GraphQLSyntaxError):
+        return [errors.shape(error, request_id)]
+    if error.code is not ErrorCode.QUERY_TOO_COMPLEX:
+        raise error
+    return [errors.from_app_error(error, request_id)]
 
 
 def _late(context: Context) -> AppError:

@@ -91,9 +91,10 @@ class Endpoint:
         line.actor = identity.actor
         if identity.refusal is not None:
             await audit.refused(self._resources, request)
+        self._execution.budget.admit(request, identity.actor)
         async with self._received(request, identity) as operation:
             try:
-                document, kind = self._execution.prepare(operation, line)
+                document, kind = self._execution.prepare(request, operation, line)
                 _check_type(kind, request)
                 caller = Caller(self._resources, self._authenticator, request)
                 context = self._execution.context(
@@ -105,11 +106,11 @@ class Endpoint:
                         if context.actor is not None:
                             stack.enter_context(self._lasting.one(context.actor))
                         answers = await self._execution.subscribe(
-                            document, operation, context, line
+                            request, document, operation, context, line
                         )
                         stack.push_async_callback(answers.aclose)
                         return EventStream(answers, stack.pop_all(), self._lasting)
-                body = await self._execution.run(document, operation, context, line)
+                body = await self._execution.run(request, document, operation, context, line)
             except Failed as failed:
                 return _not_run(failed.errors, media_type)
             response = _answer(body, 200, media_type)

@@ -15,6 +15,7 @@ from app.resources import Resources
 from app.services import addresses, api_keys, images, sessions
 from app.services.addresses import Claim, Variant
 from app.web import audit, ranges, streams
+from app.web.budget import IMAGE, Budget
 from app.web.problems import Refusal
 from app.web.ranges import Span
 from app.web.streams import Content
@@ -25,12 +26,13 @@ THUMBNAIL_RETRY_SECONDS: Final = 2
 class Media:
     """The signature says for whom an address was made; their access is checked again at each use."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, budget: Budget | None = None) -> None:
         self._resources = resources
+        self._budget = budget or Budget(resources.settings)
         self._key = resources.settings.signing_key
 
     async def get(self, request: Request) -> Response:
-        """200, 206, 304, 416. 404 for a wrong signature as for an image that is gone; 403 once it has expired.
+        """200, 206, 304, 416, 429. 404 for a wrong signature as for an image that is gone; 403 once it has expired.
 
         Each use is recorded before a byte is sent, as a read of the actor for whom the address was made.
         """
@@ -41,6 +43,7 @@ class Media:
             raise not_found("Image") from None
         token = request.query_params.get("token", "")
         claim = addresses.verify(self._key, image_id=image_id, variant=variant, token=token)
+        self._budget.spend(request, _actor(claim), IMAGE)
         try:
             response, owner = await self._response(request, claim, image_id, variant)
         except Exception as error:
@@ -73,11 +76,10 @@ class Media:
         variant: Variant,
         error: Exception | None = None,
     ) -> None:
-        actor = Actor(claim.user_id, {}, api_key_id=claim.api_key_id) if claim else None
         event = audit.sent(
             request,
             "image.download",
-            actor,
+            _actor(claim),
             team_id=team_id,
             image_id=image_id if image_id != NO_ID else None,
             error=error,
@@ -116,6 +118,11 @@ class Media:
             return Response(headers=own, media_type=content.media_type)
         part = _part(request, content)
         return await streams.response(self._resources, image, content, headers, part=part)
+
+
+def _actor(claim: Claim | None) -> Actor | None:
+    """For whom the address was made, as far as it says so."""
+    return Actor(claim.user_id, {}, api_key_id=claim.api_key_id) if claim else None
 
 
 def _content(image: Image, variant: Variant) -> Content:

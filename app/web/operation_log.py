@@ -14,6 +14,7 @@ from app.db.database import TALLY, Tally
 from app.domain import Actor
 from app.errors import AppError
 from app.metrics import Metrics
+from app.web.problems import Refusal
 
 LOGGER: Final = "pictor.operation"
 MAX_NAME_LENGTH: Final = 100
@@ -57,8 +58,9 @@ def logged(request_id: str, metrics: Metrics) -> Iterator[Line]:
     token = TALLY.set(line.tally)
     try:
         yield line
-    except AppError as error:
-        line.outcome, line.codes = error.code.value, [error.code.value]
+    except (AppError, Refusal) as error:
+        said = error.error if isinstance(error, Refusal) else error
+        line.outcome, line.codes = said.code.value, [said.code.value]
         raise
     finally:
         TALLY.reset(token)

@@ -239,7 +239,7 @@ class _Session:
         except Failed as failed:
             shaped = failed.errors
         except Exception as error:
-            if not isinstance(error, AppError):
+            if not isinstance(error, AppError | problems.Refusal):
                 log.exception("request %s failed", request_id)
             shaped = [errors.from_app_error(problems.shown(error), request_id)]
         # Before the last word: whoever hears it may use the id again.
@@ -256,14 +256,16 @@ class _Session:
         execution = self._sockets.execution
         with logged(request_id, self._sockets.resources.metrics) as line:
             line.actor = await caller.identify()
-            document, kind = execution.prepare(operation, line)
+            document, kind = execution.prepare(self._socket, operation, line)
             context = execution.context(
                 self._socket, Identity(line.actor), request_id, caller.identify, takes_cookies=False
             )
             if kind is OperationType.SUBSCRIPTION:
-                answers = await execution.subscribe(document, operation, context, line)
+                answers = await execution.subscribe(
+                    self._socket, document, operation, context, line
+                )
             else:
-                body = await execution.run(document, operation, context, line)
+                body = await execution.run(self._socket, document, operation, context, line)
         if kind is not OperationType.SUBSCRIPTION:
             await self._send("next", id, body)
             return

@@ -15,6 +15,7 @@ from app.services import ticketing, tickets
 from app.services.tickets import Held
 from app.services.uploads import Incoming, Intake
 from app.web import audit, bodies, multipart
+from app.web.budget import PUT, Budget
 from app.web.gate import Gate
 from app.web.spool import Spool
 
@@ -25,9 +26,10 @@ BODY: Final = "body"
 class Uploads:
     """The ticket in the path is the permission; the access of whoever asked for it is checked again at each use."""
 
-    def __init__(self, resources: Resources, gate: Gate) -> None:
+    def __init__(self, resources: Resources, gate: Gate, budget: Budget) -> None:
         self._resources = resources
         self._gate = gate
+        self._budget = budget
 
     async def put(self, request: Request) -> Response:
         """204. 404 for a ticket that is unknown, has ended or whose holder lost access; 400 and 413 for other bytes
@@ -40,6 +42,7 @@ class Uploads:
         try:
             if held is None or held.actor is None:
                 raise not_found(tickets.WHAT)
+            self._budget.spend(request, held.actor, PUT)
             image_id = await self._receive(request, held.actor, held.ticket_id)
         except Exception as error:
             if isinstance(error, AppError):

@@ -1,48 +1,48 @@
-"""Depth of a document, found in time linear in its text."""
-
-import time
+"""What is refused for its text or its literals alone."""
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import parse
 
 from app.errors import AppError, ErrorCode
 from app.graphql import limits
+from app.settings import Settings
+from tests.graphql.test_plans import calls_of
+
+TIGHT = Settings(max_query_tokens=10, max_query_characters=300)
 
 
 @pytest.mark.parametrize(
-    ("text", "depth"),
+    ("text", "limit"),
     [
-        ("{ a }", 1),
-        ("{ a { b { c } } d }", 3),
-        ("{ ... { a { ... on T { b } } } }", 2),
-        ("{ a { ...f } } fragment f on T { b { ...g } } fragment g on T { c { d } }", 4),
-        ("query A { a } query B { a { b { c } } }", 3),
-        ("{ ...f } fragment f on T { a { b } } fragment unused on T { a { b { c { d } } } }", 2),
-        ("{ ...f } fragment f on T { a { ...g } } fragment g on T { b { ...f } }", 2),
-        ("{ ...missing a }", 1),
-        ("{ a { __typename } }", 2),
-        (get_introspection_query(), 1),
-        ('{ __type(name: "T") { fields { type { name } } } a { b } }', 2),
+        ("{ a b c d e f g h }", None),
+        ("{ a b c d e f g h i }", 10),
+        ("{ a } # " + "x " * 100, None),
+        ("{ a } " + "# x\n" * 50 + "{ a b c d e f }", 10),
+        ('{ a(x: "b c d e f \\" g h") }', None),
+        ('{ a(x: """b c "" d \\""" e f g h i j""") }', None),
+        ('{ a(x: """b c d e f g h i j k l m', None),
+        ("{ a }" + "," * 294, None),
+        ("{ a }" + "," * 296, 300),
     ],
 )
-def test_depth_counts_fields_and_fragments_where_they_are_spread(text: str, depth: int) -> None:
-    assert limits.depth(parse(text)) == depth
-
-
-def test_too_deep_is_told_with_its_limit() -> None:
-    limits.check(parse("{ a { b { c } } }"), max_depth=3)
+def test_length_and_tokens_are_told_from_the_text(text: str, limit: int | None) -> None:
+    if limit is None:
+        limits.check_size(text, TIGHT)
+        return
     with pytest.raises(AppError) as refused:
-        limits.check(parse("{ a { b { c { d } } } }"), max_depth=3)
+        limits.check_size(text, TIGHT)
     assert refused.value.code is ErrorCode.QUERY_TOO_COMPLEX
-    assert refused.value.extensions["limit"] == 3
+    assert refused.value.extensions["limit"] == limit
 
 
-def test_doubling_fragments_cost_no_more_than_their_text() -> None:
-    doubling = "".join(f"fragment f{n} on T {{ ...f{n + 1} ...f{n + 1} }}" for n in range(400))
-    document = parse("{ ...f0 }" + doubling + "fragment f400 on T { a { b } }")
-    began = time.perf_counter()
-    assert limits.depth(document) == 2
-    assert time.perf_counter() - began < 1
+@pytest.mark.parametrize(
+    "part", ['"""', '\\"""', '\\"""\n', '"\\', '"', '"""\\', "#", "...", "1.", "a ", '"""a""" ']
+)
+def test_counting_tokens_looks_at_nothing_twice(part: str) -> None:
+    """A text that tempts the pattern into starting again and again would call for a billion steps."""
+    text = part * (100_000 // len(part))
+    settings = Settings(max_query_tokens=200_000)
+    assert calls_of(lambda: limits.check_size(text, settings)) < 200_000
 
 
 @pytest.mark.parametrize(

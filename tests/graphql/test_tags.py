@@ -64,13 +64,18 @@ async def test_rename_merge_and_delete(client: Client, db: Database) -> None:
         "mutation($s:[ID!]!,$t:ID!) { mergeTags(sourceIds: $s, targetId: $t) { name imageCount } }"
     )
 
-    clash = await client.code(actor, rename, i=tags["cat"], n="KITTY")
+    (clash,) = (await client.ask(actor, rename, i=tags["cat"], n="KITTY")).errors
+    create = "mutation($t:ID!,$n:String!) { createTag(teamId: $t, name: $n) { id } }"
+    (taken,) = (await client.ask(actor, create, t=str(team_id), n="Kitty")).errors
     merged = await client.get(actor, merge, s=[tags["kitty"], tags["kitten"]], t=tags["cat"])
     renamed = await client.get(actor, rename, i=tags["cat"], n="Cat")
     into_itself = await client.code(actor, merge, s=[tags["cat"]], t=tags["cat"])
     gone = await client.get(actor, "mutation($i:ID!) { deleteTag(id: $i) }", i=tags["cat"])
 
-    assert clash == ("CONFLICT", "name")
+    for refused in (clash, taken):
+        facts = refused["extensions"]
+        assert (facts["code"], facts["field"]) == ("CONFLICT", "name")
+        assert facts["existing"] == tags["kitty"]
     assert merged["mergeTags"] == {"name": "cat", "imageCount": 2}
     assert renamed["renameTag"] == {"name": "Cat"}
     assert into_itself == ("BAD_USER_INPUT", "sourceIds")

@@ -28,6 +28,7 @@ from app.settings import Settings
 from app.storage import FolderStorage
 from app.web import problems
 from app.web.auth import Authenticator
+from app.web.budget import Budget
 from app.web.draws import Draws
 from app.web.execution import Execution
 from app.web.gate import Gate
@@ -103,7 +104,7 @@ def clock() -> Clock:
 def app_on(resources: Resources, clock: Clock) -> Starlette:
     """Every route but those of the product's own schema, and without the worker."""
     authenticator = Authenticator(resources.db, resources.settings, clock=clock)
-    execution = Execution(resources, echo.build())
+    execution = Execution(resources, echo.build(), Budget(resources.settings))
     lasting = Lasting(
         resources.settings.max_streams_per_user, heartbeat_seconds=0.2, send_seconds=0.5
     )

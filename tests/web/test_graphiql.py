@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from app.resources import Resources
 from app.web.assets import Assets
 from app.web.auth import Authenticator
+from app.web.budget import Budget
 from app.web.execution import Execution
 from app.web.gate import Gate
 from app.web.graphiql import STATIC, Page, examples
@@ -31,7 +32,7 @@ def app_with(resources: Resources, page: Page | None) -> Starlette:
     authenticator = Authenticator(resources.db, resources.settings)
     endpoint = Endpoint(
         resources,
-        Execution(resources, echo.build()),
+        Execution(resources, echo.build(), Budget(resources.settings)),
         authenticator=authenticator,
         gate=Gate(1),
         lasting=Lasting(1),
@@ -169,9 +170,9 @@ async def test_page_is_only_for_who_asks_for_a_page(client: httpx.AsyncClient) -
         assert response.status_code == 400
         assert response.json()["errors"][0]["message"] == "The request has no query."
     asked = await client.get("/graphql", params={"query": "{ hello }"})
-    assert asked.json() == {"data": {"hello": "hello"}}
+    assert asked.json()["data"] == {"hello": "hello"}
     posted = await client.post("/graphql", json={"query": "{ hello }"})
-    assert posted.json() == {"data": {"hello": "hello"}}
+    assert posted.json()["data"] == {"hello": "hello"}
 
 
 async def test_page_may_be_switched_off(resources: Resources) -> None:

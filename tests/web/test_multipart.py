@@ -69,16 +69,14 @@ async def test_file_arrives_with_its_size_and_hash(
 ) -> None:
     content = bytes(range(256)) * 300
     response = await send(client, member, one_file(content))
-    assert response.json() == {
-        "data": {
-            "store": {
-                "filename": "cat.jpg",
-                "size": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "field": "file",
-                "tooLarge": False,
-                "onDisk": len(content),
-            }
+    assert response.json()["data"] == {
+        "store": {
+            "filename": "cat.jpg",
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "field": "file",
+            "tooLarge": False,
+            "onDisk": len(content),
         }
     }
     assert left_behind(settings) == []
@@ -104,14 +102,14 @@ async def test_file_deep_in_an_input(client: httpx.AsyncClient, member: Member) 
     box = {"box": {"width": 1, "file": None}}
     parts = form(STORE_BOX, box, {"0": ["variables.box.file"]}, ("0", "x", b"12"))
     response = await send(client, member, parts)
-    assert response.json() == {"data": {"storeBox": {"size": 2, "field": "box.file"}}}
+    assert response.json()["data"] == {"storeBox": {"size": 2, "field": "box.file"}}
 
 
 async def test_request_without_files_is_a_plain_one(
     client: httpx.AsyncClient, member: Member
 ) -> None:
     response = await send(client, member, form("{ hello }", {}, {}))
-    assert response.json() == {"data": {"hello": "hello"}}
+    assert response.json()["data"] == {"hello": "hello"}
 
 
 async def test_what_httpx_sends(client: httpx.AsyncClient, member: Member) -> None:

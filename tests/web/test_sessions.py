@@ -365,9 +365,9 @@ async def test_an_operation_logs_in_once(browser: httpx.AsyncClient, query: str)
 
 
 async def test_a_thousand_aliases_are_refused_before_they_run(resources: Resources) -> None:
-    settings = resources.settings.model_copy(
-        update={"max_query_tokens": 100_000, "max_json_bytes": 1_000_000}
-    )
+    wide = {"max_query_tokens": 100_000, "max_query_characters": 1_000_000}
+    wide |= {"max_query_aliases": 1_000, "max_mutation_fields": 1_000, "max_query_cost": 10**6}
+    settings = resources.settings.model_copy(update={**wide, "max_json_bytes": 1_000_000})
     async with client_of(replace(resources, settings=settings)) as client:
         query = f"mutation {{ {' '.join(f'a{n}: {ONE}' for n in range(1000))} }}"
         response = await ask(client, query)

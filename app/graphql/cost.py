@@ -1,0 +1,256 @@
+"""What a field costs: the one table of it. Rows that may be read, and a tenth for each value of the answer.
+
+Never below the rows that are read: a test generates queries over the whole schema and counts. docs/limits.md explains it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FloatValueNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+)
+
+from app.domain import (
+    DEFAULT_PAGE,
+    MAX_COLLECTIONS_OF_IMAGE,
+    MAX_EXIF_ENTRIES,
+    MAX_IDS,
+    MAX_PAGE,
+    MAX_TAGS_OF_IMAGE,
+    MAX_TEAMS_OF_USER,
+    Actor,
+)
+
+VALUE: Final = 1
+"""Points of a value in the answer. A point is a tenth of what is shown as cost."""
+ROW: Final = 10
+"""Points of a row: reading one and making an object of it takes as long as seven to ten plain values (measured)."""
+INTROSPECTED: Final = 5 * VALUE
+"""Of a value of introspection: all of it is answered without a pause, in which others wait."""
+COUNT: Final = 10 * ROW
+"""Of counting a whole list."""
+SEARCH: Final = 100 * ROW
+"""Of ranking by meaning, or by words and meaning."""
+HASH: Final = 100 * ROW
+"""Of a password's hash."""
+INTAKE: Final = 100 * ROW
+"""Of decoding and storing a file."""
+WRITE: Final = 10 * ROW
+"""Of any change: its locks, its rows, its record."""
+SWEEP: Final = 1_000 * ROW
+"""Of a change whose rows nobody has counted: a tag's or a team's images."""
+
+Charge: TypeAlias = tuple[float, float]
+"""Points of the field itself, and how many objects its selection is answered for."""
+
+
+class Open(Exception):
+    """The price depends on a variable, or on who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a price may depend on besides the document. `teams`: how many the actor reaches; `memberships`: how
+    many of a user's they may see."""
+
+    variables: Mapping[str, Any]
+    teams: int = 1
+    memberships: int = 1
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any], actor: Actor | None) -> "Request":
+        if actor is None:
+            return cls(variables)
+        teams = max(len(actor.roles), 1)
+        return cls(variables, teams, MAX_TEAMS_OF_USER if actor.is_operator else teams)
+
+
+class Given:
+    """The arguments of one field. Without a request, Open where one is needed."""
+
+    __slots__ = ("_nodes", "_request")
+
+    def __init__(self, nodes: Mapping[str, ValueNode], request: Request | None = None) -> None:
+        self._nodes = nodes
+        self._request = request
+
+    @property
+    def request(self) -> Request:
+        if self._request is None:
+            raise Open
+        return self._request
+
+    def value(self, path: str) -> Any:
+        """The argument, or a field of it (`input.files`); None where it is absent, null, or no such thing."""
+        name, *rest = path.split(".")
+        node = self._nodes.get(name)
+        value = None if node is None else self._plain(node)
+        for one in rest:
+            value = value.get(one) if isinstance(value, dict) else None
+        return value
+
+    def _plain(self, node: ValueNode) -> Any:
+        match node:
+            case VariableNode():
+                return self.request.variables.get(node.name.value)
+            case IntValueNode():
+                return int(node.value)
+            case FloatValueNode():
+                return float(node.value)
+            case StringValueNode() | EnumValueNode() | BooleanValueNode():
+                return node.value
+            case ListValueNode():
+                return [self._plain(one) for one in node.values]
+            case ObjectValueNode():
+                return {one.name.value: self._plain(one.value) for one in node.fields}
+            case _:
+                return None
+
+    def number(self, name: str, otherwise: int, most: int) -> int:
+        """0 to `most`: what lies beyond is refused before a row is read, and what is no number too."""
+        value = self.value(name)
+        if value is None:
+            return otherwise
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return most
+        return int(min(max(value, 0), most))
+
+    def count(self, path: str) -> int:
+        """How many elements a list has; one value stands for a list of one."""
+        value = self.value(path)
+        if value is None:
+            return 0
+        return len(value) if isinstance(value, list) else 1
+
+    def tag_names(self, path: str = "filter") -> int:
+        """How many rows looking up the filter's tag names may read: each name in each team."""
+        tags = self.value(f"{path}.tags")
+        if not isinstance(tags, dict):
+            return 0
+        names = sum(len(one) if isinstance(one, list) else 1 for one in tags.values() if one)
+        return names * self.request.teams if names else 0
+
+
+Price: TypeAlias = Callable[[Given], Charge]
+
+
+def defaults(values: Mapping[str, ValueNode | None]) -> dict[str, Any]:
+    """The values that an operation's variables have where the request gives none."""
+    none = Given({})
+    return {
+        name: none._plain(node)
+        for name, node in values.items()
+        if node is not None and not isinstance(node, NullValueNode)
+    }
+
+
+def flat(points: float, size: float = 1) -> Price:
+    return lambda _given: (points, size)
+
+
+def page(otherwise: int = DEFAULT_PAGE, extra: float = 0) -> Price:
+    """A page of `first` or `last` rows, and the one more that tells whether others follow."""
+
+    def price(given: Given) -> Charge:
+        asked = [given.number(one, 0, MAX_PAGE) for one in ("first", "last")]
+        size = max(asked) or otherwise
+        # The names of a filter are looked up for the page, and again for its count.
+        return ROW * (size + 1 + 2 * given.tag_names()) + extra, size
+
+    return price
+
+
+def listed(most: int) -> Price:
+    """A whole list of at most so many rows."""
+    return flat(ROW * (most + 1), most)
+
+
+def by_id(argument: str, rows: float = 1, *, each: str | None = None, base: float = 0) -> Price:
+    """So many rows for each of the ids, and one more for each pair of an id and an element of `each`."""
+
+    def price(given: Given) -> Charge:
+        ids = given.count(argument)
+        names = given.count(each) if each else 0
+        read = ids * (rows + names) + 3 * names * (given.request.teams if names else 1)
+        return base + ROW * read, ids
+
+    return price
+
+
+def draw(given: Given) -> Charge:
+    """The images, the lists that cover the filter in each team, and the names of the filter."""
+    count = given.number("count", 1, MAX_IDS)
+    return ROW * (count + given.request.teams + 2 * given.tag_names()) + COUNT, count
+
+
+def search(given: Given) -> Charge:
+    points, size = page(10, SEARCH)(given)
+    return points + (SEARCH if given.value("not") is not None else 0), size
+
+
+def intake(files: str | None) -> Price:
+    """A file, or each of those under `files`, with its tags."""
+
+    def price(given: Given) -> Charge:
+        count = 1 if files is None else given.count(files)
+        return WRITE + count * (INTAKE + 4 * ROW * given.count("input.tags")), count
+
+    return price
+
+
+def memberships(given: Given) -> Charge:
+    most = given.request.memberships
+    return ROW * (most + 1), most
+
+
+PRICES: Final[dict[str, Price]] = {
+    "Query.node": flat(2 * ROW),
+    "Query.nodes": by_id("ids", 2),
+    "Query.searchImages": search,
+    "Query.randomImage": draw,
+    "Query.randomImages": draw,
+    "Team.stats": flat(5 * ROW + 2 * COUNT),
+    "User.memberships": memberships,
+    "User.email": flat(2 * ROW),
+    "Tag.imageCount": flat(ROW + VALUE),
+    "Processing.attempts": flat(ROW + VALUE),
+    "Processing.error": flat(ROW + VALUE),
+    "Processing.model": flat(ROW + VALUE),
+    "Processing.finishedAt": flat(ROW + VALUE),
+    "Image.tags": listed(MAX_TAGS_OF_IMAGE),
+    "Image.taggings": listed(MAX_TAGS_OF_IMAGE),
+    "Image.collections": listed(MAX_COLLECTIONS_OF_IMAGE),
+    "Image.exif": flat(VALUE, MAX_EXIF_ENTRIES),
+    "Image.similar": page(10, SEARCH),
+    "Image.thumbnail": flat(VALUE),
+    "Image.processing": flat(VALUE),
+    "TeamStats.processing": flat(VALUE),
+    "AuditEvent.subject": flat(2 * ROW),
+    "SearchConnection.candidateCount": flat(SEARCH),
+    "Mutation.register": flat(WRITE + HASH),
+    "Mutation.login": flat(WRITE + HASH),
+    "Mutation.setPassword": flat(WRITE + HASH),
+    "Mutation.changePassword": flat(WRITE + 2 * HASH),
+    "Mutation.uploadImage": intake(None),
+    "Mutation.uploadImages": intake("input.files"),
+    "Mutation.trashImages": by_id("ids", 3, base=WRITE),
+    "Mutation.restoreImages": by_id("ids", 3, base=WRITE),
+    "Mutation.deleteImages": by_id("ids", 10, base=WRITE),
+    "Mutation.addTags": by_id("imageIds", 3, each="tags", base=WRITE),
+    "Mutation.removeTags": by_id("imageIds", 3, each="tags", base=WRITE),
+    "Mutation.mergeTags": flat(WRITE + SWEEP),
+    "Mutation.deleteTag": flat(WRITE + SWEEP),
+    "Mutation.deleteTeam": flat(WRITE + SWEEP),
+    "Mutation.deleteUser": flat(WRITE + SWEEP),
+}
+"""Fields whose price does not follow from their type alone, as price_list has it."""

@@ -1,0 +1,205 @@
+"""Every code of docs/errors.md, produced over HTTP with the status that the page tells; and what errors give away."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from app import main
+from app.resources import Resources
+from app.services import addresses
+from app.services.addresses import Variant
+from app.web import errors_page
+from app.web.negotiation import GRAPHQL_RESPONSE
+from tests.web.conftest import Member, client_on, stored_image
+
+MODERN = {"Accept": GRAPHQL_RESPONSE}
+CREATE = 'mutation($t: ID!) { createTag(teamId: $t, name: "One") { id } }'
+
+
+def with_settings(resources: Resources, **changes: object) -> Resources:
+    return replace(resources, settings=resources.settings.model_copy(update=changes))
+
+
+@pytest.fixture
+async def product(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
+    settings = {"operation_timeout_seconds": 30, "cost_budget_per_minute": 60}
+    async with client_on(main.create_app(with_settings(resources, **settings))) as client:
+        yield client
+
+
+class Asker:
+    """Makes each code happen, of the product where that can be, else of the schema that echoes."""
+
+    def __init__(
+        self,
+        product: httpx.AsyncClient,
+        echo: httpx.AsyncClient,
+        resources: Resources,
+        member: Member,
+    ) -> None:
+        self.product, self.echo, self.resources, self.member = product, echo, resources, member
+
+    async def ask(self, client: httpx.AsyncClient, query: str, **variables: Any) -> httpx.Response:
+        body = {"query": query, "variables": variables}
+        return await client.post("/graphql", json=body, headers=MODERN | self.member.headers)
+
+    async def unauthenticated(self) -> httpx.Response:
+        return await self.product.get("/random", headers={"X-API-Key": "pic_wrong"})
+
+    async def forbidden(self) -> httpx.Response:
+        """An address that has expired."""
+        image_id = await stored_image(self.resources, self.member.team_id, b"x")
+        key = self.resources.settings.signing_key
+        return await self.product.get(
+            addresses.sign(
+                key,
+                image_id=image_id,
+                variant=Variant.ORIGINAL,
+                actor=self.member.actor,
+                expires_in=60,
+                now=1_000_000,
+            )
+        )
+
+    async def not_found(self) -> httpx.Response:
+        return await self.product.get("/nowhere")
+
+    async def bad_user_input(self) -> httpx.Response:
+        return await self.ask(self.product, "query($id: ID!) { image(id: $id) { id } }")
+
+    async def conflict(self) -> httpx.Response:
+        await self.ask(self.product, CREATE, t=str(self.member.team_id))
+        return await self.ask(self.product, CREATE, t=str(self.member.team_id))
+
+    async def payload_too_large(self) -> httpx.Response:
+        return await self.ask(self.product, "{ __typename } #" + "x" * 20_000)
+
+    async def unsupported_media_type(self) -> httpx.Response:
+        return await self.product.post(
+            "/graphql", content=b"{}", headers={"Content-Type": "text/xml"}
+        )
+
+    async def rate_limited(self) -> httpx.Response:
+        await self.ask(self.product, "{ images(first: 45) { totalCount } }")
+        return await self.ask(self.product, "{ images(first: 45) { totalCount } }")
+
+    async def query_too_complex(self) -> httpx.Response:
+        return await self.ask(self.product, "{ images(first: 99) { nodes { tags { name } } } }")
+
+    async def unavailable(self) -> httpx.Response:
+        return await self.ask(self.echo, "{ slow }")
+
+    async def internal_server_error(self) -> httpx.Response:
+        return await self.ask(self.echo, "{ broken }")
+
+    async def graphql_parse_failed(self) -> httpx.Response:
+        return await self.ask(self.product, "{")
+
+    async def graphql_validation_failed(self) -> httpx.Response:
+        return await self.ask(self.product, "{ imagess }")
+
+
+RAN = {"CONFLICT", "UNAVAILABLE", "INTERNAL_SERVER_ERROR"}
+"""Here, of an operation that ran: the status is 200."""
+
+
+@pytest.mark.parametrize("code", list(errors_page.ENTRIES))
+async def test_each_code_of_the_page(
+    code: str,
+    product: httpx.AsyncClient,
+    client: httpx.AsyncClient,
+    resources: Resources,
+    member: Member,
+) -> None:
+    asker = Asker(product, client, resources, member)
+    produce: Callable[[], Awaitable[httpx.Response]] = getattr(asker, code.lower())
+    response = await produce()
+    (error,) = response.json()["errors"]
+    facts = error["extensions"]
+    assert facts["code"] == code
+    assert facts["requestId"] == response.headers["x-request-id"]
+    assert facts.keys() - {"code", "requestId"} <= set(errors_page.ENTRIES[code].extras)
+    assert response.status_code == (200 if code in RAN else errors_page.status(code))
+    if code == "RATE_LIMITED":
+        assert response.headers["retry-after"] == str(facts["retryAfter"])
+
+
+async def test_an_internal_error_is_found_in_the_log_by_its_request(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        response = await client.post("/graphql", json={"query": "{ broken }"})
+    (error,) = response.json()["errors"]
+    assert "a secret of the house" not in response.text
+    (record,) = [
+        one for one in caplog.records if error["extensions"]["requestId"] in one.getMessage()
+    ]
+    assert record.exc_info is not None
+    assert "a secret of the house" in str(record.exc_info[1])
+
+
+SUGGESTIVE = {
+    "a field": ("{ imagess { totalCount } }", {}),
+    "a field below": ("{ images { nodess { id } } }", {}),
+    "an argument": ("{ images(frist: 1) { totalCount } }", {}),
+    "a field of an input": ("{ images(filter: {tag: {}}) { totalCount } }", {}),
+    "an enum's value": ("{ images(orderBy: {field: CREATED}) { totalCount } }", {}),
+    "a type": ("query($f: ImageFiltr) { images(filter: $f) { totalCount } }", {}),
+    "a type's condition": ("{ node(id: 1) { ... on Imagee { id } } }", {}),
+    "an argument of a directive": ("{ images { totalCount @skip(iff: true) } }", {}),
+    "a directive": ("{ images { totalCount @skipp(if: true) } }", {}),
+    "a field of a variable": (
+        "query($f: ImageFilter) { images(filter: $f) { totalCount } }",
+        {"f": {"tag": {}}},
+    ),
+    "an enum's value in a variable": (
+        "query($o: ImageOrder) { images(orderBy: $o) { totalCount } }",
+        {"o": {"field": "CREATED"}},
+    ),
+}
+
+
+def suggesting(resources: Resources, *, suggestions: bool) -> Starlette:
+    return main.create_app(with_settings(resources, suggestions=suggestions))
+
+
+@pytest.mark.parametrize("name", SUGGESTIVE)
+async def test_errors_suggest_nothing_unless_they_may(
+    resources: Resources, member: Member, name: str
+) -> None:
+    query, variables = SUGGESTIVE[name]
+    body = {"query": query, "variables": variables}
+    async with client_on(suggesting(resources, suggestions=False)) as client:
+        shut = await client.post("/graphql", json=body, headers=member.headers)
+    assert "errors" in shut.json()
+    assert "Did you mean" not in shut.text
+    if name in ("a directive",):  # graphql-core has no suggestion for it
+        return
+    async with client_on(suggesting(resources, suggestions=True)) as client:
+        open_ = await client.post("/graphql", json=body, headers=member.headers)
+    assert "Did you mean" in open_.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { queryType { name } } }",
+        '{ __type(name: "Image") { name } }',
+        "{ ...f } fragment f on Query { one: __schema { types { name } } }",
+        '{ ... @include(if: true) { two: __type(name: "Image") { fields { name } } } }',
+        "mutation { __schema { queryType { name } } }",
+    ],
+)
+async def test_introspection_is_shut_wherever_it_is_asked(resources: Resources, query: str) -> None:
+    async with client_on(main.create_app(with_settings(resources, introspection=False))) as client:
+        refused = await client.post("/graphql", json={"query": query})
+        assert "data" not in refused.json()
+        assert refused.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+        assert (await client.get("/schema.graphql")).status_code == 404
+        named = await client.post("/graphql", json={"query": "{ __typename }"})
+        assert named.json()["data"] == {"__typename": "Query"}
