@@ -23,13 +23,15 @@ def test_example(path: Path, schema: GraphQLSchema) -> None:
     variables = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
 
     assert validate(schema, document) == []
-    (operation,) = document.definitions
-    assert isinstance(operation, OperationDefinitionNode)
-    definitions = operation.variable_definitions or ()
-    values = get_variable_values(schema, definitions, variables)
+    names = set()
+    for operation in document.definitions:
+        assert isinstance(operation, OperationDefinitionNode)
+        assert operation.name is not None
+        definitions = operation.variable_definitions or ()
+        values = get_variable_values(schema, definitions, variables)
+        assert not isinstance(values, list), values
+        names |= {definition.variable.name.value for definition in definitions}
 
-    assert not isinstance(values, list), values
-    names = {definition.variable.name.value for definition in definitions}
     assert set(variables) <= names
 
 

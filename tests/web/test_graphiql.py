@@ -111,7 +111,8 @@ async def test_policy_lets_only_our_own_scripts_run(client: httpx.AsyncClient) -
         one.strip().split(" ", 1) for one in response.headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == "'self'"
+    for what in ("script-src", "worker-src", "connect-src", "font-src"):
+        assert policy[what] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
     assert policy["base-uri"] == "'none'"
 

@@ -1,6 +1,7 @@
 /** The slim bar on top: examples, files, and who is signed in. */
 
 import { DropdownMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { useRef } from 'react';
 import { useStore } from 'zustand';
 import { Account } from './Account.jsx';
 import { files, filesShown } from './files.js';
@@ -25,12 +26,26 @@ export function TopBar({ examples, fetcher }) {
 
 function Examples({ examples }) {
   const open = useOpenExample();
+  const queryEditor = useGraphiQL((state) => state.queryEditor);
+  const picked = useRef(false);
+  /** Whoever picked an example means to run it next; whoever left the menu stays where they were. */
+  const leave = (event) => {
+    if (picked.current) {
+      event.preventDefault();
+      queryEditor?.focus();
+    }
+    picked.current = false;
+  };
+  const pickExample = (example) => {
+    picked.current = true;
+    open(example);
+  };
   return (
     <DropdownMenu>
       <DropdownMenu.Button className="pictor-button">Examples ▾</DropdownMenu.Button>
-      <DropdownMenu.Content className="pictor-menu">
+      <DropdownMenu.Content className="pictor-menu" onCloseAutoFocus={leave}>
         {examples.map((example) => (
-          <DropdownMenu.Item key={example.name} onSelect={() => open(example)}>
+          <DropdownMenu.Item key={example.name} onSelect={() => pickExample(example)}>
             {example.name}
           </DropdownMenu.Item>
         ))}
