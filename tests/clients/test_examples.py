@@ -50,10 +50,10 @@ class Reader:
         return self._data(self.http.post("/graphql", json=self.body(example, operation, put_in)))
 
     def send(self, example: str, operation: str, *files: bytes) -> Any:
-        """With files for what the variables call "@file:0", or "@files"."""
+        """With files for what the variables call "@file:0", or ["@files"]."""
         body = self.body(example, operation, {})
         (name,) = [name for name, value in body["variables"].items() if "@file" in str(value)]
-        is_list = body["variables"][name] == "@files"
+        is_list = body["variables"][name] == ["@files"]
         body["variables"][name] = [None] * len(files) if is_list else None
         places = {
             str(i): [f"variables.{name}.{i}" if is_list else f"variables.{name}"]

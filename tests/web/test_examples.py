@@ -38,9 +38,15 @@ def test_example(path: Path, schema: GraphQLSchema) -> None:
 def test_each_begins_with_its_name_in_the_menu() -> None:
     names = [path.read_text("utf-8").partition("\n")[0] for path in EXAMPLES]
 
-    assert len(names) >= 6
+    assert len(names) == 18
     assert all(name.startswith("# ") and 10 <= len(name) <= 60 for name in names)
     assert len(set(names)) == len(names)
+
+
+def test_no_line_runs_under_the_buttons_beside_the_editor() -> None:
+    lines = [line for path in EXAMPLES for line in path.read_text("utf-8").splitlines()]
+
+    assert max(len(line) for line in lines) <= 57
 
 
 def test_variables_belong_to_an_example() -> None:

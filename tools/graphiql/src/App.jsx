@@ -23,7 +23,7 @@ const WELCOME = `# Welcome to Pictor.
 # 3. Run it: Ctrl-Enter. Complete: Ctrl-Space.
 #
 # "@file:0" in the variables sends the first file
-# that you chose under "Files", "@files" all of them.
+# that you chose under "Files", ["@files"] all.
 
 query WhoAmI {
   viewer {

@@ -30,7 +30,7 @@ export function FilesBar() {
           {chosen.length === 0 && (
             <span className="pictor-hint">
               or drop them anywhere. In the variables, <code>&quot;@file:0&quot;</code> is the first one and{' '}
-              <code>&quot;@files&quot;</code> the list of all.
+              <code>[&quot;@files&quot;]</code> the list of all.
             </span>
           )}
           {chosen.map((file, index) => (
@@ -51,7 +51,7 @@ function FileChip({ file, index, paths }) {
   const address = useObjectURL(file);
   return (
     <span className="pictor-file" data-bound={Boolean(paths)}>
-      {address && <img src={address} alt="" />}
+      {address && <img src={address} alt="" onError={(event) => (event.currentTarget.hidden = true)} />}
       <span>
         <span className="pictor-file-name" title={file.name}>
           {file.name} <small>{formatSize(file.size)}</small>

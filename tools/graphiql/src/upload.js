@@ -1,4 +1,4 @@
-/** Files in GraphQL variables: "@file:N" stands for the Nth chosen file, "@files" for the list of all. No DOM here. */
+/** Files in GraphQL variables: "@file:N" stands for the Nth chosen file, "@files" in a list for all of them. No DOM here. */
 
 const ONE = /^@file:(\d+)$/;
 const ALL = '@files';
@@ -17,18 +17,19 @@ export function separateFiles(variables, count) {
     paths.set(index, [...(paths.get(index) ?? []), path]);
     return null;
   };
+  const all = Array.from({ length: count }, (_, i) => `@file:${i}`);
   const walk = (value, path) => {
     if (typeof value === 'string') {
       const index = ONE.exec(value)?.[1];
+      if (index !== undefined && Number(index) < count) return take(Number(index), path);
       if (index === undefined && value !== ALL) return value;
-      if (index === undefined ? count === 0 : Number(index) >= count) {
-        missing.push({ reference: value, path });
-        return null;
-      }
-      if (index !== undefined) return take(Number(index), path);
-      return Array.from({ length: count }, (_, i) => take(i, `${path}.${i}`));
+      missing.push({ reference: value, path });
+      return null;
     }
-    if (Array.isArray(value)) return value.map((item, i) => walk(item, `${path}.${i}`));
+    if (Array.isArray(value)) {
+      const items = count > 0 ? value.flatMap((item) => (item === ALL ? all : [item])) : value;
+      return items.map((item, i) => walk(item, `${path}.${i}`));
+    }
     if (value && typeof value === 'object') {
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [name, walk(item, `${path}.${name}`)]),

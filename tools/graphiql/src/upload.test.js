@@ -15,8 +15,8 @@ test('references become null and their paths are kept', () => {
   assert.deepEqual(missing, []);
 });
 
-test('"@files" is the list of all that are chosen', () => {
-  const { variables, paths } = separateFiles({ files: '@files' }, 3);
+test('"@files" in a list stands for all that are chosen', () => {
+  const { variables, paths } = separateFiles({ files: ['@files'] }, 3);
   assert.deepEqual(variables, { files: [null, null, null] });
   assert.deepEqual([...paths], [0, 1, 2].map((i) => [i, [`variables.files.${i}`]]));
 });
@@ -34,7 +34,7 @@ test('references to files that are not chosen are named and refused', () => {
   assert.deepEqual(missing, [{ reference: '@file:1', path: 'variables.file' }]);
   assert.deepEqual([...paths.keys()], [0]);
   assert.throws(() => requireChosen(missing), /"@file:1" in variables\.file:/);
-  assert.throws(() => requireChosen(separateFiles({ files: '@files' }, 0).missing), /"@files"/);
+  assert.throws(() => requireChosen(separateFiles({ files: ['@files'] }, 0).missing), /"@files"/);
   requireChosen([]);
 });
 
