@@ -35,6 +35,8 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 SECONDS = 30
+STOP_SECONDS = 120
+"""A server ends its requests, its worker and, if it is the last, its PostgreSQL."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -93,7 +95,7 @@ def serving(environment: dict[str, str]) -> Iterator[str]:
     finally:
         server.terminate()
         try:
-            server.wait(SECONDS)
+            server.wait(STOP_SECONDS)
         finally:
             server.kill()
             server.communicate()
