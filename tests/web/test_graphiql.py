@@ -136,6 +136,15 @@ async def test_files_of_the_page_are_there_under_the_same_policy(client: httpx.A
     assert response.headers["cache-control"].endswith("immutable")
 
 
+def test_bundle_is_small_and_has_no_file_of_an_older_build() -> None:
+    files = sorted((STATIC / "graphiql").iterdir())
+    texts = [path.read_text("utf-8") for path in files if path.suffix in (".js", ".css", ".html")]
+    unnamed = {path.name for path in files if not any(path.name in text for text in texts)}
+
+    assert unnamed == {"index.html", "LICENSES.txt"}
+    assert sum(path.stat().st_size for path in files) < 8_000_000
+
+
 @pytest.mark.parametrize(
     "path",
     [
