@@ -240,7 +240,7 @@ async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run:
         if not dry_run:
             new = insert(ImageJob).from_select(["team_id", "image_id", "kind", "run_after"], wanted)
             # One that another pass has just made is not due before its time either.
-            again = new.on_conflict_do_update(
+            made = new.on_conflict_do_update(
                 index_elements=["team_id", "image_id", "kind"],
                 set_={
                     **jobs.QUEUED,
@@ -250,7 +250,7 @@ async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run:
                 },
                 where=ImageJob.state == JobState.DONE,
             )
-            await session.execute(again)
+            await session.execute(made)
     found += await session.scalar(select(func.count()).where(given_up)) or 0
     if not dry_run:
         revived = sql_update(ImageJob).where(given_up)
