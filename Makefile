@@ -51,7 +51,7 @@ test: check
 	$(BIN)/pytest
 
 test-browser: setup-dev
-	@test -x "$$CHROMIUM" || command -v chromium google-chrome >/dev/null || (apt-get update && apt-get install -y chromium)
+	@test -x "$$CHROMIUM" || command -v chromium || command -v google-chrome || (apt-get update && apt-get install -y chromium)
 	$(BIN)/pytest -m browser
 
 format: setup-dev
