@@ -1,0 +1,154 @@
+"""The fault suite: kills, cuts and starves a real installation, and checks after each fault that nothing disagrees.
+
+    python -m tests.faults [--quick] [--only WORD …] [--markdown FILE]
+
+Ends with 1 where an invariant was violated or a fault was answered in a way that is not promised.
+"""
+
+# ruff: noqa: T201, ASYNC240  It prints a table, and may wait for its own disk.
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults import invariants, scenarios
+from tests.faults.invariants import Findings
+from tests.faults.scenarios import Outcome, Scenario
+from tests.faults.stand import Kind, PostgreSQL, Stand, stand
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scenario and how often (or for how many seconds) it is done on one store; `quick` with --quick."""
+
+    name: str
+    scenario: Scenario
+    full: int
+    quick: int
+    kinds: tuple[Kind, ...] = ("folder", "s3")
+    worker: bool = True
+
+
+S3: tuple[Kind, ...] = ("s3",)
+PLANS = (
+    Plan("server killed in mid-upload", scenarios.server_killed, 50, 5, worker=False),
+    Plan("worker killed in mid-job", scenarios.worker_killed, 25, 5, worker=False),
+    Plan("database restarted, immediate", scenarios.database_restarted, 10, 3),
+    Plan("database connections cut", scenarios.database_cut, 25, 5),
+    Plan("database silent", scenarios.database_silent, 20, 10),
+    Plan("storage down", scenarios.storage_down, 60, 8, kinds=S3),
+    Plan("storage folder gone", scenarios.storage_down, 10, 5, kinds=("folder",)),
+    Plan("storage silent", scenarios.storage_silent, 20, 8, kinds=S3),
+    Plan("storage slow", scenarios.storage_slow, 20, 8, kinds=S3),
+    Plan("storage answers 30 % errors", scenarios.storage_errors, 15, 5, kinds=S3),
+    Plan("storage cut in mid-put", scenarios.storage_cut, 10, 5, kinds=S3),
+    Plan("storage killed", scenarios.storage_killed, 10, 3, kinds=S3),
+    Plan("client gone in mid-upload", scenarios.clients_gone, 250, 50),
+    Plan("everything at once", scenarios.everything_at_once, 30, 10),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    plan: Plan
+    kind: Kind
+    outcome: Outcome
+    findings: Findings
+
+    @property
+    def violations(self) -> list[str]:
+        return self.outcome.wrong + [
+            f"{name}: {one}" for name, found in self.findings.items() for one in found
+        ]
+
+
+async def run(asked: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="pictor-faults-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        postgres = PostgreSQL(folder / "database")
+        try:
+            for kind in ("folder", "s3"):
+                plans = [plan for plan in PLANS if kind in plan.kinds and _wanted(plan, asked)]
+                if plans:
+                    async with stand(kind, folder / kind, postgres) as made:
+                        rows += [await one(plan, made, quick=asked.quick) for plan in plans]
+        finally:
+            postgres.stop()
+    return rows
+
+
+def _wanted(plan: Plan, asked: argparse.Namespace) -> bool:
+    return not asked.only or any(word in plan.name for word in asked.only)
+
+
+async def one(plan: Plan, made: Stand, *, quick: bool) -> Row:
+    begun = time.monotonic()
+    print(f"{made.kind:<7}{plan.name:<32}", end="", flush=True)
+    if plan.worker and not made.workers:
+        made.start_worker()
+    if not plan.worker:
+        await made.end_workers()
+    outcome = await plan.scenario(made, plan.quick if quick else plan.full)
+    findings = await invariants.check(made)
+    row = Row(plan, made.kind, outcome, findings)
+    print(
+        f"{outcome.acknowledged:>6} acknowledged, {sum(outcome.refused.values())} refused,"
+        f" {len(row.violations)} violations, {time.monotonic() - begun:.0f} s",
+        *outcome.notes,
+        sep="; ",
+        flush=True,
+    )
+    for violation in row.violations[:10]:
+        print(f"         {violation}", flush=True)
+    return row
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown."""
+    names = list(invariants.NAMES)
+    lines = [
+        "| fault | store | times | acknowledged | refused | " + " | ".join(names) + " | recovered in (max) | |",
+        "| --- | --- | ---: | ---: | ---: |" + " ---: |" * len(names) + " ---: | --- |",
+    ]  # fmt: skip
+    for row in rows:
+        outcome = row.outcome
+        counts = " | ".join(str(len(row.findings[name])) for name in names)
+        slowest = f"{max(outcome.recoveries):.1f} s" if outcome.recoveries else ""
+        lines.append(
+            f"| {row.plan.name} | {row.kind} | {outcome.runs} | {outcome.acknowledged} |"
+            f" {sum(outcome.refused.values())} | {counts} | {slowest} | {'; '.join(outcome.notes)} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true", help="fewer kills, shorter outages")
+    parser.add_argument("--only", nargs="*", default=[], help="faults whose name has one of these")
+    parser.add_argument("--markdown", type=Path, help="where the table is written too")
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    asked = parser.parse_args()
+    random.seed(asked.seed)
+    print(f"seed {asked.seed}", flush=True)
+    begun = time.monotonic()
+    rows = asyncio.run(run(asked))
+    text = table(rows)
+    print(f"\n{text}\n\n{time.monotonic() - begun:.0f} s")
+    if asked.markdown is not None:
+        asked.markdown.write_text(f"{text}\n")
+    return 1 if any(row.violations for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""What must hold whenever the dust has settled: rows, bytes, jobs and acknowledgements, compared one by one.
+
+Written on its own, with SQL and a walk over the store's files: it shares no code with what repairs them.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.faults.stand import Stand
+
+Findings = dict[str, list[str]]
+"""By invariant, what violates it."""
+
+NAMES = {
+    "bytes": "every stored image's object exists with its size and sha256",
+    "acks": "every acknowledged upload is stored, with these very bytes",
+    "rows": "every object has a row",
+    "objects": "after two reconciliations, objects = stored + retained + derivatives",
+    "jobs": "each stored image has one job of each kind, with at most 3 attempts and a legal state",
+    "pending": "no upload is pending beyond its lease",
+    "temp": "after a restart, temporary folders are empty",
+}
+IMAGES = """
+select id::text, state, object_key, sha256, size_bytes, thumbnails, lease_until < now() as is_late from image
+"""
+JOBS = """
+select image_id::text, kind, state, attempts, run_id, lease_until, finished_at from image_job
+"""
+OPEN_JOBS = "select count(*) from image_job where state in ('QUEUED', 'RUNNING')"
+LONG_AGO_SECONDS = 2 * 24 * 3600
+
+
+async def check(stand: Stand, *, restart: bool = True) -> Findings:
+    """Waits until nothing moves, lets time pass, has things repaired, and compares."""
+    await quiet(stand)
+    found: Findings = {name: [] for name in NAMES}
+    before = await _rows(stand)
+    found["rows"] = _without_row(stand, before)
+    await let_time_pass(stand)
+    if restart:
+        await stand.restart_server()
+        found["temp"] = await _temporary(stand)
+    if "reconcile" in await stand.command("--help"):
+        for _ in range(2):
+            await stand.command("reconcile", "--json", "--older-than", "0")
+    await quiet(stand)
+    images, jobs = await _rows(stand)
+    objects = await asyncio.to_thread(_objects, stand.objects)
+    found["bytes"] = await asyncio.to_thread(_bytes, stand.objects, images)
+    found["acks"] = _acknowledged(stand.journal, images)
+    found["objects"] = _objects_explained(objects, images)
+    found["jobs"] = _jobs(images, jobs)
+    found["pending"] = [row["id"] for row in images if row["state"] == "PENDING" and row["is_late"]]
+    return found
+
+
+async def quiet(stand: Stand, seconds: float = 120) -> None:
+    """Until the workers, if there are any, have nothing left to do."""
+    until = time.monotonic() + seconds
+    while stand.workers and time.monotonic() < until:
+        # A retry's pause and a postponement are time as well, and this does not wait for it.
+        await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
+        [row] = await stand.rows(OPEN_JOBS)
+        if row["count"] == 0:
+            return
+        await asyncio.sleep(0.5)
+
+
+async def let_time_pass(stand: Stand) -> None:
+    """As if a day had gone by: leases have run out, and what lies in temporary folders is old."""
+    await stand.rows(
+        "update image set lease_until = now() - interval '1 day' where state = 'PENDING'"
+    )
+    old = time.time() - LONG_AGO_SECONDS
+    for path in stand.tmp.rglob("*"):
+        os.utime(path, (old, old))
+
+
+async def _rows(stand: Stand) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    images, jobs = await stand.rows(IMAGES), await stand.rows(JOBS)
+    return [dict(row) for row in images], [dict(row) for row in jobs]
+
+
+def _objects(folder: Path) -> dict[str, int]:
+    """By key, the bytes of what the store holds. A leading dot marks the S3 server's own drafts."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def _without_row(
+    stand: Stand, rows: tuple[list[dict[str, Any]], list[dict[str, Any]]]
+) -> list[str]:
+    known = {row["id"] for row in rows[0]}
+    return [key for key in _objects(stand.objects) if key.split("/")[2] not in known]
+
+
+def _bytes(folder: Path, images: list[dict[str, Any]]) -> list[str]:
+    wrong = []
+    for row in images:
+        if row["state"] != "STORED":
+            continue
+        path = folder / row["object_key"]
+        if not path.is_file():
+            wrong.append(f"{row['id']}: no object")
+        elif path.stat().st_size != row["size_bytes"]:
+            wrong.append(f"{row['id']}: {path.stat().st_size} bytes, not {row['size_bytes']}")
+        elif hashlib.sha256(path.read_bytes()).digest() != row["sha256"]:
+            wrong.append(f"{row['id']}: another sha256")
+    return wrong
+
+
+def _acknowledged(journal: Path, images: list[dict[str, Any]]) -> list[str]:
+    stored = {row["id"]: row["sha256"].hex() for row in images if row["state"] == "STORED"}
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    promised = [json.loads(line) for line in lines]
+    return [one["id"] for one in promised if stored.get(one["id"]) != one["sha256"]]
+
+
+def _objects_explained(objects: dict[str, int], images: list[dict[str, Any]]) -> list[str]:
+    expected: dict[str, int] = {}
+    retained: set[str] = set()
+    for row in images:
+        thumbnails = json.loads(row["thumbnails"]).values()
+        sizes = {row["object_key"]: row["size_bytes"]} | {
+            one["key"]: one["bytes"] for one in thumbnails
+        }
+        if row["state"] == "STORED":
+            expected |= sizes
+        elif row["state"] == "DELETED":
+            retained |= sizes.keys()
+    missing = [f"missing: {key}" for key in expected.keys() - objects.keys()]
+    unknown = [f"unknown: {key}" for key in objects.keys() - expected.keys() - retained]
+    sizes_differ = [
+        f"size: {key}" for key in expected.keys() & objects.keys() if expected[key] != objects[key]
+    ]
+    return missing + unknown + sizes_differ
+
+
+def _jobs(images: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> list[str]:
+    kinds: dict[str, list[str]] = {}
+    wrong = []
+    for job in jobs:
+        kinds.setdefault(job["image_id"], []).append(job["kind"])
+        legal = {
+            "QUEUED": job["run_id"] is None and job["finished_at"] is None,
+            "RUNNING": job["run_id"] is not None and job["lease_until"] is not None,
+            "DONE": job["finished_at"] is not None,
+            "FAILED": job["finished_at"] is not None,
+        }
+        if job["attempts"] > 3 or not legal.get(job["state"], False):
+            wrong.append(f"{job['kind']} of {job['image_id']}: {job['state']}, {job['attempts']}")
+    for row in images:
+        of_it = sorted(kind for kind in kinds.get(row["id"], []) if kind in ("EMBED", "THUMBNAILS"))
+        if row["state"] == "STORED" and of_it != ["EMBED", "THUMBNAILS"]:
+            wrong.append(f"{row['id']} has {of_it}")
+    return wrong
+
+
+async def _temporary(stand: Stand) -> list[str]:
+    """What is left in the temporary folder though every process that wrote there has gone or started anew."""
+    if stand.workers:
+        await stand.end_workers()
+        stand.start_worker()
+        await asyncio.sleep(3)
+    return [path.name for path in stand.tmp.glob("*")]
