@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -34,24 +35,26 @@ class Plan:
     quick: int
     kinds: tuple[Kind, ...] = ("folder", "s3")
     worker: bool = True
+    kills_worker: bool = False
 
 
+FOLDER: tuple[Kind, ...] = ("folder",)
 S3: tuple[Kind, ...] = ("s3",)
 PLANS = (
     Plan("server killed in mid-upload", scenarios.server_killed, 50, 5, worker=False),
-    Plan("worker killed in mid-job", scenarios.worker_killed, 25, 5, worker=False),
+    Plan("worker killed in mid-job", scenarios.worker_killed, 25, 5, kills_worker=True),
     Plan("database restarted, immediate", scenarios.database_restarted, 10, 3),
     Plan("database connections cut", scenarios.database_cut, 25, 5),
-    Plan("database silent", scenarios.database_silent, 20, 10),
+    Plan("database silent", scenarios.database_silent, 20, 10, kinds=FOLDER),
     Plan("storage down", scenarios.storage_down, 60, 8, kinds=S3),
-    Plan("storage folder gone", scenarios.storage_down, 10, 5, kinds=("folder",)),
+    Plan("storage folder gone", scenarios.storage_down, 10, 5, kinds=FOLDER),
     Plan("storage silent", scenarios.storage_silent, 20, 8, kinds=S3),
     Plan("storage slow", scenarios.storage_slow, 20, 8, kinds=S3),
     Plan("storage answers 30 % errors", scenarios.storage_errors, 15, 5, kinds=S3),
     Plan("storage cut in mid-put", scenarios.storage_cut, 10, 5, kinds=S3),
     Plan("storage killed", scenarios.storage_killed, 10, 3, kinds=S3),
     Plan("client gone in mid-upload", scenarios.clients_gone, 250, 50),
-    Plan("everything at once", scenarios.everything_at_once, 30, 10),
+    Plan("everything at once", scenarios.everything_at_once, 30, 10, kills_worker=True),
 )
 
 
@@ -73,6 +76,10 @@ class Row:
 
 async def run(asked: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
+    this = asyncio.current_task()
+    assert this is not None
+    # Stopped by SIGTERM too, it takes its processes with it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     with tempfile.TemporaryDirectory(prefix="pictor-faults-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -96,14 +103,20 @@ async def one(plan: Plan, made: Stand, *, quick: bool) -> Row:
     begun = time.monotonic()
     print(f"{made.kind:<7}{plan.name:<32}", end="", flush=True)
     if plan.worker and not made.workers:
-        made.start_worker()
+        await made.start_worker()
     if not plan.worker:
         await made.end_workers()
-    outcome = await plan.scenario(made, plan.quick if quick else plan.full)
-    findings = await invariants.check(made)
+    outcome = Outcome()
+    findings: Findings = {name: [] for name in invariants.NAMES}
+    try:
+        outcome = await plan.scenario(made, plan.quick if quick else plan.full)
+        findings = await invariants.check(made, new_worker=plan.kills_worker)
+    except RuntimeError as error:
+        outcome.wrong.append(f"it did not come to its end: {error}")
     row = Row(plan, made.kind, outcome, findings)
     print(
-        f"{outcome.acknowledged:>6} acknowledged, {sum(outcome.refused.values())} refused,"
+        f"{outcome.acknowledged:>6} acknowledged, {outcome.answered} refused,"
+        f" {outcome.lost} lost,"
         f" {len(row.violations)} violations, {time.monotonic() - begun:.0f} s",
         *outcome.notes,
         sep="; ",
@@ -118,8 +131,8 @@ def table(rows: Sequence[Row]) -> str:
     """In Markdown."""
     names = list(invariants.NAMES)
     lines = [
-        "| fault | store | times | acknowledged | refused | " + " | ".join(names) + " | recovered in (max) | |",
-        "| --- | --- | ---: | ---: | ---: |" + " ---: |" * len(names) + " ---: | --- |",
+        "| fault | store | times | acknowledged | refused | lost | " + " | ".join(names) + " | recovered in (max) | |",
+        "| --- | --- | ---: | ---: | ---: | ---: |" + " ---: |" * len(names) + " ---: | --- |",
     ]  # fmt: skip
     for row in rows:
         outcome = row.outcome
@@ -127,7 +140,7 @@ def table(rows: Sequence[Row]) -> str:
         slowest = f"{max(outcome.recoveries):.1f} s" if outcome.recoveries else ""
         lines.append(
             f"| {row.plan.name} | {row.kind} | {outcome.runs} | {outcome.acknowledged} |"
-            f" {sum(outcome.refused.values())} | {counts} | {slowest} | {'; '.join(outcome.notes)} |"
+            f" {outcome.answered} | {outcome.lost} | {counts} | {slowest} | {'; '.join(outcome.notes)} |"
         )
     return "\n".join(lines)
 

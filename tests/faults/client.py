@@ -99,7 +99,7 @@ def _part(name: str, data: bytes, filename: str = "") -> bytes:
 
 def head(stand: Stand, content_type: bytes, length: int) -> bytes:
     return (
-        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-requested-with: suite\r\n"
+        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nx-requested-with: suite\r\n"
         + f"x-api-key: {stand.api_key}\r\ncontent-length: {length}\r\n".encode()
         + b"content-type: " + content_type + b"\r\n\r\n"
     )  # fmt: skip
@@ -112,11 +112,12 @@ async def send(stand: Stand, content_type: bytes, body: bytes) -> Answer:
             reader, writer = await asyncio.open_connection("127.0.0.1", stand.port)
             try:
                 writer.write(head(stand, content_type, len(body)) + body)
-                raw = await reader.read()
+                top = await reader.readuntil(b"\r\n\r\n")
+                length = top.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                answer = json.loads(await reader.readexactly(int(length)))
             finally:
                 writer.close()
-        answer = json.loads(raw.partition(b"\r\n\r\n")[2])
-    except (OSError, ValueError, TimeoutError):
+    except (OSError, EOFError, ValueError, TimeoutError):
         return Answer(LOST, {}, time.monotonic() - begun)
     errors = answer.get("errors") or []
     code = errors[0].get("extensions", {}).get("code", "no code") if errors else None
@@ -179,7 +180,7 @@ async def load(stand: Stand, *, clients: int = 8, pause: float = 0.02) -> AsyncI
             if not left:
                 left = [picture() for _ in range(random.choice((1, 1, 1, 3)))]
             left = await seen.give(left)
-            await asyncio.sleep(0.1 if left else pause)
+            await asyncio.sleep(0.2 if left else pause)
 
     tasks = [asyncio.create_task(uploads()) for _ in range(clients)]
     try:

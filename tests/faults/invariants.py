@@ -35,16 +35,21 @@ OPEN_JOBS = "select count(*) from image_job where state in ('QUEUED', 'RUNNING')
 LONG_AGO_SECONDS = 2 * 24 * 3600
 
 
-async def check(stand: Stand, *, restart: bool = True) -> Findings:
-    """Waits until nothing moves, lets time pass, has things repaired, and compares."""
+async def check(stand: Stand, *, new_worker: bool) -> Findings:
+    """Waits until nothing moves, lets time pass, has things repaired, and compares.
+
+    `new_worker`: one that died has left its temporary files to the next, which is started for this.
+    """
     await quiet(stand)
     found: Findings = {name: [] for name in NAMES}
     before = await _rows(stand)
     found["rows"] = _without_row(stand, before)
     await let_time_pass(stand)
-    if restart:
-        await stand.restart_server()
-        found["temp"] = await _temporary(stand)
+    await stand.restart_server()
+    if new_worker:
+        await stand.end_workers()
+        await stand.start_worker()
+    found["temp"] = [path.name for path in stand.tmp.glob("*")]
     if "reconcile" in await stand.command("--help"):
         for _ in range(2):
             await stand.command("reconcile", "--json", "--older-than", "0")
@@ -68,6 +73,7 @@ async def quiet(stand: Stand, seconds: float = 120) -> None:
         [row] = await stand.rows(OPEN_JOBS)
         if row["count"] == 0:
             return
+        stand.must_live()
         await asyncio.sleep(0.5)
 
 
@@ -162,12 +168,3 @@ def _jobs(images: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> list[str]
         if row["state"] == "STORED" and of_it != ["EMBED", "THUMBNAILS"]:
             wrong.append(f"{row['id']} has {of_it}")
     return wrong
-
-
-async def _temporary(stand: Stand) -> list[str]:
-    """What is left in the temporary folder though every process that wrote there has gone or started anew."""
-    if stand.workers:
-        await stand.end_workers()
-        stand.start_worker()
-        await asyncio.sleep(3)
-    return [path.name for path in stand.tmp.glob("*")]

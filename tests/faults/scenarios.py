@@ -28,9 +28,20 @@ class Outcome:
     runs: int = 0
     acknowledged: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    """By code, LOST among them."""
     recoveries: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        """Uploads whose connection broke, or that found nobody listening."""
+        return self.refused[LOST]
+
+    @property
+    def answered(self) -> int:
+        """Uploads that were refused in so many words."""
+        return self.refused.total() - self.lost
 
     def add(self, seen: Load) -> None:
         self.acknowledged += seen.acknowledged
@@ -48,12 +59,19 @@ async def server_killed(stand: Stand, times: int) -> Outcome:
     outcome = Outcome(times)
     async with load(stand) as seen:
         for _ in range(times):
-            await asyncio.sleep(random.uniform(0.1, 1.0))
+            await _busy(seen)
             await stand.kill_server()
             outcome.recoveries.append(await stand.start_server())
         await asyncio.sleep(1)
     outcome.add(seen)
     return outcome
+
+
+async def _busy(seen: Load) -> None:
+    """Until some moment while uploads run; now and then before the first of them came through."""
+    if random.random() < 0.8:
+        await _acknowledging(seen)
+    await asyncio.sleep(random.uniform(0, 0.5))
 
 
 RUNNING = "select count(*) from image_job where state = 'RUNNING' and kind = $1"
@@ -66,7 +84,7 @@ async def worker_killed(stand: Stand, times: int) -> Outcome:
     for number in range(times):
         kind = "EMBED" if number % 5 == 4 else "THUMBNAILS"
         await _work_for(stand, kind, outcome)
-        worker = stand.start_worker()
+        worker = stand.spawn_worker()
         begun = time.monotonic()
         while (await stand.rows(RUNNING, kind))[0]["count"] == 0:
             await asyncio.sleep(0.005)
@@ -77,7 +95,7 @@ async def worker_killed(stand: Stand, times: int) -> Outcome:
         # A killed worker's jobs come back when their lease of a minute is over: here, now.
         await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
     begun = time.monotonic()
-    stand.start_worker()
+    await stand.start_worker()
     await _drained(stand)
     outcome.recoveries.append(time.monotonic() - begun)
     return outcome
@@ -323,7 +341,7 @@ async def everything_at_once(stand: Stand, seconds: int) -> Outcome:
                     await stand.start_server()
                 case "worker" if stand.workers:
                     await stand.kill_worker(stand.workers[0])
-                    stand.start_worker()
+                    await stand.start_worker()
                 case "database":
                     await stand.postgres.restart()
                 case "connections":

@@ -32,6 +32,7 @@ assert PACKAGE is not None
 assert PACKAGE.origin is not None
 BINARIES = Path(PACKAGE.origin).parent / "pginstall18" / "bin"
 PATIENCE_SECONDS = 60.0
+RUNS = "The worker is running."
 
 
 class PostgreSQL:
@@ -181,10 +182,27 @@ class Stand:
         await end(self.server)
         return await self.start_server()
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def spawn_worker(self) -> subprocess.Popen[bytes]:
         worker = self._spawn("worker")
         self.workers.append(worker)
         return worker
+
+    async def start_worker(self) -> None:
+        """Returns when it runs; its model may still be loading."""
+        said = self._said(RUNS)
+        self.spawn_worker()
+        while self._said(RUNS) == said:
+            self.must_live()
+            await asyncio.sleep(0.05)
+
+    def must_live(self) -> None:
+        """RuntimeError where a worker ended that nobody killed."""
+        if any(worker.poll() is not None for worker in self.workers):
+            self.workers = [worker for worker in self.workers if worker.poll() is None]
+            raise RuntimeError(f"a worker ended by itself: {self._tail()}")
+
+    def _said(self, words: str) -> int:
+        return (self.folder / "processes.log").read_text().count(words)
 
     async def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
         worker.kill()
@@ -214,7 +232,8 @@ class Stand:
         return b" 200 " in answer[:20]
 
     def _tail(self) -> str:
-        return "\n".join((self.folder / "processes.log").read_text().splitlines()[-20:])
+        lines = (self.folder / "processes.log").read_text().splitlines()
+        return "\n".join([line for line in lines if '"operation"' not in line][-20:])
 
     def memory(self) -> int:
         """Resident bytes of the server."""
