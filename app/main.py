@@ -21,10 +21,12 @@ from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
 from app.web.draws import Draws
+from app.web.gate import Gate
 from app.web.graphiql import STATIC, Page
 from app.web.graphql import Endpoint
 from app.web.media import Media
 from app.web.middleware import stack
+from app.web.uploads import Uploads
 from app.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -56,12 +58,14 @@ def _routes(resources: Resources, demo_key: str | None) -> list[BaseRoute]:
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
-    endpoint = Endpoint(resources, schema, authenticator=authenticator, page=page)
+    gate = Gate(settings.max_uploads_at_once)
+    endpoint = Endpoint(resources, schema, authenticator=authenticator, gate=gate, page=page)
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL, endpoint),
         Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
         Route("/images/{id}/{variant}", Media(resources).get),
+        Route("/uploads/{ticket}", Uploads(resources, gate).put, methods=["PUT"]),
         Route("/random", Draws(resources, authenticator).get),
         Route("/healthz", health.alive),
         Route("/readyz", health.Readiness(resources).get),

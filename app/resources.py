@@ -71,7 +71,13 @@ def open_storage(settings: Settings) -> Storage:
     """StorageSettingError where the setting cannot be used."""
     secrets = (settings.storage_url, settings.s3_access_key, settings.s3_secret_key)
     url, access_key, secret_key = (one.get_secret_value() if one else None for one in secrets)
-    return storage_from_url(url, settings.data_dir, access_key=access_key, secret_key=secret_key)
+    return storage_from_url(
+        url,
+        settings.data_dir,
+        access_key=access_key,
+        secret_key=secret_key,
+        clients_endpoint=settings.direct_uploads,
+    )
 
 
 @asynccontextmanager

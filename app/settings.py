@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
     max_request_bytes: int = Field(200 * MIB, ge=1, description="largest multipart request")
     max_upload_files: int = Field(50, ge=1, description="files in one request")
+    max_uploads_at_once: int = Field(
+        32, ge=1, description="requests with files that one process takes in at the same time"
+    )
+    direct_uploads: str | None = Field(
+        None,
+        description="S3 only: its endpoint as clients reach it (`https://s3.example.org`); set: bytes of upload tickets go straight there",
+    )
     max_image_pixels: int = Field(100_000_000, ge=1, description="width times height of a picture")
     max_json_bytes: int = Field(MIB, ge=1, description="largest JSON body")
     max_query_tokens: int = Field(4_000, ge=1, description="tokens of a GraphQL document")

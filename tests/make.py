@@ -1,13 +1,14 @@
 """Makes rows for tests, straight in the tables."""
 
+import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from app.db.models import Image, ImageTag, Membership, Tag, Team, User
+from app.db.models import Image, ImageTag, Membership, Tag, Team, UploadTicket, User
 from app.domain import MICRO, Actor, ImageFormat, ImageState, Role, tag_key
 from tests.database import Database
 
@@ -70,3 +71,23 @@ async def image(
                 ImageTag(team_id=team_id, image_id=row.id, tag_id=tag_id, created_at=row.created_at)
             )
         return row.id
+
+
+def ticket(actor: Actor, token: str, **columns: Any) -> UploadTicket:
+    """The row of an upload ticket of the actor's team, good for an hour."""
+    values: dict[str, Any] = {
+        "direct": False,
+        "filename": "picture.jpg",
+        "size_bytes": 1000,
+        "sha256": secrets.token_bytes(32),
+        "tags": [],
+        "weight": 1.0,
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+    }
+    return UploadTicket(
+        team_id=actor.team_ids[0],
+        user_id=actor.user_id,
+        api_key_id=actor.api_key_id,
+        token_hash=hashlib.sha256(token.encode()).digest(),
+        **(values | columns),
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Computed,
     DateTime,
+    Double,
     Enum,
     ForeignKey,
     ForeignKeyConstraint,
@@ -246,6 +247,38 @@ class Image(Base):
     )
     live: Mapped[bool] = mapped_column(Computed(LIVE, persisted=True))
     words: Mapped[str] = mapped_column(TSVECTOR, server_default=text("''"), deferred=True)
+
+
+class UploadTicket(Base):
+    """A picture that was announced; the row holds the SHA-256 of the ticket's text.
+
+    `image_id`: the PENDING image of its bytes once they came, and in the end the image that it became. `created`: whether
+    that one was new; null until the upload is completed. `direct`: the bytes come to `incoming/{team}/{id}` in the bucket.
+    Of a key, `api_key_id` only remembers it: without the key's row, the ticket must not become its user's own.
+    """
+
+    __tablename__ = "upload_ticket"
+    __table_args__ = (Index(None, "team_id"), Index(None, "user_id"), Index(None, "expires_at"))
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    user_id: Mapped[UUID | None] = _person()
+    api_key_id: Mapped[UUID | None]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    direct: Mapped[bool]
+    filename: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes]
+    title: Mapped[str | None]
+    description: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    weight: Mapped[float] = mapped_column(Double())
+    taken_at: Mapped[datetime | None]
+    collection_id: Mapped[UUID | None]
+    image_id: Mapped[UUID | None]
+    created: Mapped[bool | None]
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime]
 
 
 class Tag(Base):

@@ -77,7 +77,7 @@ class IntakeMutation:
             taken_at=input.taken_at,
             collection_id=optional_id(input.collection_id),
         )
-        uploaded = await _intake(info.context).upload(actor, new, _incoming(input.file))
+        uploaded = await intake(info.context).upload(actor, new, _incoming(input.file))
         return UploadImagePayload.of(uploaded)
 
     @strawberry.mutation(
@@ -99,13 +99,13 @@ class IntakeMutation:
             weight=input.weight,
             collection_id=optional_id(input.collection_id),
         )
-        intake = _intake(info.context)
-        await intake.check(actor, new)
+        taking = intake(info.context)
+        await taking.check(actor, new)
         turns = asyncio.Semaphore(AT_ONCE)
         return list(
             await asyncio.gather(
                 *(
-                    _one(info.context, intake, new, index, file, turns)
+                    _one(info.context, taking, new, index, file, turns)
                     for index, file in enumerate(input.files)
                 )
             )
@@ -114,7 +114,7 @@ class IntakeMutation:
 
 async def _one(
     context: Context,
-    intake: uploads.Intake,
+    taking: uploads.Intake,
     new: uploads.NewImage,
     index: int,
     file: UploadedFile,
@@ -122,14 +122,14 @@ async def _one(
 ) -> UploadImagePayload | UploadRejection:
     try:
         async with turns:
-            uploaded = await intake.upload(context.viewer, new, _incoming(file))
+            uploaded = await taking.upload(context.viewer, new, _incoming(file))
             return UploadImagePayload.of(uploaded)
     except AppError as error:
         context.trail.failed("uploadImages", {}, error)
         return UploadRejection.of(index, file.filename, error)
 
 
-def _intake(context: Context) -> uploads.Intake:
+def intake(context: Context) -> uploads.Intake:
     resources = context.resources
     return uploads.Intake(
         db=context.db,

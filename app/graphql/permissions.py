@@ -154,6 +154,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     ),
     "Mutation.uploadImage": EDITOR,
     "Mutation.uploadImages": EDITOR,
+    "Mutation.requestUpload": EDITOR,
+    "Mutation.completeUpload": EDITOR,
     "Mutation.updateImage": EDITOR,
     "Mutation.trashImages": EDITOR,
     "Mutation.restoreImages": EDITOR,

@@ -20,6 +20,7 @@ from app.graphql.scalars import DateTime
 from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
+from app.graphql.tickets import TicketMutation
 from app.graphql.types import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
@@ -48,6 +49,7 @@ class Mutation(
     UserMutation,
     ApiKeyMutation,
     IntakeMutation,
+    TicketMutation,
     ImageMutation,
     TagMutation,
     CollectionMutation,

@@ -54,6 +54,7 @@ from app.services import (
     search,
     tags,
     teams,
+    tickets,
     uploads,
 )
 
@@ -758,6 +759,46 @@ class UploadRejection:
 UploadResult = Annotated[
     UploadImagePayload | UploadRejection,
     strawberry.union("UploadResult", description="What became of one file."),
+]
+
+
+@strawberry.type(description="A header of an HTTP request.")
+class HttpHeader:
+    name: str = strawberry.field(description="Its name.")
+    value: str = strawberry.field(description="Its value.")
+
+
+@strawberry.type(
+    description="The permission to send one file's bytes by HTTP PUT, and then to complete the upload."
+)
+class UploadTicket:
+    ticket: str = strawberry.field(
+        description="What completeUpload is told. Whoever has it can send the bytes: keep it secret."
+    )
+    url: str = strawberry.field(
+        description="Where to PUT the bytes as they are, with no key or login; as often as needed."
+    )
+    headers: list[HttpHeader] = strawberry.field(description="What the PUT must carry.")
+    expires_at: datetime = strawberry.field(
+        description="When it ends: until then the bytes have come and the upload is completed."
+    )
+
+    @classmethod
+    def of(cls, issued: tickets.Issued, *, base_url: str) -> "UploadTicket":
+        return cls(
+            ticket=issued.token,
+            url=issued.url or f"{base_url}/uploads/{issued.token}",
+            headers=[HttpHeader(name=name, value=value) for name, value in issued.headers.items()],
+            expires_at=issued.expires_at,
+        )
+
+
+RequestUploadResult = Annotated[
+    UploadTicket | UploadImagePayload,
+    strawberry.union(
+        "RequestUploadResult",
+        description="The image, where the team has these bytes already; else a ticket to PUT them.",
+    ),
 ]
 
 

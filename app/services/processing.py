@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, ImageJob, ImageVector, Team
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
-from app.services import embedding_models, jobs, uploads
+from app.services import embedding_models, jobs, tickets, uploads
 from app.services.jobs import Job
 
-LATECOMERS: Final = uploads.LEASE + timedelta(minutes=1)
+LATECOMERS: Final = tickets.LIFETIME + uploads.LEASE + timedelta(minutes=1)
 """For so long after a team's end, an upload or a job that had begun before it may still write bytes."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
@@ -32,15 +32,20 @@ from app.imaging import Decoder, Inspection
 from app.services import access, collections, jobs, tags
 from app.storage import Storage
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)
+"""Longer than a put to storage lasts (storage.protocol.PUT_SECONDS, and its last part), also one that nobody waits for."""
 EXPIRED_AT_ONCE = 100
 MAX_FILENAME_LENGTH = 255
 Change = Callable[[Work[Any]], Awaitable[Any]]
 """Runs work in a transaction, as `Database.run` does."""
+Finish = Callable[[AsyncSession, UUID], Awaitable[T]]
+"""What becomes of a PENDING image whose bytes are stored: one transaction."""
 
 
-class _Duplicate(AppError):
+class Duplicate(AppError):
     """Another upload of the same bytes was stored first."""
 
     def __init__(self) -> None:
@@ -101,7 +106,7 @@ class Intake:
     async def check(self, actor: Actor, new: NewImage) -> None:
         """Everything that is wrong whatever the file: team, role, tags, weight, collection."""
         async with self.db.transaction() as session:
-            await _check(session, actor, new)
+            await check(session, actor, new)
 
     async def upload(self, actor: Actor, new: NewImage, file: Incoming) -> Uploaded:
         """Stores the picture, or finds the one with the same bytes. Nothing is left behind on refusal."""
@@ -109,19 +114,31 @@ class Intake:
         known = await self._stored_again(actor, new, file)
         if known is not None:
             return Uploaded(known, created=False)
+        try:
+            image = await self.keep(
+                actor, new, file, lambda session, image_id: publish(session, actor, new, image_id)
+            )
+        except Duplicate:
+            return await self.upload(actor, new, file)
+        return Uploaded(image, created=True)
+
+    async def keep(self, actor: Actor, new: NewImage, file: Incoming, finish: Finish[T]) -> T:
+        """Stores the bytes under an intent of their own, then does `finish` with its id.
+
+        What a refusal of `finish` leaves is removed. After any other end (cancelled, storage away, a commit whose outcome
+        nobody knows) bytes may be on their way or the image stored: then only the lease may end what is still PENDING.
+        """
         seen = await self._inspected(file)
         intent = await self.db.run(lambda session: _intend(session, actor, new, file, seen))
+        await self.storage.put(intent.object_key, file.path, size=file.size)
         try:
-            await self.storage.put(intent.object_key, file.path, size=file.size)
             change = self.change or self.db.run
-            image: Image = await change(lambda session: _publish(session, actor, new, intent.id))
-        except _Duplicate:
-            await self._forget(intent)
-            return await self.upload(actor, new, file)
-        except BaseException:
-            await self._forget(intent)
+            result: T = await change(lambda session: finish(session, intent.id))
+        except AppError as refusal:
+            if refusal.code is not ErrorCode.UNAVAILABLE:
+                await self._forget(intent)
             raise
-        return Uploaded(image, created=True)
+        return result
 
     async def _stored_again(self, actor: Actor, new: NewImage, file: Incoming) -> Image | None:
         """The team's image of these bytes, with what this upload adds to it; None where there is none."""
@@ -129,7 +146,7 @@ class Intake:
         if known is None:
             return None
         change = self.change or self.db.run
-        image: Image | None = await change(lambda session: _again(session, actor, new, file.sha256))
+        image: Image | None = await change(lambda session: again(session, actor, new, file.sha256))
         return image
 
     def _check_size(self, file: Incoming) -> None:
@@ -141,22 +158,18 @@ class Intake:
             return await self.decoder.inspect(file.path)
 
     async def _forget(self, intent: Image) -> None:
-        """Removes what a failed upload wrote. Where this fails too, the lease ends it later."""
+        """Removes the bytes, then the row: while it is there, they are not forgotten. Where this fails, the lease ends it."""
         try:
+            await self.storage.delete([intent.object_key])
             async with self.db.transaction() as session:
-                gone = await session.execute(
-                    delete(Image)
-                    .where(Image.id == intent.id, Image.state == ImageState.PENDING)
-                    .returning(Image.id)
+                await session.execute(
+                    delete(Image).where(Image.id == intent.id, Image.state == ImageState.PENDING)
                 )
-                fenced = gone.scalar_one_or_none() is not None
-            if fenced:
-                await self.storage.delete([intent.object_key])
         except AppError:
             log.warning("an upload's remains stay until its lease ends: %s", intent.id)
 
 
-async def _check(session: AsyncSession, actor: Actor, new: NewImage) -> None:
+async def check(session: AsyncSession, actor: Actor, new: NewImage) -> None:
     access.require_member(actor, new.team_id, Role.EDITOR)
     micro_weight(new.weight, field="input.weight")
     line(new.title or "", field="input.title")
@@ -178,7 +191,7 @@ async def _collection(
 
 
 async def _known(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> UUID | None:
-    await _check(session, actor, new)
+    await check(session, actor, new)
     found: UUID | None = await session.scalar(_of_bytes(new, sha256).with_only_columns(Image.id))
     return found
 
@@ -189,9 +202,9 @@ def _of_bytes(new: NewImage, sha256: bytes) -> Select[Image]:
     )
 
 
-async def _again(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> Image | None:
+async def again(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> Image | None:
     """The team's image of these bytes, out of the trash and with the new tags; None where there is none."""
-    await _check(session, actor, new)
+    await check(session, actor, new)
     image: Image | None = await session.scalar(
         _of_bytes(new, sha256).with_for_update(key_share=True)
     )
@@ -208,7 +221,7 @@ async def _again(session: AsyncSession, actor: Actor, new: NewImage, sha256: byt
 async def _intend(
     session: AsyncSession, actor: Actor, new: NewImage, file: Incoming, seen: Inspection
 ) -> Image:
-    filename = _clean_filename(file.filename)
+    filename = clean_filename(file.filename)
     image_id = await session.scalar(select(func.new_id()))
     image = Image(
         id=image_id,
@@ -238,14 +251,14 @@ def _title(filename: str) -> str:
     return PurePath(filename).stem[:MAX_NAME_LENGTH].strip()
 
 
-def _clean_filename(name: str) -> str:
+def clean_filename(name: str) -> str:
     """The last part of the name, without what no terminal or header should see."""
     last = name.replace("\\", "/").rpartition("/")[2]
     clean = "".join(letter for letter in last if letter.isprintable()).strip()
     return clean[-MAX_FILENAME_LENGTH:]
 
 
-async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
+async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
     """Makes the image visible, with its tags and jobs; nothing of it where the lease has run out."""
     image: Image | None = await session.scalar(
         select(Image)
@@ -260,7 +273,7 @@ async def _publish(session: AsyncSession, actor: Actor, new: NewImage, image_id:
     image.state, image.lease_until = ImageState.STORED, None
     image.created_at, image.updated_at = new.created_at or now, now
     # Tags first: the one update that stores the image then also gives it its words.
-    with constraints(uq_image_team_id_sha256=_Duplicate()):
+    with constraints(uq_image_team_id_sha256=Duplicate()):
         await _relate(session, actor, new, image)
         await session.flush()
     await jobs.enqueue(session, image.team_id, image.id, [JobKind.THUMBNAILS, JobKind.EMBED])
@@ -279,12 +292,15 @@ async def expire(session: AsyncSession) -> int:
         )
     )
     for row in rows:
-        row.state = ImageState.DELETED
-        row.deleted_at = datetime.now(UTC)
-    await session.flush()
-    for row in rows:
-        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE])
+        await abandon(session, row)
     return len(rows)
+
+
+async def abandon(session: AsyncSession, intent: Image) -> None:
+    """Ends an upload whose row is locked: a job removes its bytes, then the row."""
+    intent.state, intent.deleted_at = ImageState.DELETED, datetime.now(UTC)
+    await session.flush()
+    await jobs.enqueue(session, intent.team_id, intent.id, [JobKind.PURGE])
 
 
 async def _relate(session: AsyncSession, actor: Actor, new: NewImage, image: Image) -> None:

@@ -2,6 +2,7 @@
 
 from app.storage.address import StorageSettingError, storage_from_url
 from app.storage.folder import FolderStorage
+from app.storage.presigned import PresignedPut
 from app.storage.protocol import ObjectExists, ObjectMissing, Storage, StoredObject
 from app.storage.s3 import S3Storage
 from app.storage.stream import ByteStream
@@ -11,6 +12,7 @@ __all__ = [
     "FolderStorage",
     "ObjectExists",
     "ObjectMissing",
+    "PresignedPut",
     "S3Storage",
     "Storage",
     "StorageSettingError",

@@ -10,6 +10,7 @@ from app.storage.protocol import Storage
 from app.storage.s3 import S3Storage
 
 SETTING: Final = "PICTOR_STORAGE_URL"
+DIRECT_SETTING: Final = "PICTOR_DIRECT_UPLOADS"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ENDPOINT: Final = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?/?"
@@ -19,8 +20,8 @@ _ENDPOINT: Final = re.compile(
 class StorageSettingError(ValueError):
     """The setting cannot be used; the message names it and holds no secret."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"{SETTING}: {problem}")
+    def __init__(self, problem: str, setting: str = SETTING) -> None:
+        super().__init__(f"{setting}: {problem}")
 
 
 def storage_from_url(
@@ -29,12 +30,15 @@ def storage_from_url(
     *,
     access_key: str | None = None,
     secret_key: str | None = None,
+    clients_endpoint: str | None = None,
 ) -> Storage:
     """The Storage at `url`; None is the folder `objects` of the data dir.
 
     `file:///path`, or `s3://[key:secret@]bucket?endpoint=http://host:port&region=…` (without an endpoint: AWS); the two keys
-    given here count where the URL has none. StorageSettingError for anything else.
+    given here count where the URL has none. `clients_endpoint`: where clients reach the S3 server themselves.
+    StorageSettingError for anything else.
     """
+    _check_clients_endpoint(url, clients_endpoint)
     if not url:
         return FolderStorage(data_dir / "objects", data_dir / "tmp")
     try:
@@ -46,7 +50,7 @@ def storage_from_url(
         case "file":
             return _folder(address)
         case "s3":
-            return _bucket(address, access_key, secret_key)
+            return _bucket(address, access_key, secret_key, clients_endpoint)
         case _:
             raise StorageSettingError("it begins with file:// or s3://")
 
@@ -59,7 +63,21 @@ def _folder(address: SplitResult) -> FolderStorage:
     return FolderStorage(root, root.with_name(f"{root.name}.tmp"))
 
 
-def _bucket(address: SplitResult, access_key: str | None, secret_key: str | None) -> S3Storage:
+def _check_clients_endpoint(url: str | None, endpoint: str | None) -> None:
+    if endpoint is None:
+        return
+    if not (url or "").startswith("s3://"):
+        raise StorageSettingError("clients reach an S3 server, but no folder", DIRECT_SETTING)
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise StorageSettingError("an endpoint is http://host:port or https://host", DIRECT_SETTING)
+
+
+def _bucket(
+    address: SplitResult,
+    access_key: str | None,
+    secret_key: str | None,
+    clients_endpoint: str | None,
+) -> S3Storage:
     userinfo, at, bucket = address.netloc.rpartition("@")
     if at:
         access_key, _, secret_key = (unquote(part) for part in userinfo.partition(":"))
@@ -83,6 +101,7 @@ def _bucket(address: SplitResult, access_key: str | None, secret_key: str | None
             access_key=access_key,
             secret_key=secret_key,
             region=region,
+            clients_endpoint=clients_endpoint.rstrip("/") if clients_endpoint else None,
         )
     except ValueError as error:
         raise StorageSettingError(f"endpoint or region: {error}") from error

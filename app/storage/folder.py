@@ -3,15 +3,18 @@
 import io
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import uuid4
 
 from app.errors import unavailable
+from app.storage.presigned import PresignedPut
 from app.storage.protocol import (
+    PUT_SECONDS,
     ObjectExists,
     ObjectMissing,
     StoredObject,
@@ -40,6 +43,9 @@ class FolderStorage:
 
     async def put(self, key: str, source: Path, *, size: int) -> None:
         await self._threads.run(self._put, checked_key(key), source, size)
+
+    def presigned_put(self, key: str, *, size: int, lifetime: timedelta) -> PresignedPut | None:
+        return None
 
     async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
         checked_range(start, length)
@@ -70,12 +76,15 @@ class FolderStorage:
 
     def _write(self, key: str, reader: BinaryIO) -> None:
         draft = self._tmp / f"put-{uuid4().hex}"
+        begun = time.monotonic()
         with _disk():
             try:
                 with draft.open("xb") as writer:
                     shutil.copyfileobj(reader, writer, 1024 * 1024)
                     writer.flush()
                     os.fsync(writer.fileno())
+                if time.monotonic() - begun > PUT_SECONDS:
+                    raise unavailable("Storage is unavailable (too slow).")
                 self._publish(draft, key)
             finally:
                 draft.unlink(missing_ok=True)

@@ -1,15 +1,18 @@
-"""What the product asks of a store of bytes: eight operations on keys. No vendor."""
+"""What the product asks of a store of bytes: operations on keys. No vendor."""
 
 import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from app.storage.presigned import PresignedPut
 from app.storage.stream import ByteStream
 
 MAX_KEY_LENGTH: Final = 512
+PUT_SECONDS: Final = 600.0
+"""After this a put gives up before its next part: whoever waited for it may have gone, and its lease ends."""
 _SEGMENT: Final = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})+")
 _PREFIX: Final = re.compile(rf"(?:{_SEGMENT}/)*(?:{_SEGMENT})?")
@@ -42,6 +45,14 @@ class Storage(Protocol):
         """Stores the `size` bytes of the file `source`; others see all of them or no object.
 
         A key is used once: ObjectExists where the store can tell. ValueError when `source` has another size.
+        An error, UNAVAILABLE too, may leave the object there, or let it appear a little later.
+        """
+        ...
+
+    def presigned_put(self, key: str, *, size: int, lifetime: timedelta) -> PresignedPut | None:
+        """An address at which a client itself puts `size` bytes, again and again until `lifetime` is over.
+
+        None where clients do not reach the store.
         """
         ...
 

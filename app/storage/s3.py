@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,7 +22,9 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from app.errors import AppError, ErrorCode
 from app.storage.connection import HttpPool, HttpsPool
+from app.storage.presigned import PresignedPut, Signer
 from app.storage.protocol import (
+    PUT_SECONDS,
     ObjectMissing,
     StoredObject,
     checked_key,
@@ -47,13 +50,28 @@ T = TypeVar("T")
 
 
 class S3Storage:
-    """A Storage in `bucket`, which exists. `endpoint` is `http(s)://host[:port]`."""
+    """A Storage in `bucket`, which exists. `endpoint` is `http(s)://host[:port]`.
+
+    `clients_endpoint`: the same server as clients reach it; None where they do not.
+    """
 
     def __init__(
-        self, bucket: str, *, endpoint: str, access_key: str, secret_key: str, region: str
+        self,
+        bucket: str,
+        *,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        region: str,
+        clients_endpoint: str | None = None,
     ) -> None:
         address = urlsplit(endpoint)
         self.bucket = bucket
+        self._signer = (
+            Signer(clients_endpoint, bucket, access_key, secret_key, region)
+            if clients_endpoint
+            else None
+        )
         self._threads = Threads(THREADS, "s3-storage")
         self._connections = PoolManager(
             timeout=Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
@@ -72,6 +90,14 @@ class S3Storage:
 
     async def put(self, key: str, source: Path, *, size: int) -> None:
         await self._threads.run(self._put, checked_key(key), source, size)
+
+    def presigned_put(self, key: str, *, size: int, lifetime: timedelta) -> PresignedPut | None:
+        """The signature holds for these bytes' number and type; and S3 refuses `x-amz-` headers that are not signed."""
+        if self._signer is None:
+            return None
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        now = datetime.now(UTC)
+        return self._signer.put(checked_key(key), headers, lifetime=lifetime, now=now)
 
     async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
         checked_range(start, length)
@@ -101,7 +127,7 @@ class S3Storage:
 
         def attempt() -> None:
             # One request after the other: with threads of its own, minio holds several parts at once.
-            with source.open("rb") as reader:
+            with _Hurried(source.open("rb", buffering=0)) as reader:
                 self._client.put_object(
                     self.bucket,
                     key,
@@ -155,6 +181,19 @@ class S3Storage:
         _retried(lambda: self._client.put_object(self.bucket, key, io.BytesIO(b"check"), 5))
         self._open(key, 0, None).close()
         self._delete(key)
+
+
+class _Hurried(io.BufferedReader):
+    """A file that is read to its end within PUT_SECONDS; TimeoutError for whoever comes for more after that."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        super().__init__(file)
+        self._until = time.monotonic() + PUT_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self._until:
+            raise TimeoutError
+        return super().read(size)
 
 
 class _Body:

@@ -1,15 +1,21 @@
 """Request bodies read within a limit, and JSON read strictly: nothing here trusts its sender."""
 
+import asyncio
 import json
 import math
 import re
+from collections.abc import AsyncIterator
 from typing import Any, Final, NoReturn
 
 from starlette.requests import Request
 
 from app.errors import AppError, ErrorCode, UploadProblem
+from app.web.problems import Refusal
 
 MAX_NESTING: Final = 64
+PATIENCE_SECONDS: Final = 60.0
+SLOWEST_BYTES: Final = 32 * 1024
+"""A second, beyond the first minute: whoever sends less keeps others from a place."""
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -31,6 +37,26 @@ def check_length(request: Request, limit: int) -> None:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise too_large(limit)
+
+
+async def stream(
+    request: Request, *, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[bytes]:
+    """The body as it comes; 408 for one that comes too slowly."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + patience_seconds
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(until):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            message = f"The body comes more slowly than {SLOWEST_BYTES} bytes a second."
+            raise Refusal(malformed(message), status=408) from None
+        until += len(chunk) / SLOWEST_BYTES
+        yield chunk
 
 
 async def read(request: Request, limit: int) -> bytes:

@@ -26,6 +26,7 @@ from app.resources import Resources
 from app.web import audit, cookies, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.documents import Document, Documents, InvalidDocument
+from app.web.gate import Gate
 from app.web.graphiql import Page
 from app.web.negotiation import GRAPHQL_RESPONSE
 from app.web.operation_log import Line, logged
@@ -55,14 +56,16 @@ class Endpoint:
         schema: strawberry.Schema,
         *,
         authenticator: Authenticator,
+        gate: Gate,
         page: Page | None = None,
     ) -> None:
-        """`page`: GraphiQL, for browsers; None where it is switched off."""
+        """`gate`: for requests with files. `page`: GraphiQL, for browsers; None where it is switched off."""
         self._resources = resources
         self._schema = schema._schema  # graphql-core's own; there is no public name for it
         self._executor = schema.execution_context_class
         self._documents = Documents(self._schema, resources.settings)
         self._authenticator = authenticator
+        self._gate = gate
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +130,7 @@ class Endpoint:
     async def _received(self, request: Request, identity: Identity) -> AsyncIterator[Operation]:
         """The operation; that nobody known sent files is recorded before it is refused."""
         async with AsyncExitStack() as stack:
-            receiving = operations.received(request, self._resources.settings, identity)
+            receiving = operations.received(request, self._resources.settings, identity, self._gate)
             try:
                 operation = await stack.enter_async_context(receiving)
             except AppError as error:

@@ -47,7 +47,7 @@ def stack(settings: Settings) -> list[Middleware]:
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=("GET", "HEAD", "POST"),
+                allow_methods=("GET", "HEAD", "POST", "PUT"),
                 allow_headers=CORS_HEADERS,
                 allow_credentials="*" not in settings.cors_origins,
                 expose_headers=("X-Request-Id", "X-Image-Id"),

@@ -40,13 +40,10 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
     """
     bodies.check_length(request, settings.max_request_bytes)
     reader = _Reader(_boundary(request))
-    settings.tmp_dir.mkdir(parents=True, exist_ok=True)
-    prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
-    form = _Form(settings, folder)
-    try:
+    async with folder(settings) as its_folder:
+        form = _Form(settings, its_folder)
         total = 0
-        async for chunk in request.stream():
+        async for chunk in bodies.stream(request):
             total += len(chunk)
             if total > settings.max_request_bytes:
                 raise bodies.too_large(settings.max_request_bytes)
@@ -55,20 +52,30 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
         if not reader.complete:
             raise malformed("The multipart body ends before its last boundary.")
         yield form.operations_with_files()
+
+
+@asynccontextmanager
+async def folder(settings: Settings) -> AsyncIterator[Path]:
+    """A folder for the files of one request, which goes with the block, whatever lies in it."""
+    settings.tmp_dir.mkdir(parents=True, exist_ok=True)
+    prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
+    try:
+        yield made
     finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
 
 
-def sweep(folder: Path, *, now: float) -> None:
+def sweep(parent: Path, *, now: float) -> None:
     """Removes what killed processes left behind: folders whose process is gone, or older than STALE_SECONDS."""
-    for one in folder.glob(f"{FOLDER_PREFIX}*"):
+    for one in parent.glob(f"{FOLDER_PREFIX}*"):
         with suppress(FileNotFoundError):
             if not _is_used(one) or one.stat().st_mtime < now - STALE_SECONDS:
                 shutil.rmtree(one)
 
 
-def _is_used(folder: Path) -> bool:
-    pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+def _is_used(made: Path) -> bool:
+    pid = made.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
     return pid.isdigit() and psutil.pid_exists(int(pid))
 
 

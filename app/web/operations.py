@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.web import bodies, multipart
 from app.web.auth import Identity
 from app.web.bodies import malformed
+from app.web.gate import Gate
 from app.web.middleware import PREFLIGHT_HEADERS
 
 PARAMETERS: Final = ("query", "operationName", "variables", "extensions")
@@ -27,9 +28,9 @@ class Operation:
 
 @asynccontextmanager
 async def received(
-    request: Request, settings: Settings, identity: Identity
+    request: Request, settings: Settings, identity: Identity, gate: Gate
 ) -> AsyncIterator[Operation]:
-    """The operation; its files, if it has any, live as long as the block.
+    """The operation; its files, if it has any, live as long as the block, and keep a place in the gate.
 
     Files are taken only from an actor: anyone else is refused before the body is read.
     """
@@ -44,7 +45,7 @@ async def received(
     elif content_type == "multipart/form-data":
         _check_preflight(request)
         identity.required()
-        async with multipart.received(request, settings) as operations:
+        async with gate.entered(), multipart.received(request, settings) as operations:
             yield _of(operations)
     else:
         raise _unsupported("Send application/json or multipart/form-data.")

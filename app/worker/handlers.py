@@ -117,7 +117,8 @@ async def _delete_objects(resources: Resources, image: Image) -> None:
 
 async def _purge_team(resources: Resources, job: Job, _image: Image | None) -> None:
     """Bytes first, then rows; and the same again when nothing can come late any more."""
-    await _delete_all(resources, f"t/{job.team_id}/")
+    for prefix in ("t", "incoming"):
+        await _delete_all(resources, f"{prefix}/{job.team_id}/")
     while await resources.db.worker.run(
         lambda session: processing.forget_images(session, job.team_id, DELETED_AT_ONCE)
     ):

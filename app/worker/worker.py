@@ -12,7 +12,7 @@ from app.db.notifications import notified
 from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs, uploads
+from app.services import jobs, tickets, uploads
 from app.services.jobs import Job
 from app.worker import files
 from app.worker.embed import Embedding
@@ -75,12 +75,13 @@ class Worker:
                 self._ended.set()
 
     async def _keep_house(self) -> None:
-        """Now and then ends uploads that nobody will finish."""
+        """Now and then ends uploads that nobody will finish, and removes what is left of upload tickets."""
         while True:
             try:
                 ended = await self._db.worker.run(uploads.expire)
                 if ended:
                     log.warning("%d uploads were broken off and are removed", ended)
+                await tickets.expire(self._db.worker, self._resources.storage)
             except Exception as error:
                 log.warning("housekeeping is put off: %s", error)
             await asyncio.sleep(HOUSE_SECONDS)

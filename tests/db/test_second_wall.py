@@ -128,6 +128,7 @@ async def foreign(db: Database) -> UUID:
                 models.CollectionImage(**about, collection_id=collection.id, created_at=now),
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
+                make.ticket(stranger, secrets.token_hex(8)),
                 models.AuditEvent(
                     at=now,
                     id=uuid4(),

@@ -53,6 +53,7 @@ GIVEN: dict[str, dict[str, str]] = {
     "createUser": {"email": "new-{team}@example.org"},
     "createTag": {"name": "new"},
     "renameTag": {"name": "renamed"},
+    "completeUpload": {"ticket": "ticket-{team}"},
 }
 """What is said in place of a type's general value, where that would be refused."""
 

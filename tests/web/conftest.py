@@ -28,6 +28,7 @@ from app.storage import FolderStorage
 from app.web import problems
 from app.web.auth import Authenticator
 from app.web.draws import Draws
+from app.web.gate import Gate
 from app.web.graphql import Endpoint
 from app.web.health import Readiness
 from app.web.media import Media
@@ -97,7 +98,8 @@ def clock() -> Clock:
 def app_on(resources: Resources, clock: Clock) -> Starlette:
     """Every route but those of the product's own schema, and without the worker."""
     authenticator = Authenticator(resources.db, resources.settings, clock=clock)
-    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator)
+    gate = Gate(resources.settings.max_uploads_at_once)
+    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator, gate=gate)
     return Starlette(
         routes=[
             Route("/graphql", endpoint),

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from app.resources import Resources
 from app.web.assets import Assets
 from app.web.auth import Authenticator
+from app.web.gate import Gate
 from app.web.graphiql import STATIC, Page, examples
 from app.web.graphql import Endpoint
 from app.web.middleware import stack
@@ -26,7 +27,9 @@ KEY = 'pic_</script><script>alert("x")</script>'
 
 def app_with(resources: Resources, page: Page | None) -> Starlette:
     authenticator = Authenticator(resources.db, resources.settings)
-    endpoint = Endpoint(resources, echo.build(), authenticator=authenticator, page=page)
+    endpoint = Endpoint(
+        resources, echo.build(), authenticator=authenticator, gate=Gate(1), page=page
+    )
     return Starlette(
         routes=[Route("/graphql", endpoint), Mount("/static", Assets(directory=STATIC))],
         middleware=stack(resources.settings),

@@ -1,0 +1,117 @@
+"""PUT /uploads/{ticket}: the bytes of an announced picture, streamed to disk in constant memory."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.domain import Actor
+from app.errors import UploadProblem, bad_input, not_found, too_large, unavailable
+from app.resources import Resources
+from app.services import tickets
+from app.services.tickets import Held
+from app.services.uploads import Incoming, Intake
+from app.web import audit, bodies, multipart
+from app.web.gate import Gate
+from app.web.spool import Spool
+
+BODY: Final = "body"
+"""What errors call the bytes at fault."""
+
+
+class Uploads:
+    """The ticket in the path is the permission; the access of whoever asked for it is checked again at each use."""
+
+    def __init__(self, resources: Resources, gate: Gate) -> None:
+        self._resources = resources
+        self._gate = gate
+
+    async def put(self, request: Request) -> Response:
+        """204. 404 for a ticket that is unknown, has ended or whose holder lost access; 400 and 413 for other bytes
+        than were announced, of which nothing is kept: the ticket stays good.
+
+        Each use is recorded.
+        """
+        async with self._resources.db.login.transaction() as session:
+            held = await tickets.held(session, request.path_params["ticket"])
+        try:
+            if held is None or held.actor is None:
+                raise not_found(tickets.WHAT)
+            image_id = await self._receive(request, held.actor, held.ticket_id)
+        except Exception as error:
+            await self._record(request, held, error=error)
+            raise
+        await self._record(request, held, image_id=image_id)
+        return Response(status_code=204)
+
+    async def _receive(self, request: Request, actor: Actor, ticket_id: UUID) -> UUID:
+        db, settings = self._resources.db.acting(actor), self._resources.settings
+        async with db.transaction() as session:
+            ticket = await tickets.opened(session, actor, ticket_id)
+        _check_length(request, ticket.size_bytes)
+        intake = Intake(
+            db=db,
+            storage=self._resources.storage,
+            decoder=self._resources.decoder,
+            max_upload_bytes=settings.max_upload_bytes,
+        )
+        async with self._gate.entered(), multipart.folder(settings) as folder:
+            file = await _spooled(request, folder / "0", ticket.size_bytes)
+            tickets.check_bytes(ticket, file)
+            try:
+                async with asyncio.timeout(settings.operation_timeout_seconds):
+                    return await tickets.Tickets(intake, settings.tmp_dir).receive(
+                        actor, ticket_id, file
+                    )
+            except TimeoutError:
+                raise unavailable("Storing the file took too long; try again.") from None
+
+    async def _record(
+        self,
+        request: Request,
+        held: Held | None,
+        *,
+        image_id: UUID | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        actor = (
+            Actor(held.user_id, {}, api_key_id=held.api_key_id) if held and held.user_id else None
+        )
+        event = audit.sent(
+            request,
+            "image.put",
+            actor,
+            team_id=held.team_id if held else None,
+            image_id=image_id,
+            error=error,
+        )
+        await self._resources.audit.record([event])
+
+
+def _check_length(request: Request, size: int) -> None:
+    """Before a byte is read, where the client says how many it will send."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdecimal():
+        return
+    if int(declared) > size:
+        raise too_large(BODY, size)
+    if int(declared) < size:
+        message = f"{declared} bytes are sent, and {size} were announced."
+        raise bad_input(BODY, message, reason=UploadProblem.TRUNCATED)
+
+
+async def _spooled(request: Request, path: Path, size: int) -> Incoming:
+    """The body in a file. No more of it is read once it is longer than announced."""
+    spool = Spool(path, filename="", limit=size)
+    received = 0
+    async for chunk in bodies.stream(request):
+        received += len(chunk)
+        if received > size:
+            raise too_large(BODY, size)
+        await spool.write(chunk)
+    await spool.finish()
+    file = spool.uploaded(BODY)
+    return Incoming(path, "", file.size, file.sha256, BODY)
