@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import invariants, scenarios
+from tests.faults import hostile, invariants, scenarios
 from tests.faults.invariants import Findings
 from tests.faults.scenarios import Outcome, Scenario
 from tests.faults.stand import Kind, PostgreSQL, Stand, stand
@@ -54,6 +54,9 @@ PLANS = (
     Plan("storage cut in mid-put", scenarios.storage_cut, 10, 5, kinds=S3),
     Plan("storage killed", scenarios.storage_killed, 10, 3, kinds=S3),
     Plan("client gone in mid-upload", scenarios.clients_gone, 250, 50),
+    Plan("bombs", hostile.bombs_refused, 1, 1, kinds=FOLDER),
+    Plan("50 bombs at once", hostile.bombs_at_once, 50, 20, kinds=FOLDER),
+    Plan("a picture kills its decoder", hostile.decoder_poisoned, 1, 1, kinds=FOLDER),
     Plan("everything at once", scenarios.everything_at_once, 30, 10, kills_worker=True),
 )
 

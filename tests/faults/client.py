@@ -147,6 +147,11 @@ class Load:
         self.acknowledged += 1
         self.last_acknowledged = time.monotonic()
 
+    async def reached(self, count: int) -> None:
+        """Until so many uploads were acknowledged."""
+        while self.acknowledged < count:
+            await asyncio.sleep(0.1)
+
     async def give(self, pictures: list[bytes]) -> list[bytes]:
         """Uploads them once; those that were not acknowledged."""
         answer = await upload(self.stand, pictures)

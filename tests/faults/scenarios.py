@@ -70,7 +70,7 @@ async def server_killed(stand: Stand, times: int) -> Outcome:
 async def _busy(seen: Load) -> None:
     """Until some moment while uploads run; now and then before the first of them came through."""
     if random.random() < 0.8:
-        await _acknowledging(seen)
+        await acknowledging(seen)
     await asyncio.sleep(random.uniform(0, 0.5))
 
 
@@ -96,7 +96,7 @@ async def worker_killed(stand: Stand, times: int) -> Outcome:
         await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
     begun = time.monotonic()
     await stand.start_worker()
-    await _drained(stand)
+    await drained(stand)
     outcome.recoveries.append(time.monotonic() - begun)
     return outcome
 
@@ -110,7 +110,7 @@ async def _work_for(stand: Stand, kind: str, outcome: Outcome) -> None:
     outcome.add(seen)
 
 
-async def _drained(stand: Stand) -> None:
+async def drained(stand: Stand) -> None:
     for _ in range(1200):
         await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
         open_jobs = "select count(*) from image_job where state in ('QUEUED', 'RUNNING')"
@@ -127,7 +127,7 @@ async def database_restarted(stand: Stand, times: int) -> Outcome:
         for _ in range(times):
             await asyncio.sleep(random.uniform(0.3, 1.0))
             await stand.postgres.restart()
-            outcome.recoveries.append(await _acknowledging(seen))
+            outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -139,7 +139,7 @@ async def database_cut(stand: Stand, times: int) -> Outcome:
         for _ in range(times):
             await asyncio.sleep(random.uniform(0.02, 0.4))
             stand.database_proxy.reset()
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -153,13 +153,13 @@ async def database_silent(stand: Stand, seconds: int) -> Outcome:
         async with stand.database_proxy.faulty(up=silence, down=silence):
             await asyncio.sleep(seconds)
         # Whatever was swallowed is lost: connections that wait for it are of no use.
-        outcome.recoveries.append(await _acknowledging(seen, patience=90))
+        outcome.recoveries.append(await acknowledging(seen, patience=90))
     outcome.add(seen)
     outcome.notes.append(f"slowest refusal {seen.slowest_refusal:.1f} s")
     return outcome
 
 
-async def _acknowledging(seen: Load, *, patience: float = RECOVERY_SECONDS) -> float:
+async def acknowledging(seen: Load, *, patience: float = RECOVERY_SECONDS) -> float:
     """The seconds until the next upload was acknowledged."""
     begun = time.monotonic()
     while seen.last_acknowledged < begun:
@@ -177,13 +177,13 @@ async def _watched(stand: Stand, outcome: Outcome, *, normal: float = 5) -> Asyn
         await asyncio.sleep(normal)
     async with load(stand) as seen, readers(seen):
         yield seen
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     outcome.add(before)
     outcome.add(seen)
-    ratio = _p95(seen.reads) / _p95(before.reads)
+    ratio = p95(seen.reads) / p95(before.reads)
     outcome.notes += [
         f"refused within {seen.slowest_refusal:.1f} s",
-        f"p95 of a read {_p95(before.reads) * 1000:.0f} to {_p95(seen.reads) * 1000:.0f} ms ({ratio:.2f}x)",
+        f"p95 of a read {p95(before.reads) * 1000:.0f} to {p95(seen.reads) * 1000:.0f} ms ({ratio:.2f}x)",
     ]
     if seen.failed_reads:
         outcome.wrong.append(f"reads failed: {dict(seen.failed_reads)}")
@@ -191,7 +191,7 @@ async def _watched(stand: Stand, outcome: Outcome, *, normal: float = 5) -> Asyn
         outcome.wrong.append(f"reads took {ratio:.1f} times as long")
 
 
-def _p95(seconds: list[float]) -> float:
+def p95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
@@ -244,7 +244,7 @@ async def storage_errors(stand: Stand, seconds: int) -> Outcome:
     async with load(stand) as seen:
         async with stand.s3_proxy.faulty(errors=0.3):
             await asyncio.sleep(seconds)
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -256,7 +256,7 @@ async def storage_cut(stand: Stand, seconds: int) -> Outcome:
     async with load(stand) as seen:
         async with stand.s3_proxy.faulty(up=Faults(reset_after=CUT_AT)):
             await asyncio.sleep(seconds)
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -269,7 +269,7 @@ async def storage_killed(stand: Stand, times: int) -> Outcome:
         for _ in range(times):
             await asyncio.sleep(random.uniform(0.2, 1.0))
             await stand.restart_s3()
-            outcome.recoveries.append(await _acknowledging(seen))
+            outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -287,7 +287,7 @@ async def disk_full(stand: Stand, _times: int) -> Outcome:
         else:
             raise RuntimeError("the disk did not fill up")
         ballast.unlink()
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     outcome.add(seen)
     return outcome
 
@@ -330,25 +330,26 @@ async def clients_gone(stand: Stand, times: int) -> Outcome:
 async def everything_at_once(stand: Stand, seconds: int) -> Outcome:
     """Server, worker, database and storage die at random, under uploads, reads and deletions."""
     outcome = Outcome(0)
+    victims = ["server", "worker", "database", "connections"] + ["storage"] * (stand.s3 is not None)
     until = time.monotonic() + seconds
     async with load(stand) as seen, readers(seen):
         while time.monotonic() < until:
             await asyncio.sleep(random.uniform(0.2, 1.5))
             outcome.runs += 1
-            match random.choice(("server", "worker", "database", "connections", "storage")):
+            match random.choice(victims):
                 case "server":
                     await stand.kill_server()
                     await stand.start_server()
-                case "worker" if stand.workers:
+                case "worker":
                     await stand.kill_worker(stand.workers[0])
                     await stand.start_worker()
                 case "database":
                     await stand.postgres.restart()
                 case "connections":
                     stand.database_proxy.reset()
-                case "storage" if stand.s3 is not None:
+                case "storage":
                     await stand.restart_s3()
-        outcome.recoveries.append(await _acknowledging(seen))
+        outcome.recoveries.append(await acknowledging(seen))
     await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
     outcome.add(seen)
     return outcome

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from app.db import embedded
 from tests.faults.proxy import Proxy
@@ -53,19 +53,9 @@ class PostgreSQL:
     async def restart(self) -> None:
         """Stops it as a crash would, without a checkpoint, and starts it again."""
         owner = pwd.getpwuid(self.data.stat().st_uid)
-        argv = [
-            "pg_ctl",
-            "restart",
-            "-m",
-            "immediate",
-            "-w",
-            "-D",
-            self.data,
-            "-l",
-            self.data / "log",
-        ]
+        where = ("-D", str(self.data), "-l", str(self.data / "log"))
         done = await asyncio.create_subprocess_exec(
-            BINARIES / argv[0], *argv[1:],
+            BINARIES / "pg_ctl", "restart", "-m", "immediate", "-w", *where,
             stdout=subprocess.DEVNULL, cwd="/", user=owner.pw_name if os.geteuid() == 0 else None,
         )  # fmt: skip
         if await done.wait() != 0:
@@ -246,7 +236,8 @@ class Stand:
     async def rows(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
         connection = await self.postgres.connect(self.database)
         try:
-            return await connection.fetch(query, *arguments)
+            found: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+            return found
         finally:
             await connection.close()
 
