@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.faults import hostile, invariants, scenarios
 from tests.faults.invariants import Findings
 from tests.faults.scenarios import Outcome, Scenario
-from tests.faults.stand import Kind, PostgreSQL, Stand, stand
+from tests.faults.stand import Kind, PostgreSQL, Stand, small_disk, stand
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,11 @@ class Plan:
     kinds: tuple[Kind, ...] = ("folder", "s3")
     worker: bool = True
     kills_worker: bool = False
+    disk_megabytes: int = 0
+    """An installation of its own, on a disk of this size."""
 
 
+KINDS: tuple[Kind, ...] = ("folder", "s3")
 FOLDER: tuple[Kind, ...] = ("folder",)
 S3: tuple[Kind, ...] = ("s3",)
 PLANS = (
@@ -52,11 +55,13 @@ PLANS = (
     Plan("storage slow", scenarios.storage_slow, 20, 8, kinds=S3),
     Plan("storage answers 30 % errors", scenarios.storage_errors, 15, 5, kinds=S3),
     Plan("storage cut in mid-put", scenarios.storage_cut, 10, 5, kinds=S3),
+    Plan("storage sends wrong bytes", scenarios.storage_lies, 60, 30, kinds=S3),
     Plan("storage killed", scenarios.storage_killed, 10, 3, kinds=S3),
     Plan("client gone in mid-upload", scenarios.clients_gone, 250, 50),
     Plan("bombs", hostile.bombs_refused, 1, 1, kinds=FOLDER),
     Plan("50 bombs at once", hostile.bombs_at_once, 50, 20, kinds=FOLDER),
     Plan("a picture kills its decoder", hostile.decoder_poisoned, 1, 1, kinds=FOLDER),
+    Plan("disk full, then freed", scenarios.disk_full, 1, 1, disk_megabytes=40),
     Plan("everything at once", scenarios.everything_at_once, 30, 10, kills_worker=True),
 )
 
@@ -88,13 +93,32 @@ async def run(asked: argparse.Namespace) -> list[Row]:
         folder.chmod(0o755)
         postgres = PostgreSQL(folder / "database")
         try:
-            for kind in ("folder", "s3"):
+            for kind in KINDS:
                 plans = [plan for plan in PLANS if kind in plan.kinds and _wanted(plan, asked)]
-                if plans:
-                    async with stand(kind, folder / kind, postgres) as made:
-                        rows += [await one(plan, made, quick=asked.quick) for plan in plans]
+                rows += await _on(kind, plans, folder, postgres, quick=asked.quick)
         finally:
             postgres.stop()
+    return rows
+
+
+async def _on(
+    kind: Kind, plans: Sequence[Plan], folder: Path, postgres: PostgreSQL, *, quick: bool
+) -> list[Row]:
+    rows: list[Row] = []
+    common = [plan for plan in plans if not plan.disk_megabytes]
+    if common:
+        async with stand(kind, folder / kind, postgres) as made:
+            rows += [await one(plan, made, quick=quick) for plan in common]
+    for plan in plans:
+        if plan.disk_megabytes:
+            try:
+                async with (
+                    small_disk(folder / f"disk-{kind}", plan.disk_megabytes) as disk,
+                    stand(kind, folder / f"full-{kind}", postgres, disk) as made,
+                ):
+                    rows.append(await one(plan, made, quick=quick))
+            except PermissionError as error:
+                print(f"{kind:<7}{plan.name:<32} SKIPPED: {error}", flush=True)
     return rows
 
 

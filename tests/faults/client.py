@@ -1,5 +1,7 @@
 """Clients as an installation knows them: they upload, note what was acknowledged, and try again what failed."""
 
+# ruff: noqa: ASYNC110  Nothing here is told when a count is reached.
+
 import asyncio
 import hashlib
 import io
@@ -33,14 +35,14 @@ def picture(size: int = 0) -> bytes:
     """A small picture that no other has the bytes of; `size` bytes or a few more of it are a comment."""
     size = size or random.choice((500, 4_000, 30_000, 150_000))
     if random.random() < 0.5:
-        return _with_comment(_plain("JPEG"), size)
+        return with_comment(_plain("JPEG"), size)
     png = _plain("PNG")
     data = b"no\0" + os.urandom(size)
     check = zlib.crc32(b"teSt" + data)
     return png[:33] + struct.pack(">I", len(data)) + b"teSt" + data + struct.pack(">I", check) + png[33:]  # fmt: skip
 
 
-def _with_comment(jpeg: bytes, size: int) -> bytes:
+def with_comment(jpeg: bytes, size: int) -> bytes:
     comments = []
     while size > 0:
         part = os.urandom(min(size, 60_000))
@@ -122,6 +124,22 @@ async def send(stand: Stand, content_type: bytes, body: bytes) -> Answer:
     errors = answer.get("errors") or []
     code = errors[0].get("extensions", {}).get("code", "no code") if errors else None
     return Answer(code, answer.get("data") or {}, time.monotonic() - begun)
+
+
+async def download(stand: Stand, address: str) -> tuple[int, bytes | None]:
+    """The status, and the body where all of it came."""
+    path = "/" + address.split("/", 3)[3]
+    reader, writer = await asyncio.open_connection("127.0.0.1", stand.port)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+            top = await reader.readuntil(b"\r\n\r\n")
+            length = top.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            return int(top.split(b" ")[1]), await reader.readexactly(int(length))
+    except (OSError, EOFError):
+        return 0, None
+    finally:
+        writer.close()
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """What befalls an installation, one function a fault. Each leaves it whole again, for the check that follows."""
 
 import asyncio
+import hashlib
+import json
 import random
 import statistics
 import time
@@ -9,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from app.imaging import make_thumbnails
 from tests.faults import client
 from tests.faults.client import LOST, Load, load, readers
 from tests.faults.proxy import Faults
@@ -261,6 +264,54 @@ async def storage_cut(stand: Stand, seconds: int) -> Outcome:
     return outcome
 
 
+WANTED = "query($id: ID!) { image(id: $id) { url sha256 } }"
+
+
+async def storage_lies(stand: Stand, times: int) -> Outcome:
+    """One bit of what storage sends is turned over: always while clients download, now and then while the worker reads."""
+    assert stand.s3_proxy is not None
+    outcome = Outcome(times)
+    await stand.end_workers()
+    seen = Load(stand)
+    while seen.acknowledged < times:
+        await seen.give([client.picture(4_000) for _ in range(10)])
+    outcome.add(seen)
+    rows = await stand.rows("select id::text from image order by id desc limit $1", times)
+    async with stand.s3_proxy.faulty(down=Faults(flips=1)):
+        delivered = [await _delivered_wrong(stand, row["id"]) for row in rows]
+    if any(delivered):
+        outcome.wrong.append(f"{sum(delivered)} of {times} downloads came whole with wrong bytes")
+    if whole := [row["id"] for row in rows if await _delivered_wrong(stand, row["id"])]:
+        outcome.wrong.append(f"{len(whole)} downloads are wrong afterwards")
+    async with stand.s3_proxy.faulty(down=Faults(flips=0.3)):
+        await stand.start_worker()
+        await asyncio.sleep(10)
+    await drained(stand)
+    outcome.wrong += await _wrong_thumbnails(stand, [row["id"] for row in rows])
+    return outcome
+
+
+async def _delivered_wrong(stand: Stand, image_id: str) -> bool:
+    """Whether the original came to its end, and with other bytes than the image's."""
+    answer = await client.ask(stand, WANTED, id=image_id)
+    status, body = await client.download(stand, answer.data["image"]["url"])
+    if status != 200 or body is None:
+        return False
+    return bool(hashlib.sha256(body).hexdigest() != answer.data["image"]["sha256"])
+
+
+async def _wrong_thumbnails(stand: Stand, ids: list[str]) -> list[str]:
+    """Thumbnails that are not what the stored original gives."""
+    query = "select id::text, object_key, thumbnails from image where id = any($1::uuid[])"
+    wrong = []
+    for row in await stand.rows(query, ids):
+        made = await asyncio.to_thread(make_thumbnails, stand.objects / row["object_key"])
+        for name, one in json.loads(row["thumbnails"]).items():
+            if (stand.objects / one["key"]).read_bytes() != made[name].data:
+                wrong.append(f"{row['id']}: the thumbnail {name} is made of wrong bytes")
+    return wrong
+
+
 async def storage_killed(stand: Stand, times: int) -> Outcome:
     """kill -9 of the S3 server under uploads; it comes back at the same address."""
     assert stand.s3 is not None
@@ -277,7 +328,7 @@ async def storage_killed(stand: Stand, times: int) -> Outcome:
 async def disk_full(stand: Stand, _times: int) -> Outcome:
     """Uploads until nothing fits any more; then room is made, and they go on without a restart."""
     outcome = Outcome(1)
-    ballast = stand.objects.parent / "ballast"
+    ballast = stand.disk / "ballast"
     ballast.write_bytes(bytes(4 * 1024 * 1024))
     async with load(stand) as seen:
         for _ in range(600):

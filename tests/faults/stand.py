@@ -73,7 +73,8 @@ class Stand:
     folder: Path
     postgres: PostgreSQL
     database: str
-    options: dict[str, str] = field(default_factory=dict)
+    disk: Path
+    """Where the store lies, and for the folder all data with it."""
     api_key: str = ""
     team_id: str = ""
     port: int = 0
@@ -82,11 +83,10 @@ class Stand:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.data = self.folder / "data"
+        self.data = (self.disk if self.kind == "folder" else self.folder) / "data"
         self.tmp = self.data / "tmp"
-        self.objects = (
-            self.data / "objects" if self.kind == "folder" else self.folder / "s3" / BUCKET
-        )
+        self.buckets = self.disk / "s3"
+        self.objects = self.data / "objects" if self.kind == "folder" else self.buckets / BUCKET
         self.database_proxy = Proxy(self.postgres.socket)
         self.s3_proxy: Proxy | None = None
         self.journal = self.folder / "acknowledged.jsonl"
@@ -98,7 +98,7 @@ class Stand:
         await connection.close()
         await self.database_proxy.open()
         if self.kind == "s3":
-            self.s3 = S3Server(self.folder / "s3")
+            self.s3 = S3Server(self.buckets)
             host, _, port = self.s3.endpoint.removeprefix("http://").partition(":")
             self.s3_proxy = Proxy((host, int(port)))
             await self.s3_proxy.open()
@@ -129,7 +129,7 @@ class Stand:
             url = self.s3.url().replace(self.s3.endpoint, f"http://127.0.0.1:{self.s3_proxy.port}")
             own["PICTOR_STORAGE_URL"] = url
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PICTOR_")}
-        return kept | own | self.options
+        return kept | own
 
     async def command(self, *argv: str) -> str:
         """What `pictor …` prints. RuntimeError where it fails."""
@@ -162,8 +162,8 @@ class Stand:
         assert self.s3_proxy is not None
         self.s3.process.kill()
         await asyncio.to_thread(self.s3.process.wait)
-        self.s3 = await asyncio.to_thread(S3Server, self.folder / "s3")
-        host, _, port = self.s3.endpoint.removeprefix("http://").partition(":")
+        started = self.s3 = await asyncio.to_thread(S3Server, self.buckets)
+        host, _, port = started.endpoint.removeprefix("http://").partition(":")
         self.s3_proxy.upstream = (host, int(port))
 
     async def restart_server(self) -> float:
@@ -254,11 +254,12 @@ async def end(process: subprocess.Popen[bytes]) -> None:
 
 @asynccontextmanager
 async def stand(
-    kind: Kind, folder: Path, postgres: PostgreSQL, **options: str
+    kind: Kind, folder: Path, postgres: PostgreSQL, disk: Path | None = None
 ) -> AsyncIterator[Stand]:
     """An installation with a running server, in a fresh folder; everything of it ends with the block."""
-    folder.mkdir(exist_ok=True)
-    made = Stand(kind, folder, postgres, f"stand_{re.sub(r'[^a-z0-9]', '_', folder.name)}", options)
+    folder.mkdir()
+    name = re.sub(r"[^a-z0-9]", "_", folder.name)
+    made = Stand(kind, folder, postgres, f"stand_{name}", disk or folder)
     try:
         await made.open()
         await made.start_server()
