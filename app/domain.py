@@ -90,6 +90,14 @@ class ImageState(StrEnum):
     DELETED = "DELETED"
 
 
+class Damage(StrEnum):
+    """What is wrong with the stored bytes of an image."""
+
+    MISSING = "MISSING"
+    WRONG_SIZE = "WRONG_SIZE"
+    WRONG_BYTES = "WRONG_BYTES"
+
+
 class ProcessingStatus(StrEnum):
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -201,6 +209,7 @@ class ImageFilter:
     height: IntRange | None = None
     size_bytes: IntRange | None = None
     processing: tuple[ProcessingStatus, ...] | None = None
+    damaged: bool | None = None
     text: str | None = None
     trashed: bool | None = False
 

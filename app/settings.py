@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -104,6 +105,17 @@ class Settings(BaseSettings):
         12 * 3600, ge=300, description="after which a login that is not used ends"
     )
     api_key_lifetime_days: int = Field(365, ge=1, description="of a key made without expiresAt")
+    trash_retention_days: int = Field(
+        30, ge=1, description="after which images in the trash are deleted for good"
+    )
+    purge_retention_days: int = Field(
+        7,
+        ge=0,
+        description="bytes of deleted images and teams are kept: at least as long as you keep backups of the database",
+    )
+    reconcile_hours: float = Field(
+        24, ge=0, description="between two passes of `pictor reconcile` in the worker; 0: none"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -132,6 +144,14 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
             raise ValueError(f"a secret key has at least {MIN_SECRET_LENGTH} characters")
         return value
+
+    @property
+    def trash_retention(self) -> timedelta:
+        return timedelta(days=self.trash_retention_days)
+
+    @property
+    def purge_retention(self) -> timedelta:
+        return timedelta(days=self.purge_retention_days)
 
     @property
     def objects_dir(self) -> Path:

@@ -18,9 +18,11 @@ from app.cli import (
     migrate,
     passwd,
     permissions,
+    reconcile,
     schema,
     seed,
     serve,
+    verify,
     worker,
 )
 from app.errors import AppError
@@ -38,6 +40,8 @@ COMMANDS = {
     "schema": schema,
     "permissions": permissions,
     "doctor": doctor,
+    "reconcile": reconcile,
+    "verify": verify,
     "audit": audit,
 }
 

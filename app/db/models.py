@@ -33,6 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain import (
     AuditOutcome,
+    Damage,
     ImageFormat,
     ImageState,
     JobKind,
@@ -192,6 +193,7 @@ class Image(Base):
 
     `thumbnails`: {"SMALL": {"key": …, "width": …, "height": …, "bytes": …}, …}.
     `exif`: {"entries": [[name, value], …]}.
+    `damage`: what was found wrong with the stored bytes, first at `damaged_at`; both null while they are right.
     """
 
     __tablename__ = "image"
@@ -212,6 +214,13 @@ class Image(Base):
         Index(None, "uploaded_by"),
         Index("ix_image_words", "words", postgresql_using="gin"),
         Index("ix_image_pending", "lease_until", postgresql_where=text("state = 'PENDING'")),
+        Index(
+            "ix_image_trashed",
+            "trashed_at",
+            postgresql_where=text("state = 'STORED' and trashed_at is not null"),
+        ),
+        Index("ix_image_damaged", "team_id", "id", postgresql_where=text("damage is not null")),
+        Index(None, "object_key"),
         CheckConstraint("weight >= 0", name="weight"),
     )
 
@@ -235,6 +244,8 @@ class Image(Base):
     taken_at: Mapped[datetime | None]
     trashed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    damage: Mapped[Damage | None] = mapped_column(_enum(Damage))
+    damaged_at: Mapped[datetime | None]
     exif: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     thumb_hash: Mapped[bytes | None]
     thumbnails: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
@@ -476,6 +487,26 @@ class ImageJob(Base):
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = _now()
     finished_at: Mapped[datetime | None]
+
+
+class Orphan(Base):
+    """An object that no row explains: first seen then, and last sighted by the pass that began before `sighted_at`."""
+
+    __tablename__ = "orphan"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime] = _now()
+    sighted_at: Mapped[datetime] = _now()
+
+
+class Upkeep(Base):
+    """When a task of the whole installation last began: workers take turns at it."""
+
+    __tablename__ = "upkeep"
+
+    task: Mapped[str] = mapped_column(String(32), primary_key=True)
+    began_at: Mapped[datetime] = _now()
 
 
 class AuditEvent(Base):

@@ -41,7 +41,7 @@ async def _listen(engine: AsyncEngine, channel: str, events: Sequence[asyncio.Ev
 
 async def _until_lost(engine: AsyncEngine, channel: str, events: Sequence[asyncio.Event]) -> None:
     lost = asyncio.Event()
-    connection = await asyncpg.connect(**_arguments(engine), timeout=CONNECT_SECONDS)
+    connection = await asyncpg.connect(**arguments(engine), timeout=CONNECT_SECONDS)
     try:
         connection.add_termination_listener(lambda *_: lost.set())
         await connection.add_listener(channel, lambda *_: _set(events))
@@ -52,7 +52,7 @@ async def _until_lost(engine: AsyncEngine, channel: str, events: Sequence[asynci
         connection.terminate()
 
 
-def _arguments(engine: AsyncEngine) -> dict[str, Any]:
+def arguments(engine: AsyncEngine) -> dict[str, Any]:
     """How SQLAlchemy would connect, in asyncpg's own words."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     return {

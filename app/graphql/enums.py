@@ -6,6 +6,7 @@ import strawberry
 
 from app.domain import (
     AuditOutcome,
+    Damage,
     ImageFormat,
     ImageOrderField,
     OrderDirection,
@@ -19,6 +20,7 @@ from app.errors import ErrorCode, UploadProblem
 
 __all__ = [
     "AuditOutcome",
+    "Damage",
     "ErrorCode",
     "ImageFormat",
     "ImageOrderField",
@@ -54,6 +56,13 @@ describe(
     "What happens to a tag name that the team does not have yet.",
     OPEN="The tag is created when it is used.",
     CLOSED="It is refused with BAD_USER_INPUT; `extensions.allowed` lists the team's tags.",
+)
+describe(
+    Damage,
+    "What is wrong with the stored bytes of an image. Uploading the same file again to its team repairs it.",
+    MISSING="They are not there.",
+    WRONG_SIZE="There are more or fewer of them than were uploaded.",
+    WRONG_BYTES="They are not the bytes that were uploaded: their SHA-256 is another.",
 )
 describe(
     ImageFormat,

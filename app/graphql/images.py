@@ -94,7 +94,8 @@ class ImageMutation:
         return await _set_trashed(info, ids, trashed=False)
 
     @strawberry.mutation(
-        description="For good (EDITOR): bytes, derivatives, vector, row. Answers their ids."
+        description="For good (EDITOR): nobody sees them from now on; bytes and derivatives follow, after the time"
+        " that the installation keeps them for its backups. Answers their ids."
     )
     async def delete_images(self, info: Info, ids: Which) -> list[strawberry.ID]:
         return await _delete(info, ids)
@@ -111,6 +112,11 @@ async def _set_trashed(info: Info, texts: list[strawberry.ID], *, trashed: bool)
 async def _delete(info: Info, texts: list[strawberry.ID]) -> list[strawberry.ID]:
     actor = info.context.viewer
     gone = await info.context.change(
-        lambda session: images.delete_forever(session, actor, ids(texts))
+        lambda session: images.delete_forever(
+            session,
+            actor,
+            ids(texts),
+            purge_after=info.context.resources.settings.purge_retention,
+        )
     )
     return [strawberry.ID(str(one)) for one in gone]

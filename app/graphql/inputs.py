@@ -94,6 +94,10 @@ class ImageFilter:
     processing: list[ProcessingStatus] | None = strawberry.field(
         description="How far their processing is.", default=None
     )
+    damaged: bool | None = strawberry.field(
+        description="true: images whose stored bytes are missing or wrong; false: the others; null: both.",
+        default=None,
+    )
     text: str | None = strawberry.field(
         description="Words in title, description, filename and tags (PostgreSQL web search syntax).",
         default=None,
@@ -117,6 +121,7 @@ class ImageFilter:
             height=self.height.value() if self.height else None,
             size_bytes=self.size_bytes.value() if self.size_bytes else None,
             processing=_tuple(self.processing),
+            damaged=self.damaged,
             text=self.text,
             trashed=self.trashed,
         )

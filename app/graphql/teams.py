@@ -113,7 +113,13 @@ class TeamMutation:
     ) -> strawberry.ID:
         actor = info.context.viewer
         gone = await info.context.change(
-            lambda session: teams.remove(session, actor, parse_id(id), confirm_slug)
+            lambda session: teams.remove(
+                session,
+                actor,
+                parse_id(id),
+                confirm_slug,
+                purge_after=info.context.resources.settings.purge_retention,
+            )
         )
         return strawberry.ID(str(gone))
 

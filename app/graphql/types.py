@@ -32,6 +32,7 @@ from app.graphql.arguments import (
 from app.graphql.context import Context
 from app.graphql.enums import (
     AuditOutcome,
+    Damage,
     ErrorCode,
     ImageFormat,
     ProcessingStatus,
@@ -340,6 +341,12 @@ class ExifEntry:
 @strawberry.type(description="What the background work has made of an image.")
 class Processing:
     status: ProcessingStatus = strawberry.field(description="How far it is.")
+    damage: Damage | None = strawberry.field(
+        description="What is wrong with the stored bytes; null while they are right, as far as is known."
+    )
+    damaged_at: datetime | None = strawberry.field(
+        description="When that was found; null while nothing is wrong."
+    )
     row: strawberry.Private[models.Image]
 
     @strawberry.field(description="How often it was tried: the most of any of its jobs.")
@@ -491,7 +498,12 @@ class Image(Node):
 
     @strawberry.field(description="How far the background work on it is.")
     def processing(self) -> Processing:
-        return Processing(status=self.row.processing, row=self.row)
+        return Processing(
+            status=self.row.processing,
+            damage=self.row.damage,
+            damaged_at=self.row.damaged_at,
+            row=self.row,
+        )
 
     @strawberry.field(
         description="Who did what to this image, also as one of many, newest first (ADMIN; null for others)."

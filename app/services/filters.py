@@ -127,6 +127,8 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
         yield Image.format.in_(wanted.formats)
     if wanted.processing is not None:
         yield Image.processing.in_(wanted.processing)
+    if wanted.damaged is not None:
+        yield Image.damage.is_not(None) if wanted.damaged else Image.damage.is_(None)
     yield from _in_range(Image.created_at, wanted.created_at)
     yield from _in_range(Image.taken_at, wanted.taken_at)
     yield from _between(Image.width, wanted.width)

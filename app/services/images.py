@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -197,18 +197,30 @@ async def set_trashed(
     return rows
 
 
-async def delete_forever(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[UUID]:
-    """Rows first: they are gone for every reader at once. A job removes bytes and row afterwards."""
+async def delete_forever(
+    session: AsyncSession,
+    actor: Actor,
+    ids: Sequence[UUID],
+    *,
+    purge_after: timedelta = timedelta(0),
+) -> list[UUID]:
+    """Deletes the images (EDITOR). `purge_after`: for how long their bytes are kept all the same."""
     rows = await locked(session, actor, ids)
+    return await end(session, rows, purge_after)
+
+
+async def end(session: AsyncSession, rows: Sequence[Image], purge_after: timedelta) -> list[UUID]:
+    """Rows first: they are gone for every reader at once. A job removes bytes and row afterwards."""
+    now = datetime.now(UTC)
     for row in rows:
         row.state = ImageState.DELETED
-        row.deleted_at = datetime.now(UTC)
+        row.deleted_at = now
     await session.flush()
     gone = [row.id for row in rows]
     for table in (ImageTag, CollectionImage, ImageVector):
         await session.execute(delete(table).where(table.image_id.in_(gone)))
     for row in rows:
-        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE])
+        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE], now + purge_after)
     return gone
 
 

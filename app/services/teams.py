@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -225,10 +225,18 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> None:
         await _keep_an_admin(session, membership)
 
 
-async def remove(session: AsyncSession, actor: Actor, team_id: UUID, confirm_slug: str) -> UUID:
+async def remove(
+    session: AsyncSession,
+    actor: Actor,
+    team_id: UUID,
+    confirm_slug: str,
+    *,
+    purge_after: timedelta = timedelta(0),
+) -> UUID:
     """Ends a team (ADMIN): nobody sees it from now on; the worker deletes its bytes, and then its rows.
 
-    Its slug is free at once. BAD_USER_INPUT unless `confirm_slug` is the slug.
+    Its slug is free at once. `purge_after`: for how long its bytes and rows are kept all the same.
+    BAD_USER_INPUT unless `confirm_slug` is the slug.
     """
     access.require(actor, team_id, Role.ADMIN)
     team = await _locked(session, team_id)
@@ -238,7 +246,8 @@ async def remove(session: AsyncSession, actor: Actor, team_id: UUID, confirm_slu
     await session.flush()
     for table in (Membership, ApiKey, ImageJob):
         await session.execute(delete(table).where(table.team_id == team_id))
-    await jobs.enqueue(session, team_id, team_id, [JobKind.PURGE_TEAM])
+    due = team.deleted_at + purge_after
+    await jobs.enqueue(session, team_id, team_id, [JobKind.PURGE_TEAM], due)
     return team_id
 
 

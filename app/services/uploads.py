@@ -86,7 +86,7 @@ class NewImage:
 
 @dataclass(frozen=True)
 class Uploaded:
-    """`created` is False where the team had these very bytes: then it is that image."""
+    """`created` is False where the team had these very bytes, or had lost them: then it is that image."""
 
     image: Image
     created: bool
@@ -114,13 +114,15 @@ class Intake:
         known = await self._stored_again(actor, new, file)
         if known is not None:
             return Uploaded(known, created=False)
+
+        async def finish(session: AsyncSession, image_id: UUID) -> Uploaded:
+            image = await publish(session, actor, new, image_id)
+            return Uploaded(image, created=image.id == image_id)
+
         try:
-            image = await self.keep(
-                actor, new, file, lambda session, image_id: publish(session, actor, new, image_id)
-            )
+            return await self.keep(actor, new, file, finish)
         except Duplicate:
             return await self.upload(actor, new, file)
-        return Uploaded(image, created=True)
 
     async def keep(self, actor: Actor, new: NewImage, file: Incoming, finish: Finish[T]) -> T:
         """Stores the bytes under an intent of their own, then does `finish` with its id.
@@ -141,7 +143,7 @@ class Intake:
         return result
 
     async def _stored_again(self, actor: Actor, new: NewImage, file: Incoming) -> Image | None:
-        """The team's image of these bytes, with what this upload adds to it; None where there is none."""
+        """The team's image of these bytes, with what this upload adds to it; None where it has none, or damaged ones."""
         known = await self.db.run(lambda session: _known(session, actor, new, file.sha256))
         if known is None:
             return None
@@ -192,7 +194,8 @@ async def _collection(
 
 async def _known(session: AsyncSession, actor: Actor, new: NewImage, sha256: bytes) -> UUID | None:
     await check(session, actor, new)
-    found: UUID | None = await session.scalar(_of_bytes(new, sha256).with_only_columns(Image.id))
+    sound = _of_bytes(new, sha256).where(Image.damage.is_(None))
+    found: UUID | None = await session.scalar(sound.with_only_columns(Image.id))
     return found
 
 
@@ -210,12 +213,17 @@ async def again(session: AsyncSession, actor: Actor, new: NewImage, sha256: byte
     )
     if image is None:
         return None
+    await _brought_back(session, image)
+    await _relate(session, actor, new, image)
+    return image
+
+
+async def _brought_back(session: AsyncSession, image: Image) -> None:
+    """Out of the trash, where it is there."""
     if image.trashed_at is not None:
         image.trashed_at = None
         image.updated_at = (await session.execute(select(func.now()))).scalar_one()
         await session.flush()
-    await _relate(session, actor, new, image)
-    return image
 
 
 async def _intend(
@@ -259,7 +267,10 @@ def clean_filename(name: str) -> str:
 
 
 async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
-    """Makes the image visible, with its tags and jobs; nothing of it where the lease has run out."""
+    """Makes the image visible, with its tags and jobs; nothing of it where the lease has run out.
+
+    Where the team has an image of these bytes that is damaged, that one is healed, and is the answer.
+    """
     image: Image | None = await session.scalar(
         select(Image)
         .where(
@@ -269,6 +280,9 @@ async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: 
     )
     if image is None:
         raise unavailable("Storing the file took too long; try again.")
+    damaged = _of_bytes(new, image.sha256).where(Image.damage.is_not(None)).with_for_update()
+    if (twin := await session.scalar(damaged)) is not None:
+        return await _heal(session, actor, new, twin, image)
     now = (await session.execute(select(func.now()))).scalar_one()
     image.state, image.lease_until = ImageState.STORED, None
     image.created_at, image.updated_at = new.created_at or now, now
@@ -278,6 +292,22 @@ async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: 
         await session.flush()
     await jobs.enqueue(session, image.team_id, image.id, [JobKind.THUMBNAILS, JobKind.EMBED])
     return image
+
+
+async def _heal(
+    session: AsyncSession, actor: Actor, new: NewImage, damaged: Image, intent: Image
+) -> Image:
+    """Gives the damaged image the object of the intent, which ends. What lay under its old key is an orphan now."""
+    await session.delete(intent)
+    # One row alone has a key, at every moment.
+    await session.flush()
+    damaged.object_key, damaged.thumbnails = intent.object_key, {}
+    damaged.damage = damaged.damaged_at = None
+    await session.flush()
+    await _brought_back(session, damaged)
+    await _relate(session, actor, new, damaged)
+    await jobs.enqueue(session, damaged.team_id, damaged.id, [JobKind.THUMBNAILS, JobKind.EMBED])
+    return damaged
 
 
 async def expire(session: AsyncSession) -> int:

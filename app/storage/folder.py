@@ -27,6 +27,7 @@ from app.storage.protocol import (
 from app.storage.stream import ByteStream, Threads
 
 THREADS: Final = 8
+DRAFT: Final = "put-"
 RACES: Final = 20
 """How often a write may lose its fresh folder to a deletion that prunes empty ones."""
 
@@ -63,6 +64,9 @@ class FolderStorage:
             for one in found:
                 yield one
 
+    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+        return await self._threads.run(self._sweep, older_than.total_seconds(), dry_run)
+
     async def check(self) -> None:
         await self._threads.run(self._check)
 
@@ -75,7 +79,7 @@ class FolderStorage:
             self._write(key, reader)
 
     def _write(self, key: str, reader: BinaryIO) -> None:
-        draft = self._tmp / f"put-{uuid4().hex}"
+        draft = self._tmp / f"{DRAFT}{uuid4().hex}"
         begun = time.monotonic()
         with _disk():
             try:
@@ -165,6 +169,17 @@ class FolderStorage:
         changed = datetime.fromtimestamp(facts.st_mtime, UTC)
         return StoredObject(key, facts.st_size, changed) if is_key(key) else None
 
+    def _sweep(self, seconds: float, dry_run: bool) -> int:
+        with _disk():
+            found = 0
+            for draft in self._tmp.glob(f"{DRAFT}*"):
+                with suppress(FileNotFoundError):
+                    if draft.stat().st_mtime < time.time() - seconds:
+                        found += 1
+                        if not dry_run:
+                            draft.unlink()
+            return found
+
     def _check(self) -> None:
         key = f"check/{uuid4().hex}"
         self._must_be_there()
@@ -184,6 +199,8 @@ class _FilePart:
     def __init__(self, file: BinaryIO, start: int, length: int | None) -> None:
         self._file = file
         self._left = length
+        rest = max(os.fstat(file.fileno()).st_size - start, 0)
+        self.length = rest if length is None else min(length, rest)
         file.seek(start)
 
     def read(self, size: int, /) -> bytes:

@@ -72,6 +72,13 @@ class Storage(Protocol):
         """The objects whose keys begin with `prefix`, in no promised order. Files that are not ours are left out."""
         ...
 
+    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+        """Removes what puts that never ended have left behind for so long; how many. `dry_run` only counts.
+
+        0 where the store does not tell.
+        """
+        ...
+
     async def check(self) -> None:
         """Writes, reads and removes a small object."""
         ...

@@ -15,7 +15,7 @@ from uuid import uuid4
 from xml.etree.ElementTree import ParseError
 
 from minio import Minio
-from minio.datatypes import Object
+from minio.datatypes import ListMultipartUploadsResult, Object
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -115,6 +115,10 @@ class S3Storage:
             for one in page:
                 yield one
 
+    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+        begun_before = datetime.now(UTC) - older_than
+        return await self._threads.run(self._sweep, begun_before, dry_run)
+
     async def check(self) -> None:
         await self._threads.run(self._check)
 
@@ -176,6 +180,48 @@ class S3Storage:
             if refusal.s3_code != "NoSuchKey":
                 raise
 
+    def _sweep(self, begun_before: datetime, dry_run: bool) -> int:
+        """Multipart uploads that were never completed: no listing shows them, but they take room."""
+        found = 0
+        for key, upload_id, begun_at in self._multipart_uploads():
+            if is_key(key) and begun_at < begun_before:
+                found += 1
+                if not dry_run:
+                    self._abort(key, upload_id)
+        return found
+
+    def _multipart_uploads(self) -> Iterable[tuple[str, str, datetime]]:
+        """The first page of them; none where the server does not answer such a question.
+
+        minio's client has no public method for it, and its private one sends an empty delimiter, to which
+        some servers answer with nothing.
+        """
+
+        def ask() -> ListMultipartUploadsResult:
+            answer = self._client._execute(
+                "GET", bucket_name=self.bucket, query_params={"uploads": ""}
+            )
+            return ListMultipartUploadsResult(answer)
+
+        try:
+            page = _retried(ask)
+        except _Refusal as refusal:
+            if refusal.may_pass or refusal.status == 408:
+                raise
+            return []
+        return [
+            (one.object_name, one.upload_id, one.initiated_time)
+            for one in page.uploads
+            if one.object_name and one.upload_id and one.initiated_time
+        ]
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        try:
+            _retried(lambda: self._client._abort_multipart_upload(self.bucket, key, upload_id))
+        except _Refusal as refusal:
+            if refusal.s3_code != "NoSuchUpload":
+                raise
+
     def _check(self) -> None:
         key = f"check/{uuid4().hex}"
         _retried(lambda: self._client.put_object(self.bucket, key, io.BytesIO(b"check"), 5))
@@ -201,6 +247,8 @@ class _Body:
 
     def __init__(self, response: BaseHTTPResponse | None) -> None:
         self._response = response
+        length = response.headers.get("content-length", "") if response is not None else "0"
+        self.length = int(length) if length.isdigit() else None
 
     def read(self, size: int, /) -> bytes:
         if self._response is None:

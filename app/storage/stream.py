@@ -54,6 +54,11 @@ def _close_opened(opening: "Future[Source]") -> None:
 class Source(Protocol):
     """A blocking reader."""
 
+    @property
+    def length(self) -> int | None:
+        """How many bytes it has from its start to its end; None where the store does not say."""
+        ...
+
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most `size`; b"" at the end."""
         ...
@@ -69,6 +74,8 @@ class ByteStream:
     """
 
     def __init__(self, source: Source, threads: Threads) -> None:
+        self.length = source.length
+        """How many bytes there are, told before the first one is read; None where the store does not say."""
         self._guarded = _Guarded(source)
         self._threads = threads
 

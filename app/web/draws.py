@@ -33,7 +33,7 @@ class Draws:
             raise
         await self._record(request, actor, image)
         headers = {"x-image-id": str(image.id), "cache-control": problems.NO_STORE}
-        return await streams.response(self._resources.storage, streams.original(image), headers)
+        return await streams.response(self._resources, image, streams.original(image), headers)
 
     async def _image(self, request: Request, actor: Actor) -> Image:
         labels = request.query_params.getlist("label")

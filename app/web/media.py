@@ -62,7 +62,7 @@ class Media:
         image = await self._image(claim, image_id)
         max_age = max(int(claim.expires_at - now), 0)
         headers = {"cache-control": f"private, max-age={max_age}"}
-        return await self._send(request, _content(image, variant), headers), image.team_id
+        return await self._send(request, image, _content(image, variant), headers), image.team_id
 
     async def _record(
         self,
@@ -105,7 +105,7 @@ class Media:
             return await sessions.actor_of(session, claim.user_id)
 
     async def _send(
-        self, request: Request, content: Content, headers: Mapping[str, str]
+        self, request: Request, image: Image, content: Content, headers: Mapping[str, str]
     ) -> Response:
         if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
             own = streams.HEADERS | {"etag": content.etag} | dict(headers)
@@ -115,7 +115,7 @@ class Media:
             own = streams.facts(content) | length | dict(headers)
             return Response(headers=own, media_type=content.media_type)
         part = _part(request, content)
-        return await streams.response(self._resources.storage, content, headers, part=part)
+        return await streams.response(self._resources, image, content, headers, part=part)
 
 
 def _content(image: Image, variant: Variant) -> Content:

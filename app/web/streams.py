@@ -1,6 +1,7 @@
 """Stored bytes as responses: one way out for originals, thumbnails and draws."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -8,8 +9,10 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Image
-from app.domain import ThumbnailSize
-from app.errors import not_found
+from app.domain import NO_ID, Actor, Damage, Role, ThumbnailSize
+from app.errors import AppError, ErrorCode
+from app.resources import Resources
+from app.services import damage
 from app.storage import ByteStream, ObjectMissing, Storage
 from app.web.ranges import Span
 
@@ -57,23 +60,65 @@ def thumbnail(image: Image, size: ThumbnailSize) -> Content | None:
     )
 
 
+class DamagedError(AppError):
+    """NOT_FOUND: the stored bytes are missing, or are not as many as they were."""
+
+    def __init__(self, damage: Damage) -> None:
+        super().__init__(
+            ErrorCode.NOT_FOUND,
+            "The stored bytes are missing or damaged. Uploading the same file again repairs the image.",
+        )
+        self.damage = damage
+
+
 async def response(
-    storage: Storage, content: Content, headers: Mapping[str, str], *, part: Span | None = None
+    resources: Resources,
+    image: Image,
+    content: Content,
+    headers: Mapping[str, str],
+    *,
+    part: Span | None = None,
 ) -> Response:
-    """The bytes, or a part of them, as they come from storage. NOT_FOUND, UNAVAILABLE: before the first byte."""
+    """The bytes of an image that the caller may see, or a part of them, as they come from storage.
+
+    NOT_FOUND where they are damaged, which is written down, UNAVAILABLE: before the first byte.
+    """
+    length = content.size if part is None else part.length
+    try:
+        stream = await _opened(resources.storage, content, part, length)
+    except DamagedError as error:
+        if content.key == image.object_key:
+            await _flag(resources, image, error.damage)
+        raise
+    own = facts(content) | {"content-length": str(length)} | dict(headers)
+    if part is not None:
+        own["content-range"] = part.content_range
+    status = 200 if part is None else 206
+    return StreamingResponse(_closing(stream), status, own, media_type=content.media_type)
+
+
+async def _opened(storage: Storage, content: Content, part: Span | None, length: int) -> ByteStream:
+    """The stream, if it has that length. What an answer's headers promise cannot be taken back."""
     try:
         if part is None:
             stream = await storage.open(content.key)
         else:
             stream = await storage.open(content.key, part.start, part.length)
     except ObjectMissing as error:
-        raise not_found("Image") from error
-    length = content.size if part is None else part.length
-    own = facts(content) | {"content-length": str(length)} | dict(headers)
-    if part is not None:
-        own["content-range"] = part.content_range
-    status = 200 if part is None else 206
-    return StreamingResponse(_closing(stream), status, own, media_type=content.media_type)
+        raise DamagedError(Damage.MISSING) from error
+    if stream.length not in (None, length):
+        await stream.aclose()
+        raise DamagedError(Damage.WRONG_SIZE)
+    return stream
+
+
+async def _flag(resources: Resources, image: Image, found: Damage) -> None:
+    """Best effort: whoever asks next, or the next pass of `pictor reconcile`, finds it too."""
+    reader = Actor(NO_ID, {image.team_id: Role.VIEWER})
+    with suppress(AppError):
+        await resources.db.acting(reader).run(
+            lambda session: damage.report(session, reader, image.object_key, found)
+        )
 
 
 def facts(content: Content) -> dict[str, str]:

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from app.db.models import Image
-from app.domain import ImageState, ThumbnailSize
+from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import jobs, processing
+from app.services import damage, jobs, processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
@@ -72,7 +72,8 @@ async def failed(resources: Resources, job: Job, error: Exception) -> None:
     if isinstance(error, AppError):
         reason = error.message
     elif isinstance(error, ObjectMissing):
-        reason = "The stored bytes are missing."
+        key, reason = error.args[0], "The stored bytes are missing."
+        await resources.db.worker.run(lambda session: damage.flag(session, key, Damage.MISSING))
     else:
         reason = f"Something went wrong ({type(error).__name__}); the server's log has the rest."
     expected = isinstance(error, AppError | ObjectMissing)

@@ -14,7 +14,7 @@ from app.errors import AppError
 from app.resources import Resources
 from app.services import jobs, tickets, uploads
 from app.services.jobs import Job
-from app.worker import files
+from app.worker import files, upkeep
 from app.worker.embed import Embedding
 from app.worker.handlers import failed, purge, purge_teams, thumbnails
 
@@ -66,12 +66,13 @@ class Worker:
         async with notified(self._db, jobs.CHANNEL, [lane.woken for lane in lanes]):
             self._lanes_running = [asyncio.create_task(self._drive(lane)) for lane in lanes]
             house = asyncio.create_task(self._keep_house())
+            keeping = asyncio.create_task(upkeep.keep(resources))
             try:
                 await asyncio.wait(self._lanes_running)
             finally:
-                for task in (house, *self._lanes_running):
+                for task in (house, keeping, *self._lanes_running):
                     task.cancel()
-                await asyncio.gather(house, *self._lanes_running, return_exceptions=True)
+                await asyncio.gather(house, keeping, *self._lanes_running, return_exceptions=True)
                 self._ended.set()
 
     async def _keep_house(self) -> None:

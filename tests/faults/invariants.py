@@ -50,9 +50,8 @@ async def check(stand: Stand, *, new_worker: bool) -> Findings:
         await stand.end_workers()
         await stand.start_worker()
     found["temp"] = [path.name for path in stand.tmp.glob("*")]
-    if "reconcile" in await stand.command("--help"):
-        for _ in range(2):
-            await stand.command("reconcile", "--json", "--older-than", "0")
+    for _ in range(2):
+        await stand.command("reconcile", "--json", "--older-than", "0")
     await quiet(stand)
     images, jobs = await _rows(stand)
     objects = await asyncio.to_thread(_objects, stand.objects)

@@ -54,6 +54,8 @@ async def test_ranges(
 ) -> None:
     await storage.put(f"{prefix}/a/b", source, size=10)
     assert await read(storage, f"{prefix}/a/b", start, length) == expected
+    async with await storage.open(f"{prefix}/a/b", start, length) as stream:
+        assert stream.length == len(expected)
 
 
 async def test_an_empty_object(storage: Storage, prefix: str, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """What the folder promises beyond the contract."""
 
 import asyncio
+import os
 import resource
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,15 @@ async def test_a_disk_that_takes_no_more_is_unavailable(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.code is ErrorCode.UNAVAILABLE
     assert files(tmp_path) == ["source"]
+
+
+async def test_drafts_of_the_dead_are_swept(storage: FolderStorage, tmp_path: Path) -> None:
+    old, young, other = (tmp_path / "tmp" / name for name in ("put-1", "put-2", "else"))
+    for file in (old, young, other):
+        file.touch()
+    os.utime(old, (1, 1))
+    os.utime(other, (1, 1))
+    assert await storage.sweep(timedelta(hours=1), dry_run=True) == 1
+    assert old.exists()
+    assert await storage.sweep(timedelta(hours=1)) == 1
+    assert sorted(tmp_path.joinpath("tmp").iterdir()) == [other, young]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,14 @@ def test_a_slow_upload_is_no_silence() -> None:
         assert pool.urlopen("PUT", "/", body=body).status == 200
         pool.close()
         thread.join(5)
+
+
+async def test_uploads_that_never_ended_are_aborted(s3_url: str, tmp_path: Path) -> None:
+    storage = storage_from_url(s3_url, tmp_path)
+    assert isinstance(storage, S3Storage)
+    storage._client._create_multipart_upload(storage.bucket, "t/never/ended", {})
+    assert await storage.sweep(timedelta(hours=1)) == 0
+    assert await storage.sweep(timedelta(0), dry_run=True) == 1
+    assert await storage.sweep(timedelta(0)) == 1
+    assert await storage.sweep(timedelta(0)) == 0
+    await storage.close()

@@ -1,6 +1,8 @@
 """A worker with real parts and a database of its own: its queue and its active model are nobody else's."""
 
+import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from app.embedding import embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
 from app.settings import Settings
-from app.storage import storage_from_url
+from app.storage import S3Storage, Storage, storage_from_url
 from tests.database import Database
 from tests.fixtures import tiny_model
 from tests.fixtures.own_database import own_database
@@ -17,9 +19,37 @@ from tests.fixtures.own_database import own_database
 
 @pytest.fixture
 async def resources(database_url: str, tmp_path: Path) -> AsyncIterator[Resources]:
-    settings = Settings(data_dir=tmp_path)
+    async with opened(database_url, tmp_path, storage_from_url(None, tmp_path)) as resources:
+        yield resources
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage_url(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> str | None:
+    """The folder, or a bucket of the test's own: what lies in it is looked at as a whole."""
+    if request.param == "folder":
+        return None
+    bucket = f"own-{secrets.token_hex(6)}"
+    url = s3_url.replace("@pictures?", f"@{bucket}?")
+    storage = storage_from_url(url, tmp_path)
+    assert isinstance(storage, S3Storage)
+    storage._client.make_bucket(bucket)
+    return url
+
+
+@pytest.fixture
+async def everywhere(
+    database_url: str, storage_url: str | None, tmp_path: Path
+) -> AsyncIterator[Resources]:
+    """Resources on the folder, and on a bucket."""
+    storage = storage_from_url(storage_url, tmp_path)
+    async with opened(database_url, tmp_path, storage) as resources:
+        yield resources
+
+
+@asynccontextmanager
+async def opened(database_url: str, data_dir: Path, storage: Storage) -> AsyncIterator[Resources]:
+    settings = Settings(data_dir=data_dir)
     decoder = Decoder(max_pixels=settings.max_image_pixels)
-    storage = storage_from_url(None, settings.data_dir)
     embedder = embedder_from_name(str(tiny_model.folder()))
     async with own_database(database_url) as url:
         db = Database(url, pool_size=5)

@@ -1,0 +1,53 @@
+"""`pictor verify`: reads every stored byte again and compares it with what was uploaded."""
+
+import argparse
+import json
+from uuid import UUID
+
+from app.cli.progress import bar
+from app.resources import open_resources
+from app.settings import Settings
+from app.worker import verify
+
+HELP = "read all stored bytes again and compare them; exit status 1 where images are damaged"
+MEANINGS = {
+    "images": "images read",
+    "bytes_read": "bytes read",
+    "missing": "DAMAGED: images whose bytes are missing",
+    "wrong_size": "DAMAGED: images with too few or too many bytes",
+    "wrong_bytes": "DAMAGED: images with other bytes",
+    "healed": "images whose bytes are right again",
+    "derivatives_missing": "images without some of their thumbnails, which are made anew",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--team", type=UUID, help="this team's images alone")
+    parser.add_argument(
+        "--sample", type=_percent, default=100.0, metavar="PERCENT", help="a random part (100)"
+    )
+
+
+def _percent(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 100:
+        raise argparse.ArgumentTypeError("above 0, up to 100")
+    return number
+
+
+async def run(settings: Settings, asked: argparse.Namespace) -> int:
+    async with open_resources(settings) as resources:
+        report = await verify.run(
+            resources,
+            resources.db.owner,
+            team_id=asked.team,
+            share=asked.sample / 100,
+            progress=bar,
+        )
+    if asked.json:
+        print(json.dumps(report.counts()))
+    else:
+        for name, meaning in MEANINGS.items():
+            print(f"{report.counts()[name]:>12,}  {meaning}")
+    return 1 if report.damaged else 0

@@ -1,0 +1,63 @@
+"""Images whose stored bytes are missing or wrong: flagged where it is found, cleared where they are right again.
+
+A flag changes nothing else. No image is deleted for it, and a new upload of the same bytes heals it (uploads).
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image, ImageJob
+from app.domain import Actor, Damage, ImageState, JobState
+from app.services import access, jobs
+
+
+async def flag(session: AsyncSession, object_key: str, damage: Damage) -> bool:
+    """Marks the stored image of that object. False where there is none (any more), or it is marked so already."""
+    return await _flag(session, damage, Image.object_key == object_key)
+
+
+async def report(session: AsyncSession, actor: Actor, object_key: str, damage: Damage) -> bool:
+    """`flag` by somebody who may see the image and was to be sent its bytes."""
+    mine = access.in_teams(Image.team_id, actor.team_ids)
+    return await _flag(session, damage, Image.object_key == object_key, mine)
+
+
+async def _flag(session: AsyncSession, damage: Damage, *which: ColumnElement[bool]) -> bool:
+    flagged = (
+        update(Image)
+        .where(*which, Image.state == ImageState.STORED, Image.damage.is_distinct_from(damage))
+        .values(damage=damage, damaged_at=func.coalesce(Image.damaged_at, func.now()))
+        .returning(Image.id)
+        .execution_options(synchronize_session=False)
+    )
+    return bool((await session.scalars(flagged)).all())
+
+
+async def clear(session: AsyncSession, object_key: str) -> bool:
+    """The bytes of that object are right: the image is unmarked, and what failed for lack of them is queued again."""
+    cleared = (
+        update(Image)
+        .where(Image.object_key == object_key, Image.damage.is_not(None))
+        .values(damage=None, damaged_at=None)
+        .returning(Image.team_id, Image.id)
+        .execution_options(synchronize_session=False)
+    )
+    rows = (await session.execute(cleared)).all()
+    for team_id, image_id in rows:
+        await _again(session, team_id, image_id)
+    return bool(rows)
+
+
+async def _again(session: AsyncSession, team_id: UUID, image_id: UUID) -> None:
+    failed = await session.scalars(
+        select(ImageJob.kind).where(
+            ImageJob.team_id == team_id,
+            ImageJob.image_id == image_id,
+            ImageJob.kind.in_(jobs.PROCESSING),
+            ImageJob.state == JobState.FAILED,
+        )
+    )
+    if kinds := failed.all():
+        await jobs.enqueue(session, team_id, image_id, kinds)

@@ -1,0 +1,265 @@
+"""What `pictor reconcile` asks of the rows and writes to them. What it does with objects is in worker/reconcile."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, String, any_, delete, exists, func, literal, select
+from sqlalchemy import update as sql_update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.db.models import Image, ImageJob, ImageVector, Orphan, Team, Upkeep
+from app.domain import Damage, ImageState, JobKind, JobState
+from app.services import embedding_models, jobs
+from app.storage import StoredObject
+
+TASK: Final = "reconcile"
+PURGES: Final = (JobKind.PURGE, JobKind.PURGE_TEAM)
+EXPLAINED_BY: Final[tuple[InstrumentedAttribute[str], ...]] = (Image.object_key,)
+"""Every column that holds the key of an object. The row is always there before its object, whatever its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored image, as far as its objects and its jobs go."""
+
+    id: UUID
+    team_id: UUID
+    object_key: str
+    size_bytes: int
+    sha256: bytes
+    thumbnails: Mapping[str, Mapping[str, Any]]
+    damage: Damage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The states of an image's jobs, and whether it has a vector of the model that new ones are made with."""
+
+    states: Mapping[JobKind, JobState]
+    has_vector: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Of some objects without a row: how many were unknown so far, and the keys of those that may go."""
+
+    new: int
+    ripe: list[str]
+
+
+async def now(session: AsyncSession) -> datetime:
+    return (await session.execute(select(func.now()))).scalar_one()
+
+
+# ───────────────────────────── turns ─────────────────────────────
+
+
+async def is_due(session: AsyncSession, every: timedelta) -> bool:
+    """Whether the last pass began so long ago. The first is due that long after the installation's first start."""
+    await session.execute(insert(Upkeep).values(task=TASK).on_conflict_do_nothing())
+    due = select(Upkeep.began_at <= func.now() - every).where(Upkeep.task == TASK)
+    return bool(await session.scalar(due))
+
+
+async def begin(session: AsyncSession) -> None:
+    new = insert(Upkeep).values(task=TASK)
+    await session.execute(
+        new.on_conflict_do_update(index_elements=["task"], set_={"began_at": func.now()})
+    )
+
+
+# ───────────────────────────── objects without a row ─────────────────────────────
+
+
+def original_of(key: str) -> str:
+    """The key of the original: a derivative's is that with `.small.webp` or the like behind it."""
+    folder, slash, name = key.rpartition("/")
+    return folder + slash + name.partition(".")[0]
+
+
+async def explained(session: AsyncSession, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that a row explains: as an original, as a derivative, or as what is on its way."""
+    originals = {key: original_of(key) for key in keys}
+    wanted = _array(set(originals.values()))
+    found: set[str] = set()
+    for column in EXPLAINED_BY:
+        found.update(await session.scalars(select(column).where(column == any_(wanted))))
+    return {key for key, original in originals.items() if original in found}
+
+
+async def sight(
+    session: AsyncSession,
+    orphans: Sequence[StoredObject],
+    *,
+    began: datetime,
+    grace: timedelta,
+    dry_run: bool,
+) -> Sighting:
+    """Notes the objects. Those that an earlier pass saw, at least `grace` ago, may go."""
+    ripe = (Orphan.seen_at < began) & (Orphan.seen_at <= func.now() - grace)
+    query = select(Orphan.key, ripe).where(Orphan.key == any_(_array(one.key for one in orphans)))
+    known = dict((await session.execute(query)).all())
+    if not dry_run:
+        new = insert(Orphan).values([{"key": one.key, "size_bytes": one.size} for one in orphans])
+        again = {"sighted_at": func.now(), "size_bytes": new.excluded.size_bytes}
+        await session.execute(new.on_conflict_do_update(index_elements=["key"], set_=again))
+    return Sighting(len(orphans) - len(known), [key for key, may_go in known.items() if may_go])
+
+
+async def forget(session: AsyncSession, keys: Iterable[str]) -> None:
+    """The objects are gone."""
+    await session.execute(delete(Orphan).where(Orphan.key == any_(_array(keys))))
+
+
+async def forget_unsighted(session: AsyncSession, began: datetime) -> None:
+    """What a whole pass did not come across is no orphan any more."""
+    await session.execute(delete(Orphan).where(Orphan.sighted_at < began))
+
+
+def _array(texts: Iterable[str]) -> ColumnElement[Any]:
+    return literal(list(texts), ARRAY(String))
+
+
+# ───────────────────────────── stored images ─────────────────────────────
+
+
+async def count_stored(session: AsyncSession, team_id: UUID | None = None) -> int:
+    return await session.scalar(select(func.count()).select_from(_stored(team_id).subquery())) or 0
+
+
+async def stored_after(
+    session: AsyncSession, after: UUID | None, limit: int, team_id: UUID | None = None
+) -> list[Kept]:
+    """The next stored images in the order of their ids, those of teams that have ended left out."""
+    query = _stored(team_id)
+    if after is not None:
+        query = query.where(Image.id > after)
+    rows = await session.execute(query.order_by(Image.id).limit(limit))
+    return [Kept(*row) for row in rows]
+
+
+def _stored(team_id: UUID | None) -> Any:
+    query = (
+        select(
+            Image.id,
+            Image.team_id,
+            Image.object_key,
+            Image.size_bytes,
+            Image.sha256,
+            Image.thumbnails,
+            Image.damage,
+        )
+        .join(Team, Team.id == Image.team_id)
+        .where(Image.state == ImageState.STORED, Team.deleted_at.is_(None))
+    )
+    return query if team_id is None else query.where(Image.team_id == team_id)
+
+
+async def work_on(session: AsyncSession, images: Sequence[Kept]) -> dict[UUID, Work]:
+    """What has been done for each of the images, and what is being done."""
+    ids, teams = [one.id for one in images], {one.team_id for one in images}
+    rows = await session.execute(
+        select(ImageJob.image_id, ImageJob.kind, ImageJob.state).where(
+            ImageJob.team_id.in_(teams),
+            ImageJob.image_id.in_(ids),
+            ImageJob.kind.in_(jobs.PROCESSING),
+        )
+    )
+    states: dict[UUID, dict[JobKind, JobState]] = {one: {} for one in ids}
+    for image_id, kind, state in rows:
+        states[image_id][kind] = state
+    model = await embedding_models.wanted(session)
+    if model is None:
+        return {one: Work(states[one], has_vector=True) for one in ids}
+    vectors = select(ImageVector.image_id).where(
+        ImageVector.team_id.in_(teams),
+        ImageVector.model_id == model.id,
+        ImageVector.image_id.in_(ids),
+    )
+    embedded = set(await session.scalars(vectors))
+    return {one: Work(states[one], has_vector=one in embedded) for one in ids}
+
+
+async def enqueue(session: AsyncSession, wanted: Mapping[UUID, Sequence[JobKind]]) -> None:
+    """Queues these jobs of images that are still stored."""
+    rows = await session.execute(
+        select(Image.team_id, Image.id).where(
+            Image.id.in_(wanted), Image.state == ImageState.STORED
+        )
+    )
+    for team_id, image_id in rows.all():
+        await jobs.enqueue(session, team_id, image_id, wanted[image_id])
+
+
+# ───────────────────────────── what is to go ─────────────────────────────
+
+
+async def overdue_intents(session: AsyncSession) -> int:
+    """How many uploads nobody will finish."""
+    overdue = select(func.count()).where(
+        Image.state == ImageState.PENDING, Image.lease_until < func.now()
+    )
+    return await session.scalar(overdue) or 0
+
+
+async def purges_due(session: AsyncSession) -> int:
+    due = select(func.count()).where(
+        jobs.OPEN, ImageJob.kind == JobKind.PURGE, ImageJob.run_after <= func.now()
+    )
+    return await session.scalar(due) or 0
+
+
+async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run: bool) -> int:
+    """Queues purges that were given up, and makes those that deleted images and teams lack; how many."""
+    given_up = (ImageJob.kind.in_(PURGES)) & (ImageJob.state == JobState.FAILED)
+    found = 0
+    for wanted in _purges_wanted(retention):
+        found += await session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+        if not dry_run:
+            new = insert(ImageJob).from_select(["team_id", "image_id", "kind", "run_after"], wanted)
+            again = {**jobs.QUEUED, "attempts": 0, "error": None, "run_after": func.now()}
+            keys = ["team_id", "image_id", "kind"]
+            await session.execute(new.on_conflict_do_update(index_elements=keys, set_=again))
+    found += await session.scalar(select(func.count()).where(given_up)) or 0
+    if not dry_run:
+        revived = sql_update(ImageJob).where(given_up)
+        again = {**jobs.QUEUED, "attempts": 0, "run_after": func.now()}
+        await session.execute(revived.values(again).execution_options(synchronize_session=False))
+        if found:
+            await jobs.wake(session)
+    return found
+
+
+def _purges_wanted(retention: timedelta) -> tuple[Any, Any]:
+    """Deleted images and deleted teams that no job, open or given up, will remove."""
+    image = select(
+        Image.team_id,
+        Image.id,
+        literal(JobKind.PURGE.value),
+        func.coalesce(Image.deleted_at, func.now()) + retention,
+    ).join(Team, Team.id == Image.team_id)
+    team = select(Team.id, Team.id, literal(JobKind.PURGE_TEAM.value), Team.deleted_at + retention)
+    return (
+        image.where(
+            Image.state == ImageState.DELETED,
+            Team.deleted_at.is_(None),
+            ~_has_job(Image.team_id, Image.id, JobKind.PURGE),
+        ),
+        team.where(Team.deleted_at.is_not(None), ~_has_job(Team.id, Team.id, JobKind.PURGE_TEAM)),
+    )
+
+
+def _has_job(
+    team_id: InstrumentedAttribute[UUID], image_id: InstrumentedAttribute[UUID], kind: JobKind
+) -> ColumnElement[bool]:
+    return exists().where(
+        ImageJob.team_id == team_id,
+        ImageJob.image_id == image_id,
+        ImageJob.kind == kind,
+        ImageJob.state != JobState.DONE,
+    )

@@ -1,0 +1,333 @@
+"""One pass over rows and objects that brings them back in step. It may be killed anywhere, and be run again.
+
+No object of a stored image is ever deleted, and no stored image. What is needed here is docs/repair.md in code.
+"""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from app.db import listing
+from app.db.database import Entrance
+from app.db.listing import Listing
+from app.domain import Damage, JobKind, JobState
+from app.resources import Resources
+from app.services import damage, jobs, repair, retention, uploads
+from app.services.repair import Kept, Work
+from app.storage import StoredObject
+from app.worker import files, handlers
+from app.worker.progress import Progress, silent
+
+log = logging.getLogger(__name__)
+
+LOCK: Final = "pictor.reconcile"
+GRACE: Final = timedelta(hours=24)
+"""How long an object without a row is only watched."""
+PREFIXES: Final = ("t/", "incoming/", "check/")
+"""Where Pictor's objects lie. What else a bucket holds is not ours."""
+BATCH: Final = 1_000
+AT_ONCE: Final = 8
+PURGED_AT_ONCE: Final = 16
+PURGE_LEASE: Final = timedelta(minutes=5)
+LEFT_BEHIND: Final = {f"{files.PREFIX}*": timedelta(hours=1), "upload-*": timedelta(hours=24)}
+"""Temporary files, and after what time nobody can be writing them any more."""
+BROKEN_OFF: Final = timedelta(hours=24)
+"""The same for puts."""
+
+
+@dataclass
+class Report:
+    """What was found, and (unless `dry_run`) done about it. The names are the keys of `--json`."""
+
+    dry_run: bool = False
+    objects: int = 0
+    images: int = 0
+    expired_intents: int = 0
+    trash_emptied: int = 0
+    purges_revived: int = 0
+    purged: int = 0
+    orphans_seen: int = 0
+    orphans_waiting: int = 0
+    orphans_deleted: int = 0
+    missing: int = 0
+    wrong_size: int = 0
+    wrong_bytes: int = 0
+    healed: int = 0
+    jobs_made: int = 0
+    requeued: int = 0
+    temporary_files: int = 0
+
+    @property
+    def damaged(self) -> int:
+        """Images whose bytes are not right now, whenever that was found."""
+        return self.missing + self.wrong_size + self.wrong_bytes
+
+    def counts(self) -> dict[str, int | bool]:
+        return asdict(self) | {"damaged": self.damaged}
+
+
+async def run(
+    resources: Resources,
+    db: Entrance,
+    *,
+    dry_run: bool = False,
+    grace: timedelta = GRACE,
+    progress: Progress = silent,
+) -> Report:
+    """A whole pass. `dry_run` changes nothing at all, notes of orphans included."""
+    one = _Pass(resources, db, Report(dry_run=dry_run), grace, progress)
+    folder = resources.settings.tmp_dir
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await one.end_what_is_over()
+    with listing.opened(folder) as listed:
+        await one.objects(listed)
+        await one.images(listed)
+    await one.sweep()
+    return one.report
+
+
+@dataclass
+class _Pass:
+    resources: Resources
+    db: Entrance
+    report: Report
+    grace: timedelta
+    progress: Progress
+
+    async def end_what_is_over(self) -> None:
+        """Uploads that nobody finishes, images that were in the trash for long, and what is to be purged by now."""
+        settings, report = self.resources.settings, self.report
+        if report.dry_run:
+            report.expired_intents = await self.db.run(repair.overdue_intents)
+            report.trash_emptied = await self.db.run(
+                lambda session: retention.overdue(session, settings.trash_retention)
+            )
+        else:
+            await self.db.run(repair.begin)
+            while ended := await self.db.run(uploads.expire):
+                report.expired_intents += ended
+            report.trash_emptied = await empty_trash(self.resources, self.db)
+        report.purges_revived = await self.db.run(
+            lambda session: repair.revive_purges(
+                session, settings.purge_retention, dry_run=report.dry_run
+            )
+        )
+        report.purged = await self._purged()
+
+    async def _purged(self) -> int:
+        """Purges are done here too, so that the pass leaves nothing to a worker that may not run."""
+        if self.report.dry_run:
+            return await self.db.run(repair.purges_due)
+        done = 0
+        with self.progress("Purging", await self.db.run(repair.purges_due)) as advance:
+            while claimed := await self.db.run(
+                lambda session: jobs.claim(session, [JobKind.PURGE], PURGED_AT_ONCE, PURGE_LEASE)
+            ):
+                await handlers.purge(self.resources, claimed)
+                done += len(claimed)
+                advance(len(claimed))
+        return done
+
+    async def objects(self, listed: Listing) -> None:
+        """Lists the store, and deals with what no row explains."""
+        began = await self.db.run(repair.now)
+        with self.progress("Listing objects", None) as advance:
+            async for batch in _batches(self.resources):
+                await asyncio.to_thread(listed.add, [(one.key, one.size) for one in batch])
+                self.report.objects += len(batch)
+                await self._unexplained(batch, began)
+                advance(len(batch))
+        if not self.report.dry_run:
+            await self.db.run(lambda session: repair.forget_unsighted(session, began))
+
+    async def _unexplained(self, batch: Sequence[StoredObject], began: datetime) -> None:
+        known = await self.db.run(
+            lambda session: repair.explained(session, [one.key for one in batch])
+        )
+        orphans = [one for one in batch if one.key not in known]
+        if not orphans:
+            return
+        report = self.report
+        seen = await self.db.run(
+            lambda session: repair.sight(
+                session, orphans, began=began, grace=self.grace, dry_run=report.dry_run
+            )
+        )
+        gone = await self._delete(seen.ripe)
+        report.orphans_seen += seen.new
+        report.orphans_deleted += gone
+        report.orphans_waiting += len(orphans) - seen.new - gone
+
+    async def _delete(self, keys: Sequence[str]) -> int:
+        """Deletes what still has no row at this moment. A row is always there before its object."""
+        if not keys:
+            return 0
+        known = await self.db.run(lambda session: repair.explained(session, keys))
+        lost = [key for key in keys if key not in known]
+        if not self.report.dry_run:
+            log.info("%d objects without a row are deleted, such as %s", len(lost), lost[:3])
+            await self.resources.storage.delete(lost)
+            await self.db.run(lambda session: repair.forget(session, lost))
+        return len(lost)
+
+    async def images(self, listed: Listing) -> None:
+        """Compares every stored image with what was listed, and with its jobs."""
+        total, after = await self.db.run(repair.count_stored), None
+        with self.progress("Comparing images", total) as advance:
+            while batch := await self._next(after):
+                after = batch[-1].id
+                await self._compare(batch, listed)
+                self.report.images += len(batch)
+                advance(len(batch))
+
+    async def _next(self, after: UUID | None) -> list[Kept]:
+        return await self.db.run(lambda session: repair.stored_after(session, after, BATCH))
+
+    async def _compare(self, batch: Sequence[Kept], listed: Listing) -> None:
+        keys = [key for one in batch for key in (one.object_key, *_derivatives(one))]
+        sizes = await asyncio.to_thread(listed.sizes, keys)
+        await self._confirm(_doubtful(batch, sizes), sizes)
+        work = await self.db.run(lambda session: repair.work_on(session, batch))
+        wanted: dict[UUID, list[JobKind]] = {}
+        for one in batch:
+            found = _damage(one, sizes)
+            await self._told(one, found)
+            sound = found is None and one.damage is not Damage.WRONG_BYTES
+            if sound and (kinds := self._kinds(one, work[one.id], sizes)):
+                wanted[one.id] = kinds
+        if wanted and not self.report.dry_run:
+            remade = {one for one, kinds in wanted.items() if JobKind.THUMBNAILS in kinds}
+            await self._remove_wrong([one for one in batch if one.id in remade], sizes)
+            await self.db.run(lambda session: repair.enqueue(session, wanted))
+
+    async def _confirm(self, keys: Sequence[str], sizes: dict[str, int]) -> None:
+        """Asks the store again for what the listing lacked or had otherwise: it may be younger than the listing."""
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(key: str) -> None:
+            async with places:
+                size = await self.resources.storage.size(key)
+            if size is None:
+                sizes.pop(key, None)
+            else:
+                sizes[key] = size
+
+        await asyncio.gather(*(ask(key) for key in keys))
+
+    async def _told(self, image: Kept, found: Damage | None) -> None:
+        """Counts the damage, and writes it down where the row says otherwise."""
+        report = self.report
+        if found is None and image.damage is Damage.WRONG_BYTES:
+            # The size is right, and only `verify` reads more.
+            report.wrong_bytes += 1
+        elif found is None and image.damage is not None:
+            report.healed += 1
+            if not report.dry_run:
+                await self.db.run(lambda session: damage.clear(session, image.object_key))
+        elif found is not None:
+            report.missing += found is Damage.MISSING
+            report.wrong_size += found is Damage.WRONG_SIZE
+            if found is not image.damage and not report.dry_run:
+                log.error("image %s: its bytes are damaged (%s)", image.id, found)
+                await self.db.run(lambda session: damage.flag(session, image.object_key, found))
+
+    def _kinds(self, image: Kept, work: Work, sizes: dict[str, int]) -> list[JobKind]:
+        """The jobs that the image lacks, and those whose result is gone. What failed stays failed."""
+        done = {kind for kind in jobs.PROCESSING if work.states.get(kind) is JobState.DONE}
+        lacking = [kind for kind in jobs.PROCESSING if kind not in work.states]
+        again = []
+        if JobKind.EMBED in done and not work.has_vector:
+            again.append(JobKind.EMBED)
+        if JobKind.THUMBNAILS in done and (not image.thumbnails or _bad(image, sizes)):
+            again.append(JobKind.THUMBNAILS)
+        self.report.jobs_made += len(lacking)
+        self.report.requeued += len(again)
+        return [*lacking, *again]
+
+    async def _remove_wrong(self, images: Sequence[Kept], sizes: dict[str, int]) -> None:
+        """Derivatives of a wrong size make way for new ones under the same key."""
+        wrong = [key for one in images for key in _bad(one, sizes) if key in sizes]
+        if wrong:
+            await self.resources.storage.delete(wrong)
+
+    async def sweep(self) -> None:
+        """Files that no living process can be writing."""
+        report, folder = self.report, self.resources.settings.tmp_dir
+        report.temporary_files = await self.resources.storage.sweep(
+            BROKEN_OFF, dry_run=report.dry_run
+        ) + await asyncio.to_thread(_swept, folder, dry_run=report.dry_run)
+
+
+async def empty_trash(resources: Resources, db: Entrance) -> int:
+    """Deletes what was in the trash for long, a batch after the other; how many images."""
+    settings, done = resources.settings, 0
+    while ended := await db.run(
+        lambda session: retention.empty_trash(
+            session, settings.signing_key, settings.trash_retention, settings.purge_retention
+        )
+    ):
+        done += ended
+    return done
+
+
+async def _batches(resources: Resources) -> AsyncIterator[list[StoredObject]]:
+    batch: list[StoredObject] = []
+    for prefix in PREFIXES:
+        async for one in resources.storage.list(prefix):
+            batch.append(one)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _derivatives(image: Kept) -> dict[str, int]:
+    """Their sizes by their keys."""
+    return {str(one["key"]): int(one["bytes"]) for one in image.thumbnails.values()}
+
+
+def _bad(image: Kept, sizes: dict[str, int]) -> list[str]:
+    """Derivatives that are missing or have another size."""
+    return [key for key, size in _derivatives(image).items() if sizes.get(key) != size]
+
+
+def _damage(image: Kept, sizes: dict[str, int]) -> Damage | None:
+    size = sizes.get(image.object_key)
+    if size is None:
+        return Damage.MISSING
+    return None if size == image.size_bytes else Damage.WRONG_SIZE
+
+
+def _doubtful(batch: Sequence[Kept], sizes: dict[str, int]) -> list[str]:
+    """The keys of which the listing does not say that all is well."""
+    originals = [one.object_key for one in batch if _damage(one, sizes)]
+    return originals + [key for one in batch for key in _bad(one, sizes)]
+
+
+def _swept(folder: Path, *, dry_run: bool) -> int:
+    """Removes files and folders that were left behind; how many."""
+    found = 0
+    for path in _left_behind(folder):
+        found += 1
+        if not dry_run:
+            remove: Callable[[Path], object] = shutil.rmtree if path.is_dir() else Path.unlink
+            with suppress(FileNotFoundError):
+                remove(path)
+    return found
+
+
+def _left_behind(folder: Path) -> Iterator[Path]:
+    for pattern, age in LEFT_BEHIND.items():
+        for path in folder.glob(pattern):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - age.total_seconds():
+                    yield path

@@ -1,0 +1,46 @@
+"""What comes round by itself: the trash is emptied, and now and then rows and objects are brought back in step."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Final
+
+from app.db import locks
+from app.resources import Resources
+from app.services import repair
+from app.worker import reconcile
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 60.0
+
+
+async def keep(resources: Resources) -> None:
+    """Looks whether anything is due, until it is cancelled. Any number of workers may; one of them does it."""
+    while True:
+        try:
+            if ended := await reconcile.empty_trash(resources, resources.db.worker):
+                log.info("%d images had been in the trash for long and are deleted", ended)
+            await reconcile_if_due(resources)
+        except Exception as error:
+            log.warning("upkeep is put off: %s", error)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def reconcile_if_due(resources: Resources) -> reconcile.Report | None:
+    """A pass, where the last one began long ago and nobody else is at it."""
+    every = timedelta(hours=resources.settings.reconcile_hours)
+    if not every or not await _is_due(resources, every):
+        return None
+    async with locks.alone(resources.db, reconcile.LOCK) as mine:
+        # Whoever was at it a moment ago has done it for us.
+        if not mine or not await _is_due(resources, every):
+            return None
+        report = await reconcile.run(resources, resources.db.worker)
+    found = {name: count for name, count in report.counts().items() if count}
+    log.log(logging.ERROR if report.damaged else logging.INFO, "reconciled: %s", found)
+    return report
+
+
+async def _is_due(resources: Resources, every: timedelta) -> bool:
+    return await resources.db.worker.run(lambda session: repair.is_due(session, every))

@@ -1,0 +1,115 @@
+"""Reads every stored byte again and compares it with what was uploaded. Wrong bytes are flagged, never deleted."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+from uuid import UUID
+
+from app.db.database import Entrance
+from app.domain import Damage, JobKind
+from app.resources import Resources
+from app.services import damage, repair
+from app.services.repair import Kept
+from app.storage import ObjectMissing, Storage
+from app.worker.progress import Progress, silent
+
+BATCH: Final = 200
+AT_ONCE: Final = 4
+
+
+@dataclass
+class Report:
+    """What was found. The names are the keys of `--json`."""
+
+    images: int = 0
+    bytes_read: int = 0
+    missing: int = 0
+    wrong_size: int = 0
+    wrong_bytes: int = 0
+    healed: int = 0
+    derivatives_missing: int = 0
+
+    @property
+    def damaged(self) -> int:
+        return self.missing + self.wrong_size + self.wrong_bytes
+
+    def counts(self) -> dict[str, int]:
+        return asdict(self) | {"damaged": self.damaged}
+
+
+async def run(
+    resources: Resources,
+    db: Entrance,
+    *,
+    team_id: UUID | None = None,
+    share: float = 1.0,
+    progress: Progress = silent,
+) -> Report:
+    """All stored images, those of one team, or a random `share` of them. Run again, it begins anew."""
+    report, after = Report(), None
+    total = await db.run(lambda session: repair.count_stored(session, team_id))
+    with progress("Reading images", total) as advance:
+        while batch := await _next(db, after, team_id):
+            after = batch[-1].id
+            chosen = [one for one in batch if share >= 1 or random.random() < share]  # noqa: S311
+            await _verify(resources, db, chosen, report)
+            advance(len(batch))
+    return report
+
+
+async def _next(db: Entrance, after: UUID | None, team_id: UUID | None) -> list[Kept]:
+    return await db.run(lambda session: repair.stored_after(session, after, BATCH, team_id))
+
+
+async def _verify(
+    resources: Resources, db: Entrance, images: Sequence[Kept], report: Report
+) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(image: Kept) -> None:
+        async with places:
+            found, size = await _read(resources.storage, image)
+            lacks = found is None and await _lacks_derivatives(resources.storage, image)
+        report.images += 1
+        report.bytes_read += size
+        await _tell(db, image, found, report)
+        if lacks:
+            report.derivatives_missing += 1
+            await db.run(lambda session: repair.enqueue(session, {image.id: [JobKind.THUMBNAILS]}))
+
+    async with asyncio.TaskGroup() as reading:
+        for image in images:
+            reading.create_task(one(image))
+
+
+async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
+    """What is wrong with the object, and how many bytes were read to know it."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        async with await storage.open(image.object_key) as stream:
+            async for part in stream:
+                digest.update(part)
+                size += len(part)
+    except ObjectMissing:
+        return Damage.MISSING, 0
+    if size != image.size_bytes:
+        return Damage.WRONG_SIZE, size
+    return (None if digest.digest() == image.sha256 else Damage.WRONG_BYTES), size
+
+
+async def _lacks_derivatives(storage: Storage, image: Kept) -> bool:
+    keys = [str(one["key"]) for one in image.thumbnails.values()]
+    return None in [await storage.size(key) for key in keys]
+
+
+async def _tell(db: Entrance, image: Kept, found: Damage | None, report: Report) -> None:
+    report.missing += found is Damage.MISSING
+    report.wrong_size += found is Damage.WRONG_SIZE
+    report.wrong_bytes += found is Damage.WRONG_BYTES
+    if found is not None:
+        await db.run(lambda session: damage.flag(session, image.object_key, found))
+    elif image.damage is not None:
+        report.healed += await db.run(lambda session: damage.clear(session, image.object_key))
