@@ -81,11 +81,11 @@ RUNNING = "select count(*) from image_job where state = 'RUNNING' and kind = $1"
 
 
 async def worker_killed(stand: Stand, times: int) -> Outcome:
-    """kill -9 of the worker while it holds jobs: every fifth time of vectors, else of thumbnails."""
+    """kill -9 of the worker while it holds jobs: every tenth time of vectors, else of thumbnails."""
     outcome = Outcome(times)
     await stand.end_workers()
     for number in range(times):
-        kind = "EMBED" if number % 5 == 4 else "THUMBNAILS"
+        kind = "EMBED" if number % 10 == 4 else "THUMBNAILS"
         await _work_for(stand, kind, outcome)
         worker = stand.spawn_worker()
         begun = time.monotonic()
