@@ -98,7 +98,10 @@ class Embedding:
         medium = image.thumbnails.get(ThumbnailSize.MEDIUM.value)
         key = medium["key"] if medium else image.object_key
         resources = self._resources
-        async with files.local_copy(resources.storage, key, resources.settings.tmp_dir) as path:
+        sha256 = None if medium else image.sha256
+        async with files.local_copy(
+            resources.storage, key, resources.settings.tmp_dir, sha256=sha256
+        ) as path:
             return await resources.decoder.picture(path, PICTURE_SIDE)
 
     async def _embed(self, claimed: Sequence[Job], pictures: Sequence[Picture]) -> None:
