@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import hostile, invariants, scenarios
+from tests.faults import deaths, hostile, invariants, outages
 from tests.faults.invariants import Findings
-from tests.faults.scenarios import Outcome, Scenario
+from tests.faults.outcome import Outcome, Scenario
 from tests.faults.stand import Kind, PostgreSQL, Stand, small_disk, stand
 
 
@@ -47,32 +47,32 @@ S3: tuple[Kind, ...] = ("s3",)
 PLANS = (
     Plan(
         "server killed in mid-upload",
-        scenarios.server_killed,
+        deaths.server_killed,
         50,
         5,
         worker=False,
         kills_server=True,
     ),
-    Plan("worker killed in mid-job", scenarios.worker_killed, 25, 5, kills_worker=True),
-    Plan("database restarted, immediate", scenarios.database_restarted, 10, 3),
-    Plan("database connections cut", scenarios.database_cut, 25, 5),
-    Plan("database silent", scenarios.database_silent, 20, 10, kinds=FOLDER),
-    Plan("storage down", scenarios.storage_down, 60, 8, kinds=S3),
-    Plan("storage folder gone", scenarios.storage_down, 10, 5, kinds=FOLDER),
-    Plan("storage silent", scenarios.storage_silent, 20, 8, kinds=S3),
-    Plan("storage slow", scenarios.storage_slow, 20, 8, kinds=S3),
-    Plan("storage answers 30 % errors", scenarios.storage_errors, 15, 5, kinds=S3),
-    Plan("storage cut in mid-put", scenarios.storage_cut, 10, 5, kinds=S3),
-    Plan("storage sends wrong bytes", scenarios.storage_lies, 60, 30, kinds=S3),
-    Plan("storage killed", scenarios.storage_killed, 10, 3, kinds=S3),
-    Plan("client gone in mid-upload", scenarios.clients_gone, 250, 50),
+    Plan("worker killed in mid-job", deaths.worker_killed, 25, 5, kills_worker=True),
+    Plan("database restarted, immediate", deaths.database_restarted, 10, 3),
+    Plan("database connections cut", deaths.database_cut, 25, 5),
+    Plan("database silent", deaths.database_silent, 20, 10, kinds=FOLDER),
+    Plan("storage down", outages.storage_down, 60, 8, kinds=S3),
+    Plan("storage folder gone", outages.storage_down, 10, 5, kinds=FOLDER),
+    Plan("storage silent", outages.storage_silent, 20, 8, kinds=S3),
+    Plan("storage slow", outages.storage_slow, 20, 8, kinds=S3),
+    Plan("storage answers 30 % errors", outages.storage_errors, 15, 5, kinds=S3),
+    Plan("storage cut in mid-put", outages.storage_cut, 10, 5, kinds=S3),
+    Plan("storage sends wrong bytes", outages.storage_lies, 60, 30, kinds=S3),
+    Plan("storage killed", outages.storage_killed, 10, 3, kinds=S3),
+    Plan("client gone in mid-upload", deaths.clients_gone, 250, 50),
     Plan("bombs", hostile.bombs_refused, 1, 1, kinds=FOLDER),
     Plan("50 bombs at once", hostile.bombs_at_once, 50, 20, kinds=FOLDER),
     Plan("a picture kills its decoder", hostile.decoder_poisoned, 1, 1, kinds=FOLDER),
-    Plan("disk full, then freed", scenarios.disk_full, 1, 1, disk_megabytes=40),
+    Plan("disk full, then freed", outages.disk_full, 1, 1, disk_megabytes=40),
     Plan(
         "everything at once",
-        scenarios.everything_at_once,
+        deaths.everything_at_once,
         30,
         10,
         kills_server=True,

@@ -12,7 +12,8 @@ import psutil
 
 from tests.faults import bombs, client
 from tests.faults.client import Answer, load, readers
-from tests.faults.scenarios import Outcome, acknowledging, drained, p95
+from tests.faults.invariants import quiet
+from tests.faults.outcome import Outcome, acknowledging, p95
 from tests.faults.stand import Stand
 from tests.imaging import make
 
@@ -114,7 +115,7 @@ async def decoder_poisoned(stand: Stand, _times: int) -> Outcome:
         return outcome
     await stand.start_worker()
     async with _killing(stand, len(poison)) as killed:
-        await drained(stand)
+        await quiet(stand)
     await _judge_poison(stand, outcome, len(poison), killed)
     return outcome
 

@@ -32,7 +32,10 @@ select id::text, state, object_key, sha256, size_bytes, thumbnails, lease_until 
 JOBS = """
 select image_id::text, kind, state, attempts, run_id, lease_until, finished_at from image_job
 """
-OPEN_JOBS = "select count(*) from image_job where state in ('QUEUED', 'RUNNING')"
+OPEN_JOBS = "select id::text, state from image_job where state in ('QUEUED', 'RUNNING')"
+LOOK_SECONDS = 0.5
+LOST_SECONDS = 5.0
+"""A job takes a fraction of this; its lease is a minute."""
 LONG_AGO_SECONDS = 2 * 24 * 3600
 
 
@@ -68,16 +71,24 @@ async def check(stand: Stand, *, new_server: bool, new_worker: bool) -> Findings
 
 
 async def quiet(stand: Stand, seconds: float = 120) -> None:
-    """Until the workers, if there are any, have nothing left to do."""
-    until = time.monotonic() + seconds
+    """Until the workers, if there are any, have nothing left to do. Pauses and lost leases are not waited for, but ended."""
+    until, idle = time.monotonic() + seconds, 0
+    running: set[str] = set()
     while stand.workers and time.monotonic() < until:
-        # A retry's pause and a postponement are time as well, and this does not wait for it.
-        await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
-        [row] = await stand.rows(OPEN_JOBS)
-        if row["count"] == 0:
+        rows = await stand.rows(OPEN_JOBS)
+        if not rows:
             return
         stand.must_live()
-        await asyncio.sleep(0.5)
+        await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
+        before, running = running, {row["id"] for row in rows if row["state"] == "RUNNING"}
+        idle = idle + 1 if running and running == before else 0
+        if idle * LOOK_SECONDS > LOST_SECONDS:
+            # Nobody is on them: a database that was away took no word of theirs.
+            await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
+            idle = 0
+        await asyncio.sleep(LOOK_SECONDS)
+    if stand.workers:
+        raise RuntimeError("the workers do not come to an end")
 
 
 async def let_time_pass(stand: Stand) -> None:
