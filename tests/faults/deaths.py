@@ -1,7 +1,5 @@
 """Processes and connections die: server, worker, database, clients, and all of them together."""
 
-
-
 import asyncio
 import random
 import time

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ async def check(stand: Stand, *, new_server: bool, new_worker: bool) -> Findings
     """
     await quiet(stand)
     found: Findings = {name: [] for name in NAMES}
-    found["rows"] = _without_row(stand, await stand.rows(IMAGES))
+    found["rows"] = without_row(objects_of(stand.objects), await stand.rows(IMAGES))
     await let_time_pass(stand)
     if new_server:
         await stand.restart_server()
@@ -58,14 +58,14 @@ async def check(stand: Stand, *, new_server: bool, new_worker: bool) -> Findings
         await stand.command("reconcile", "--json", "--older-than", "0")
         await quiet(stand)
         images = [dict(row) for row in await stand.rows(IMAGES)]
-        objects = await asyncio.to_thread(_objects, stand.objects)
-        found["objects"] = _objects_explained(objects, images)
+        objects = await asyncio.to_thread(objects_of, stand.objects)
+        found["objects"] = unexplained(objects, images)
         if not found["objects"]:
             break
     found["temp"] = [path.name for path in stand.tmp.glob("*")]
-    found["bytes"] = await asyncio.to_thread(_bytes, stand.objects, images)
-    found["acks"] = _acknowledged(stand.journal, images)
-    found["jobs"] = _jobs(images, [dict(row) for row in await stand.rows(JOBS)])
+    found["bytes"] = await asyncio.to_thread(wrong_bytes, stand.objects, images)
+    found["acks"] = lost_acknowledgements(stand.journal, images)
+    found["jobs"] = illegal_jobs(images, [dict(row) for row in await stand.rows(JOBS)])
     found["pending"] = [row["id"] for row in images if row["state"] == "PENDING" and row["is_late"]]
     return found
 
@@ -101,7 +101,7 @@ async def let_time_pass(stand: Stand) -> None:
         os.utime(path, (old, old))
 
 
-def _objects(folder: Path) -> dict[str, int]:
+def objects_of(folder: Path) -> dict[str, int]:
     """By key, the bytes of what the store holds. A leading dot marks the S3 server's own drafts."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size
@@ -110,12 +110,12 @@ def _objects(folder: Path) -> dict[str, int]:
     }
 
 
-def _without_row(stand: Stand, images: Sequence[Mapping[str, Any]]) -> list[str]:
+def without_row(objects: Iterable[str], images: Sequence[Mapping[str, Any]]) -> list[str]:
     known = {row["id"] for row in images}
-    return [key for key in _objects(stand.objects) if key.split("/")[2] not in known]
+    return [key for key in objects if key.split("/")[2] not in known]
 
 
-def _bytes(folder: Path, images: list[dict[str, Any]]) -> list[str]:
+def wrong_bytes(folder: Path, images: list[dict[str, Any]]) -> list[str]:
     wrong = []
     for row in images:
         if row["state"] != "STORED":
@@ -130,14 +130,14 @@ def _bytes(folder: Path, images: list[dict[str, Any]]) -> list[str]:
     return wrong
 
 
-def _acknowledged(journal: Path, images: list[dict[str, Any]]) -> list[str]:
+def lost_acknowledgements(journal: Path, images: list[dict[str, Any]]) -> list[str]:
     stored = {row["id"]: row["sha256"].hex() for row in images if row["state"] == "STORED"}
     lines = journal.read_text().splitlines() if journal.exists() else []
     promised = [json.loads(line) for line in lines]
     return [one["id"] for one in promised if stored.get(one["id"]) != one["sha256"]]
 
 
-def _objects_explained(objects: dict[str, int], images: list[dict[str, Any]]) -> list[str]:
+def unexplained(objects: dict[str, int], images: list[dict[str, Any]]) -> list[str]:
     expected: dict[str, int] = {}
     retained: set[str] = set()
     for row in images:
@@ -157,7 +157,7 @@ def _objects_explained(objects: dict[str, int], images: list[dict[str, Any]]) ->
     return missing + unknown + sizes_differ
 
 
-def _jobs(images: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> list[str]:
+def illegal_jobs(images: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     wrong = []
     for job in jobs:

@@ -1,7 +1,5 @@
 """What every scenario has in common: what it saw, and how it watches the clients."""
 
-
-
 import asyncio
 import statistics
 import time
