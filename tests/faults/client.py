@@ -12,7 +12,7 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +26,7 @@ ONE = "mutation($input: UploadImageInput!) { uploadImage(input: $input) { image 
 MANY = """mutation($input: UploadImagesInput!) { uploadImages(input: $input) {
   ... on UploadImagePayload { image { id sha256 } } ... on UploadRejection { code message } } }"""
 PAGE = "{ images(first: 20) { nodes { id title createdAt } } }"
+DELETE = "mutation($ids: [ID!]!) { trashImages(ids: $ids) { id } deleteImages(ids: $ids) }"
 LOST = "connection lost"
 BOUNDARY = b"fault-suite-boundary"
 PATIENCE_SECONDS = 90.0
@@ -153,6 +154,8 @@ class Load:
     last_acknowledged: float = 0
     reads: list[float] = field(default_factory=list)
     failed_reads: Counter[str] = field(default_factory=Counter)
+    ids: list[str] = field(default_factory=list)
+    """Of the images that were acknowledged and that nobody has begun to delete."""
 
     def note(self, image: dict[str, Any], data: bytes) -> None:
         """Writes the acknowledgement down; the server's word must be about these very bytes."""
@@ -160,10 +163,14 @@ class Load:
         if image["sha256"] != sha256:
             self.refused["wrong sha256"] += 1
             return
-        with self.stand.journal.open("a") as journal:
-            journal.write(json.dumps({"id": image["id"], "sha256": sha256}) + "\n")
+        self.write_down(id=image["id"], sha256=sha256)
+        self.ids.append(image["id"])
         self.acknowledged += 1
         self.last_acknowledged = time.monotonic()
+
+    def write_down(self, **facts: str) -> None:
+        with self.stand.journal.open("a") as journal:
+            journal.write(json.dumps(facts) + "\n")
 
     async def reached(self, count: int) -> None:
         """Until so many uploads were acknowledged."""
@@ -214,22 +221,51 @@ async def load(stand: Stand, *, clients: int = 8, pause: float = 0.02) -> AsyncI
 
 
 @asynccontextmanager
-async def readers(seen: Load, *, clients: int = 2, pause: float = 0.05) -> AsyncIterator[None]:
-    """Clients that look at the first page over and over, until the block ends."""
+async def readers(seen: Load) -> AsyncIterator[None]:
+    """Two clients that look at the first page over and over, until the block ends."""
+
+    async def read() -> None:
+        answer = await ask(seen.stand, PAGE)
+        if answer.code is None:
+            seen.reads.append(answer.seconds)
+        else:
+            seen.failed_reads[answer.code] += 1
+
+    async with _again_and_again(read, pause=0.05), _again_and_again(read, pause=0.05):
+        yield
+
+
+@asynccontextmanager
+async def deleters(seen: Load) -> AsyncIterator[None]:
+    """A client that deletes an image now and then, until the block ends. What it begins, and what was acknowledged, is written down."""
+
+    async def delete() -> None:
+        if not seen.ids:
+            return
+        image_id = seen.ids.pop(random.randrange(len(seen.ids)))
+        seen.write_down(deleting=image_id)
+        answer = await ask(seen.stand, DELETE, ids=[image_id])
+        if answer.code is None:
+            seen.write_down(deleted=image_id)
+
+    async with _again_and_again(delete, pause=0.3):
+        yield
+
+
+@asynccontextmanager
+async def _again_and_again(
+    step: Callable[[], Awaitable[None]], *, pause: float
+) -> AsyncIterator[None]:
     stopping = asyncio.Event()
 
-    async def reads() -> None:
+    async def steps() -> None:
         while not stopping.is_set():
-            answer = await ask(seen.stand, PAGE)
-            if answer.code is None:
-                seen.reads.append(answer.seconds)
-            else:
-                seen.failed_reads[answer.code] += 1
+            await step()
             await asyncio.sleep(pause)
 
-    tasks = [asyncio.create_task(reads()) for _ in range(clients)]
+    task = asyncio.create_task(steps())
     try:
         yield
     finally:
         stopping.set()
-        await asyncio.gather(*tasks)
+        await task

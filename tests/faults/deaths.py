@@ -5,7 +5,7 @@ import random
 import time
 
 from tests.faults import client
-from tests.faults.client import Load, load, readers
+from tests.faults.client import Load, deleters, load, readers
 from tests.faults.invariants import quiet
 from tests.faults.outcome import Outcome, acknowledging
 from tests.faults.proxy import Faults
@@ -149,7 +149,7 @@ async def everything_at_once(stand: Stand, seconds: int) -> Outcome:
     outcome = Outcome(0)
     victims = ["server", "worker", "database", "connections"] + ["storage"] * (stand.s3 is not None)
     until = time.monotonic() + seconds
-    async with load(stand) as seen, readers(seen):
+    async with load(stand) as seen, readers(seen), deleters(seen):
         while time.monotonic() < until:
             await asyncio.sleep(random.uniform(0.2, 1.5))
             outcome.runs += 1

@@ -19,7 +19,7 @@ Findings = dict[str, list[str]]
 
 NAMES = {
     "bytes": "every stored image's object exists with its size and sha256",
-    "acks": "every acknowledged upload is stored, with these very bytes",
+    "acks": "every acknowledged upload is stored, with these very bytes, unless it was deleted",
     "rows": "every object has a row",
     "objects": "after at most two reconciliations, objects = stored + retained + derivatives",
     "jobs": "each stored image has one job of each kind, with at most 3 attempts and a legal state",
@@ -131,10 +131,16 @@ def wrong_bytes(folder: Path, images: list[dict[str, Any]]) -> list[str]:
 
 
 def lost_acknowledgements(journal: Path, images: list[dict[str, Any]]) -> list[str]:
+    """Images that should be there and are not, or that should be gone and are there."""
     stored = {row["id"]: row["sha256"].hex() for row in images if row["state"] == "STORED"}
     lines = journal.read_text().splitlines() if journal.exists() else []
-    promised = [json.loads(line) for line in lines]
-    return [one["id"] for one in promised if stored.get(one["id"]) != one["sha256"]]
+    facts = [json.loads(line) for line in lines]
+    promised = {one["id"]: one["sha256"] for one in facts if "id" in one}
+    # A deletion that was not acknowledged may have happened.
+    undecided = {one["deleting"] for one in facts if "deleting" in one}
+    gone = [one["deleted"] for one in facts if "deleted" in one]
+    lost = [one for one, sha256 in promised.items() if stored.get(one) != sha256]
+    return [one for one in lost if one not in undecided] + [one for one in gone if one in stored]
 
 
 def unexplained(objects: dict[str, int], images: list[dict[str, Any]]) -> list[str]:

@@ -57,6 +57,14 @@ def test_acknowledgements(tmp_path: Path) -> None:
     assert invariants.lost_acknowledgements(journal, [image()]) == []
     for lost in ([], [image(state="PENDING")], [image(sha256=b"other")]):
         assert invariants.lost_acknowledgements(journal, lost) == ["image"]
+    with journal.open("a") as more:
+        more.write('\n{"deleting": "image"}\n')
+    for either in ([], [image()]):
+        assert invariants.lost_acknowledgements(journal, either) == []
+    with journal.open("a") as more:
+        more.write('{"deleted": "image"}\n')
+    assert invariants.lost_acknowledgements(journal, []) == []
+    assert invariants.lost_acknowledgements(journal, [image()]) == ["image"]
 
 
 def test_objects(folder: Path) -> None:
