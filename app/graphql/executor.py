@@ -4,6 +4,7 @@ Whatever is odd (an error, a null where none may be, something to await) goes th
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from graphql import (
@@ -23,16 +24,22 @@ from strawberry.types.field import StrawberryField
 
 DEFINITION: Final = "strawberry-definition"
 ODD: Final = object()
+OWN: Final = {"String": str, "ID": str, "Boolean": bool}
+"""The Python types that these scalars leave as they are; GraphQL reserves their names."""
 
 
 class Step(NamedTuple):
-    """One field of a selection. `coerce`: of an attribute with a plain value; None for anything else."""
+    """One field of a selection. `coerce`: of an attribute with a plain value; None for anything else.
+
+    `own`: the type whose values are in the answer as they are.
+    """
 
     name: str
     details: Any
     attribute: str
     coerce: Callable[[Any], Any] | None
     nullable: bool
+    own: type | None = None
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
@@ -107,7 +114,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             value = getattr(source, step.attribute)
             if value is None:
                 return None if step.nullable else ODD
-            if self.is_awaitable(value):
+            if type(value) is step.own:
+                return value
+            if isinstance(value, Exception) or self.is_awaitable(value):
                 return ODD
             coerced = step.coerce(value) if step.coerce else None
         except Exception:
@@ -130,7 +139,12 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         is_nullable = type(field.type) is not GraphQLNonNull
         its: Any = get_nullable_type(field.type)
         return Step(
-            name, details, definition.python_name, its.coerce_output_value, nullable=is_nullable
+            name,
+            details,
+            definition.python_name,
+            its.coerce_output_value,
+            nullable=is_nullable,
+            own=OWN.get(its.name),
         )
 
 
@@ -181,6 +195,7 @@ def _definition(field: GraphQLField | None) -> StrawberryField | None:
     return found if isinstance(found, StrawberryField) else None
 
 
+@lru_cache(maxsize=1_024)
 def _origin(kind: GraphQLObjectType) -> type | None:
     definition = (kind.extensions or {}).get(DEFINITION)
     return getattr(definition, "origin", None)

@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType, execute
-from graphql.execution import create_source_event_stream
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType
+from graphql.execution import Executor, create_source_event_stream
 from starlette.requests import HTTPConnection
 from strawberry.execution import optimized_is_awaitable
 
@@ -189,14 +189,22 @@ class Execution:
     def _execute(
         self, document: Document, operation: Operation, context: Context, event: object
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        return execute(
+        executor = self._build(document, operation, context, event)
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        return cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+
+    def _build(
+        self, document: Document, operation: Operation, context: Context, event: object = None
+    ) -> Executor[Any] | list[GraphQLError]:
+        """What executes the operation, without @defer and @stream; or what is wrong with the variables."""
+        return self._executor.build(
             self._schema,
             document.ast,
             root_value=event,
             context_value=context,
-            variable_values=operation.variables,
+            raw_variable_values=operation.variables,
             operation_name=operation.name,
-            executor_class=self._executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
             hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
@@ -204,16 +212,7 @@ class Execution:
 
     async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
         """The source of a subscription's events, or a result that says why there is none."""
-        executor = self._executor.build(
-            self._schema,
-            document.ast,
-            context_value=context,
-            raw_variable_values=operation.variables,
-            operation_name=operation.name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
-            hide_suggestions=self._hide_suggestions,
-            operation_extensions=operation.extensions,
-        )
+        executor = self._build(document, operation, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         found = create_source_event_stream(executor)
