@@ -73,8 +73,8 @@ PLANS = (
     Plan(
         "everything at once",
         deaths.everything_at_once,
-        30,
-        10,
+        15,
+        5,
         kills_server=True,
         kills_worker=True,
     ),

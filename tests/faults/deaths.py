@@ -144,15 +144,13 @@ async def clients_gone(stand: Stand, times: int) -> Outcome:
     return outcome
 
 
-async def everything_at_once(stand: Stand, seconds: int) -> Outcome:
+async def everything_at_once(stand: Stand, times: int) -> Outcome:
     """Server, worker, database and storage die at random, under uploads, reads and deletions."""
-    outcome = Outcome(0)
+    outcome = Outcome(times)
     victims = ["server", "worker", "database", "connections"] + ["storage"] * (stand.s3 is not None)
-    until = time.monotonic() + seconds
     async with load(stand) as seen, readers(seen), deleters(seen):
-        while time.monotonic() < until:
+        for _ in range(times):
             await asyncio.sleep(random.uniform(0.2, 1.5))
-            outcome.runs += 1
             match random.choice(victims):
                 case "server":
                     await stand.kill_server()
