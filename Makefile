@@ -11,7 +11,7 @@ DATA_DIR ?= var
 PIP_FLAGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test test-browser check lint schema setup setup-dev format clean
+.PHONY: run test test-browser test-faults check lint schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -53,6 +53,10 @@ test: check
 test-browser: setup-dev
 	@test -x "$$CHROMIUM" || command -v chromium || command -v google-chrome || (apt-get update && apt-get install -y chromium)
 	$(BIN)/pytest -m browser
+
+# About 15 minutes: kills, cuts and starves a real installation. FAULTS="--quick" takes a third of that.
+test-faults: setup-dev
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 format: setup-dev
 	$(BIN)/ruff format

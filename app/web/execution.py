@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType, execute
-from graphql.execution import create_source_event_stream
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType
+from graphql.execution import Executor, create_source_event_stream
 from starlette.requests import HTTPConnection
 from strawberry.execution import optimized_is_awaitable
 
@@ -171,8 +171,11 @@ class Execution:
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
-            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
-                result = await self._execute(document, operation, context, event)
+            # What waits for nothing is over at once, and needs no clock.
+            result = self._execute(document, operation, context, event)
+            if not isinstance(result, ExecutionResult):
+                async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+                    result = await result
         except TimeoutError:
             body: Body = {
                 "data": None,
@@ -183,35 +186,33 @@ class Execution:
         await self._resources.audit.record(context.trail.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
 
-    async def _execute(
+    def _execute(
         self, document: Document, operation: Operation, context: Context, event: object
-    ) -> ExecutionResult:
-        result = execute(
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        executor = self._build(document, operation, context, event)
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        return cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+
+    def _build(
+        self, document: Document, operation: Operation, context: Context, event: object = None
+    ) -> Executor[Any] | list[GraphQLError]:
+        """What executes the operation, without @defer and @stream; or what is wrong with the variables."""
+        return self._executor.build(
             self._schema,
             document.ast,
             root_value=event,
             context_value=context,
-            variable_values=operation.variables,
+            raw_variable_values=operation.variables,
             operation_name=operation.name,
-            executor_class=self._executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
             hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
         )
-        return result if isinstance(result, ExecutionResult) else await result
 
     async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
         """The source of a subscription's events, or a result that says why there is none."""
-        executor = self._executor.build(
-            self._schema,
-            document.ast,
-            context_value=context,
-            raw_variable_values=operation.variables,
-            operation_name=operation.name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
-            hide_suggestions=self._hide_suggestions,
-            operation_extensions=operation.extensions,
-        )
+        executor = self._build(document, operation, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         found = create_source_event_stream(executor)
