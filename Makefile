@@ -1,4 +1,5 @@
 # make run: everything set up, and the server with the demo gallery. make test: everything set up, and the tests.
+# make test-browser: GraphiQL and CORS in Chromium, apart, since it needs a browser: the one of CHROMIUM, or of PATH, or Debian's.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ DATA_DIR ?= var
 PIP_FLAGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test test-faults check lint schema setup setup-dev format clean
+.PHONY: run test test-browser test-faults check lint schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -48,6 +49,10 @@ check: lint
 
 test: check
 	$(BIN)/pytest
+
+test-browser: setup-dev
+	@test -x "$$CHROMIUM" || command -v chromium || command -v google-chrome || (apt-get update && apt-get install -y chromium)
+	$(BIN)/pytest -m browser
 
 # About 15 minutes: kills, cuts and starves a real installation. FAULTS="--quick" takes a third of that.
 test-faults: setup-dev

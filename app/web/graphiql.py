@@ -19,10 +19,11 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self' 'unsafe-inline'",
-        "worker-src 'self' blob:",
+        "worker-src 'self'",
+        # Of a WebSocket, too, it means this very host and port.
         "connect-src 'self'",
         "img-src 'self' data: blob:",
-        "font-src 'self' data:",
+        "font-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

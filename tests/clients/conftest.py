@@ -54,8 +54,11 @@ class Installation:
         )  # fmt: skip
         try:
             with started:
-                yield started
-                started.terminate()
+                try:
+                    yield started
+                finally:
+                    # Whatever happened meanwhile: on its way out, Popen waits for the end of the process.
+                    started.terminate()
         finally:
             started.kill()
 

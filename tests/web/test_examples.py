@@ -23,22 +23,30 @@ def test_example(path: Path, schema: GraphQLSchema) -> None:
     variables = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
 
     assert validate(schema, document) == []
-    (operation,) = document.definitions
-    assert isinstance(operation, OperationDefinitionNode)
-    definitions = operation.variable_definitions or ()
-    values = get_variable_values(schema, definitions, variables)
+    names = set()
+    for operation in document.definitions:
+        assert isinstance(operation, OperationDefinitionNode)
+        assert operation.name is not None
+        definitions = operation.variable_definitions or ()
+        values = get_variable_values(schema, definitions, variables)
+        assert not isinstance(values, list), values
+        names |= {definition.variable.name.value for definition in definitions}
 
-    assert not isinstance(values, list), values
-    names = {definition.variable.name.value for definition in definitions}
     assert set(variables) <= names
 
 
 def test_each_begins_with_its_name_in_the_menu() -> None:
     names = [path.read_text("utf-8").partition("\n")[0] for path in EXAMPLES]
 
-    assert len(names) >= 6
+    assert len(names) == 18
     assert all(name.startswith("# ") and 10 <= len(name) <= 60 for name in names)
     assert len(set(names)) == len(names)
+
+
+def test_lines_fit_the_editor_of_a_laptop() -> None:
+    lines = [line for path in EXAMPLES for line in path.read_text("utf-8").splitlines()]
+
+    assert max(len(line) for line in lines) <= 54
 
 
 def test_variables_belong_to_an_example() -> None:

@@ -111,7 +111,8 @@ async def test_policy_lets_only_our_own_scripts_run(client: httpx.AsyncClient) -
         one.strip().split(" ", 1) for one in response.headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == "'self'"
+    for what in ("script-src", "worker-src", "connect-src", "font-src"):
+        assert policy[what] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
     assert policy["base-uri"] == "'none'"
 
@@ -133,6 +134,15 @@ async def test_files_of_the_page_are_there_under_the_same_policy(client: httpx.A
     hashed = next(STATIC.glob("graphiql/chunk-*.js"))
     response = await client.get(f"/static/graphiql/{hashed.name}")
     assert response.headers["cache-control"].endswith("immutable")
+
+
+def test_bundle_is_small_and_has_no_file_of_an_older_build() -> None:
+    files = sorted((STATIC / "graphiql").iterdir())
+    texts = [path.read_text("utf-8") for path in files if path.suffix in (".js", ".css", ".html")]
+    unnamed = {path.name for path in files if not any(path.name in text for text in texts)}
+
+    assert unnamed == {"index.html", "LICENSES.txt"}
+    assert sum(path.stat().st_size for path in files) < 8_000_000
 
 
 @pytest.mark.parametrize(

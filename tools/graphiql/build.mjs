@@ -11,6 +11,12 @@ import { licences } from './licences.mjs';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const OUT = join(HERE, '../../app/web/static/graphiql');
 const LIMIT_BYTES = 7_500_000;
+const ENTRIES = {
+  main: 'src/main.jsx',
+  'editor.worker': 'monaco-editor/esm/vs/editor/editor.worker.js',
+  'json.worker': 'monaco-editor/esm/vs/language/json/json.worker.js',
+  'graphql.worker': 'monaco-graphql/esm/graphql.worker.js',
+};
 
 /** Lighter modules in the place of some that the packages import. */
 const replacements = {
@@ -29,12 +35,7 @@ const replacements = {
 
 const result = await build({
   absWorkingDir: HERE,
-  entryPoints: {
-    main: 'src/main.jsx',
-    'editor.worker': 'monaco-editor/esm/vs/editor/editor.worker.js',
-    'json.worker': 'monaco-editor/esm/vs/language/json/json.worker.js',
-    'graphql.worker': 'monaco-graphql/esm/graphql.worker.js',
-  },
+  entryPoints: ENTRIES,
   outdir: OUT,
   bundle: true,
   splitting: true,
@@ -51,11 +52,18 @@ const result = await build({
   write: false,
 });
 
+// A dynamic import of which nothing was left in the end still has its chunk.
+const imported = new Set(
+  Object.values(result.metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => join(HERE, path))),
+);
+const entries = new Set(Object.keys(ENTRIES).map((name) => join(OUT, `${name}.js`)));
+
 await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT, { recursive: true });
 for (const { path, contents } of result.outputFiles) {
   // Every style is in main.css already; those beside the chunks of dynamic imports are copies.
   if (path.endsWith('.css') && !path.endsWith('main.css')) continue;
+  if (path.endsWith('.js') && !imported.has(path) && !entries.has(path)) continue;
   await writeFile(path, contents);
 }
 for (const name of ['index.html', 'icon.svg']) await copyFile(join(HERE, 'src', name), join(OUT, name));

@@ -7,6 +7,7 @@ import { GraphiQLProvider } from '@graphiql/react';
 import { GraphiQL, GraphiQLInterface } from 'graphiql';
 import { useState } from 'react';
 import { createFetcher } from './fetcher.js';
+import { EventCount } from './EventCount.jsx';
 import { FilesBar } from './FilesBar.jsx';
 import { ImageStrip } from './ImageStrip.jsx';
 import { TopBar } from './TopBar.jsx';
@@ -16,13 +17,13 @@ const PLUGINS = [DOC_EXPLORER_PLUGIN, explorerPlugin({ showAttribution: false })
 
 const WELCOME = `# Welcome to Pictor.
 #
-# 1. Paste your API key at the top right.
+# 1. Paste your API key at the top right, or log in.
 # 2. Write a query here, or tick its fields in the
 #    Explorer, the second icon on the left.
 # 3. Run it: Ctrl-Enter. Complete: Ctrl-Space.
 #
 # "@file:0" in the variables sends the first file
-# that you chose under "Files".
+# that you chose under "Files", ["@files"] all.
 
 query WhoAmI {
   viewer {
@@ -51,6 +52,7 @@ export function App({ config }) {
           <GraphiQLInterface defaultEditorToolsVisibility="variables" showPersistHeadersSettings={false}>
             <GraphiQL.Logo>{' '}</GraphiQL.Logo>
             <GraphiQL.Footer>
+              <EventCount />
               <ImageStrip />
             </GraphiQL.Footer>
           </GraphiQLInterface>

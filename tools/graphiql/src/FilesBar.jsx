@@ -10,7 +10,7 @@ export function FilesBar() {
   const chosen = useStore(files);
   const shown = useStore(filesShown);
   const dragging = useFileDrop();
-  const paths = useBoundPaths();
+  const { paths, missing } = useReferences(chosen.length);
   return (
     <>
       {dragging && <div className="graphiql-container pictor-drop">Drop pictures to use them in the variables</div>}
@@ -29,11 +29,17 @@ export function FilesBar() {
           </label>
           {chosen.length === 0 && (
             <span className="pictor-hint">
-              or drop them anywhere, then write <code>&quot;@file:0&quot;</code> for the first one in the variables.
+              or drop them anywhere. In the variables, <code>&quot;@file:0&quot;</code> is the first one and{' '}
+              <code>[&quot;@files&quot;]</code> the list of all.
             </span>
           )}
           {chosen.map((file, index) => (
             <FileChip key={index} file={file} index={index} paths={paths.get(index)} />
+          ))}
+          {missing.map(({ reference, path }) => (
+            <span key={path} className="pictor-missing" role="status">
+              No file yet for <code>&quot;{reference}&quot;</code> in {path}
+            </span>
           ))}
         </section>
       )}
@@ -45,7 +51,7 @@ function FileChip({ file, index, paths }) {
   const address = useObjectURL(file);
   return (
     <span className="pictor-file" data-bound={Boolean(paths)}>
-      {address && <img src={address} alt="" />}
+      {address && <img src={address} alt="" onError={(event) => (event.currentTarget.hidden = true)} />}
       <span>
         <span className="pictor-file-name" title={file.name}>
           {file.name} <small>{formatSize(file.size)}</small>
@@ -61,16 +67,16 @@ function FileChip({ file, index, paths }) {
   );
 }
 
-/** Where the variables of the present tab name files; none while they are not valid JSON. */
-function useBoundPaths() {
+/** What the variables of the present tab say of files; nothing while they are not valid JSON. */
+function useReferences(count) {
   const [text] = useVariablesEditorState();
   return useMemo(() => {
     try {
-      return separateFiles(parseJSONC(text ?? '')).paths;
+      return separateFiles(parseJSONC(text ?? ''), count);
     } catch {
-      return new Map();
+      return { paths: new Map(), missing: [] };
     }
-  }, [text]);
+  }, [text, count]);
 }
 
 /** Takes files dropped anywhere on the page, before an editor sees them. */

@@ -1,13 +1,11 @@
-/** The slim bar on top: examples, files, and the API key with whose it is. */
+/** The slim bar on top: examples, files, and who is signed in. */
 
 import { DropdownMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
-import { useEffect, useState } from 'react';
+import { useRef } from 'react';
 import { useStore } from 'zustand';
-import { apiKey } from './api-key.js';
+import { Account } from './Account.jsx';
 import { files, filesShown } from './files.js';
 import { separateFiles } from './upload.js';
-
-const WHO_AM_I = '{ viewer { user { name } apiKey { role team { name } } } }';
 
 export function TopBar({ examples, fetcher }) {
   const chosen = useStore(files);
@@ -21,19 +19,33 @@ export function TopBar({ examples, fetcher }) {
       <button type="button" className="pictor-button" onClick={() => filesShown.setState((shown) => !shown)}>
         Files{chosen.length > 0 && <span className="pictor-count">{chosen.length}</span>}
       </button>
-      <KeyField fetcher={fetcher} />
+      <Account fetcher={fetcher} />
     </header>
   );
 }
 
 function Examples({ examples }) {
   const open = useOpenExample();
+  const queryEditor = useGraphiQL((state) => state.queryEditor);
+  const picked = useRef(false);
+  /** Whoever picked an example means to run it next; whoever left the menu stays where they were. */
+  const leave = (event) => {
+    if (picked.current) {
+      event.preventDefault();
+      queryEditor?.focus();
+    }
+    picked.current = false;
+  };
+  const pickExample = (example) => {
+    picked.current = true;
+    open(example);
+  };
   return (
     <DropdownMenu>
       <DropdownMenu.Button className="pictor-button">Examples ▾</DropdownMenu.Button>
-      <DropdownMenu.Content className="pictor-menu">
+      <DropdownMenu.Content className="pictor-menu" onCloseAutoFocus={leave}>
         {examples.map((example) => (
-          <DropdownMenu.Item key={example.name} onSelect={() => open(example)}>
+          <DropdownMenu.Item key={example.name} onSelect={() => pickExample(example)}>
             {example.name}
           </DropdownMenu.Item>
         ))}
@@ -49,8 +61,8 @@ function useOpenExample() {
     pick('tabs', 'queryEditor', 'variableEditor'),
   );
   return ({ query, variables }) => {
-    const { paths } = separateFiles(JSON.parse(variables || '{}'));
-    if (paths.size > 0) filesShown.setState(true);
+    const { missing } = separateFiles(JSON.parse(variables || '{}'), 0);
+    if (missing.length > 0) filesShown.setState(true);
     const index = tabs.findIndex((tab) => tab.query === query);
     if (index >= 0) {
       changeTab(index);
@@ -60,70 +72,4 @@ function useOpenExample() {
     queryEditor?.setValue(query);
     variableEditor?.setValue(variables);
   };
-}
-
-function KeyField({ fetcher }) {
-  const key = useStore(apiKey);
-  const [draft, setDraft] = useState(key);
-  const [visible, setVisible] = useState(false);
-  const { introspect } = useGraphiQLActions();
-  const save = () => {
-    if (draft.trim() === key) return;
-    apiKey.setState(draft.trim());
-    introspect();
-  };
-  return (
-    <form
-      className="pictor-key"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save();
-      }}
-    >
-      <Owner apiKey={key} fetcher={fetcher} />
-      <label htmlFor="pictor-key">API key</label>
-      <input
-        id="pictor-key"
-        type={visible ? 'text' : 'password'}
-        value={draft}
-        placeholder="pic_…"
-        autoComplete="off"
-        spellCheck={false}
-        onChange={(event) => setDraft(event.target.value)}
-        onBlur={save}
-      />
-      <button type="button" className="pictor-button" aria-pressed={visible} onClick={() => setVisible(!visible)}>
-        {visible ? 'Hide' : 'Show'}
-      </button>
-    </form>
-  );
-}
-
-/** Asks the server whose key it is, so that a wrong one is seen before the first query. */
-function Owner({ apiKey, fetcher }) {
-  const [owner, setOwner] = useState(null);
-  useEffect(() => {
-    if (!apiKey) {
-      setOwner({ text: 'Paste a key to begin', state: 'missing' });
-      return undefined;
-    }
-    let current = true;
-    fetcher({ query: WHO_AM_I }).then((answer) => current && setOwner(describe(answer)));
-    return () => {
-      current = false;
-    };
-  }, [apiKey, fetcher]);
-  return (
-    <output className="pictor-owner" data-state={owner?.state} title={owner?.text}>
-      {owner?.text}
-    </output>
-  );
-}
-
-function describe({ data, errors }) {
-  const viewer = data?.viewer;
-  if (!viewer) return { text: errors?.[0]?.message ?? 'The key was not accepted', state: 'refused' };
-  const { team, role } = viewer.apiKey ?? {};
-  const text = [viewer.user.name, team?.name, role?.toLowerCase()].filter(Boolean).join(' · ');
-  return { text, state: 'accepted' };
 }

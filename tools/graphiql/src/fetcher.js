@@ -2,7 +2,8 @@
 
 import { getOperationAST } from 'graphql';
 import { createClient } from 'graphql-ws';
-import { authorization } from './api-key.js';
+import { authorization } from './access.js';
+import { began, ended, came } from './events.js';
 import { files, filesShown } from './files.js';
 import { multipartBody, requireChosen, separateFiles } from './upload.js';
 
@@ -14,23 +15,24 @@ export function createFetcher(endpoint) {
   const url = new URL(endpoint, location.href);
   return (operation, { documentAST, headers } = {}) => {
     const chosen = documentAST && getOperationAST(documentAST, operation.operationName);
-    if (chosen?.operation === 'subscription') return subscribe(url, operation, headers);
+    if (chosen?.operation === 'subscription') return subscription(url, operation, headers);
     return post(url, operation, headers).catch(toAnswer);
   };
 }
 
 async function post(url, operation, extraHeaders) {
-  const { variables, paths } = separateFiles(operation.variables);
+  const chosen = files.getState();
+  const { variables, paths, missing } = separateFiles(operation.variables, chosen.length);
   const headers = new Headers({
     Accept: 'application/graphql-response+json, application/json;q=0.9',
+    // Without it a login does not count: no page of another site can send it unasked.
     'GraphQL-Require-Preflight': '1',
     ...authorization(),
   });
+  if (paths.size + missing.length > 0) filesShown.setState(true);
+  requireChosen(missing);
   let body;
   if (paths.size > 0) {
-    const chosen = files.getState();
-    filesShown.setState(true);
-    requireChosen(paths, chosen);
     body = multipartBody({ ...operation, variables }, paths, chosen);
   } else {
     headers.set('Content-Type', 'application/json');
@@ -51,21 +53,48 @@ function parseAnswer(response, text) {
   }
 }
 
-async function* subscribe(url, operation, extraHeaders) {
+/**
+ * An observable: GraphiQL's Stop ends the socket at once. Of an async generator it would end only
+ * after the next event, since its return() waits for the next() that is under way.
+ */
+function subscription(url, operation, extraHeaders) {
   const address = new URL(url);
   address.protocol = address.protocol.replace('http', 'ws');
-  const client = createClient({
-    url: address.href,
-    connectionParams: { ...authorization(), ...extraHeaders },
-    retryAttempts: 0,
-  });
-  try {
-    yield* client.iterate(operation);
-  } catch (error) {
-    yield toAnswer(error);
-  } finally {
-    client.dispose();
-  }
+  return {
+    subscribe(sink) {
+      const client = createClient({
+        url: address.href,
+        connectionParams: { ...authorization(), ...extraHeaders },
+        retryAttempts: 0,
+      });
+      const finish = () => {
+        ended();
+        client.dispose();
+      };
+      began();
+      const unsubscribe = client.subscribe(operation, {
+        next: (answer) => {
+          came();
+          sink.next(answer);
+        },
+        error: (error) => {
+          finish();
+          sink.next(toAnswer(error));
+          sink.complete();
+        },
+        complete: () => {
+          finish();
+          sink.complete();
+        },
+      });
+      return {
+        unsubscribe() {
+          unsubscribe();
+          finish();
+        },
+      };
+    },
+  };
 }
 
 /** @param error an Error, the event of a broken WebSocket, or the GraphQL errors it brought */

@@ -4,7 +4,7 @@ import './workers.js';
 import 'monaco-graphql/esm/monaco-editor.js';
 import './styles.js';
 import { createRoot } from 'react-dom/client';
-import { takeOfferedKey } from './api-key.js';
+import { takeOfferedKey } from './access.js';
 import { readConfig } from './config.js';
 import { App } from './App.jsx';
 

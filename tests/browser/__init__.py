@@ -1,0 +1,1 @@
+"""GraphiQL and CORS in a real Chromium, against a server process: `make test-browser`."""
