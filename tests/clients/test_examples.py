@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from tests.clients.conftest import NODE, SECONDS, Gallery
+from tests.clients.conftest import Gallery
+from tests.clients.process import NODE, ran
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "clients"
 SAID = {
@@ -37,6 +37,7 @@ def test_example_does_what_its_page_says(
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("NODE")}
     modules = npm_clients / "node_modules"
     path = f"{modules / '.bin'}:{NODE.parent}:{inherited['PATH']}"
+    environment = inherited | {"PATH": path, "PICTOR": gallery.address, "KEY": gallery.key}
     said = ""
     for command in re.findall(
         r"^```sh\n(.*?)^```", (folder / "README.md").read_text(), re.M | re.S
@@ -51,17 +52,7 @@ def test_example_does_what_its_page_says(
             )
         elif not command.startswith("export PICTOR="):
             here = command.removeprefix("npx ").replace(".venv/bin/python", sys.executable)
-            done = subprocess.run(
-                ["bash", "-c", here],
-                cwd=folder,
-                env=inherited | {"PATH": path, "PICTOR": gallery.address, "KEY": gallery.key},
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
-            assert done.returncode == 0, f"{here}\n{done.stdout}\n{done.stderr}"
-            said += done.stdout
+            said += ran(["bash", "-c", here], folder, environment)
     for words in SAID[name]:
         assert words in said, said
 
