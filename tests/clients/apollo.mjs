@@ -122,7 +122,13 @@ async function uploads() {
   await failing(bare, upload(file), "BAD_USER_INPUT");
 }
 
+async function name() {
+  const { data } = await client.query({ query: gql`{ auditEvents(first: 20) { nodes { clientName } } }` });
+  assert.ok(data.auditEvents.nodes.some(({ clientName }) => clientName === "apollo-test"));
+}
+
 const id = await pages();
 await nodes(id);
+await name();
 await errors();
 await uploads();

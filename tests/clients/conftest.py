@@ -144,11 +144,14 @@ def fill(address: str, key: str) -> None:
     )
     assert answer.json()["data"]["uploadImages"] == [{"created": True}] * PICTURES, answer.text
 
-    ready = {"query": "{ images(filter: {processing: [READY]}) { totalCount } }"}
+    done = {"query": "{ images(filter: {processing: [READY, FAILED]}) { totalCount } }"}
     with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=60) as client:
-        while client.post("/graphql", json=ready).json()["data"] != {
-            "images": {"totalCount": PICTURES}
-        }:
+
+        def count() -> int:
+            found: int = client.post("/graphql", json=done).json()["data"]["images"]["totalCount"]
+            return found
+
+        while count() < PICTURES:
             time.sleep(0.2)
 
 
