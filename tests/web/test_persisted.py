@@ -234,6 +234,25 @@ async def test_too_large_a_document_runs_and_is_not_kept(
     assert len(await stored(db, member)) == 1
 
 
+async def test_files_come_with_a_hash_too(client: httpx.AsyncClient, member: Member) -> None:
+    store = "mutation Store($file: Upload!) { store(file: $file) { filename size } }"
+
+    async def sent(**members: Any) -> httpx.Response:
+        operations = {"variables": {"file": None}, "extensions": apq(store)} | members
+        files = {
+            "operations": (None, json.dumps(operations)),
+            "map": (None, '{"0": ["variables.file"]}'),
+            "0": ("cat.jpg", b"bytes"),
+        }
+        headers = member.headers | {"Apollo-Require-Preflight": "1"}
+        return await client.post("/graphql", files=files, headers=headers)
+
+    assert code(await sent()) == "PERSISTED_QUERY_NOT_FOUND"
+    for members in ({"query": store}, {}):
+        answer = await sent(**members)
+        assert answer.json()["data"] == {"store": {"filename": "cat.jpg", "size": 5}}
+
+
 async def fill(db: Database, actor: Actor, count: int, size: int) -> None:
     async with db.transaction() as session:
         await session.execute(
