@@ -90,7 +90,7 @@ async def test_query_of_a_client_that_also_takes_events_gets_json(
 ) -> None:
     response = await post(client, "{ hello }", accept)
     assert response.headers["content-type"].partition(";")[0] in (JSON, GRAPHQL_RESPONSE)
-    assert response.json() == {"data": {"hello": "hello"}}
+    assert response.json()["data"] == {"hello": "hello"}
 
 
 @pytest.mark.parametrize(
