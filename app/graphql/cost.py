@@ -27,6 +27,7 @@ from app.domain import (
     MAX_IDS,
     MAX_PAGE,
     MAX_TAGS_OF_IMAGE,
+    MAX_TAGS_PER_CALL,
     MAX_TEAMS_OF_USER,
     Actor,
 )
@@ -47,6 +48,8 @@ INTAKE: Final = 100 * ROW
 """Of decoding and storing a file."""
 WRITE: Final = 10 * ROW
 """Of any change: its locks, its rows, its record."""
+MOST_HEADERS: Final = 4
+"""That a PUT of announced bytes must carry."""
 SWEEP: Final = 1_000 * ROW
 """Of a change whose rows nobody has counted: a tag's or a team's images."""
 
@@ -208,6 +211,16 @@ def intake(files: str | None) -> Price:
     return price
 
 
+def announced(given: Given) -> Charge:
+    """A file that is to come, with its tags."""
+    return WRITE + 4 * ROW * given.count("input.tags"), 1
+
+
+def watched(given: Given) -> Charge:
+    """Paid when it begins and for each event: the images that are watched, and the one that is told."""
+    return ROW * (2 + 2 * given.count("imageIds")), 1
+
+
 def memberships(given: Given) -> Charge:
     most = given.request.memberships
     return ROW * (most + 1), most
@@ -236,6 +249,7 @@ PRICES: Final[dict[str, Price]] = {
     "Image.processing": flat(VALUE),
     "TeamStats.processing": flat(VALUE),
     "AuditEvent.subject": flat(2 * ROW),
+    "UploadTicket.headers": flat(VALUE, MOST_HEADERS),
     "SearchConnection.candidateCount": flat(SEARCH),
     "Mutation.register": flat(WRITE + HASH),
     "Mutation.login": flat(WRITE + HASH),
@@ -243,6 +257,9 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.changePassword": flat(WRITE + 2 * HASH),
     "Mutation.uploadImage": intake(None),
     "Mutation.uploadImages": intake("input.files"),
+    "Mutation.requestUpload": announced,
+    "Mutation.completeUpload": flat(WRITE + INTAKE + 4 * ROW * MAX_TAGS_PER_CALL),
+    "Mutation.retryProcessing": by_id("ids", 4, base=WRITE),
     "Mutation.trashImages": by_id("ids", 3, base=WRITE),
     "Mutation.restoreImages": by_id("ids", 3, base=WRITE),
     "Mutation.deleteImages": by_id("ids", 10, base=WRITE),
@@ -252,5 +269,6 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.deleteTag": flat(WRITE + SWEEP),
     "Mutation.deleteTeam": flat(WRITE + SWEEP),
     "Mutation.deleteUser": flat(WRITE + SWEEP),
+    "Subscription.imageProcessing": watched,
 }
 """Fields whose price does not follow from their type alone, as price_list has it."""

@@ -50,7 +50,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     ErrorCode.PAYLOAD_TOO_LARGE: Entry("Send less.", ("field", "reason", "limit")),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: Entry("Send another format.", ("field", "reason", "allowed")),
     ErrorCode.RATE_LIMITED: Entry(
-        "Wait for `retryAfter` seconds, then send the same again.", ("retryAfter", "cost")
+        "Wait for `retryAfter` seconds, then send the same again.", ("retryAfter", "cost", "limit")
     ),
     ErrorCode.QUERY_TOO_COMPLEX: Entry(
         "Ask for less at once: smaller pages, fewer lists in lists.", ("limit", "cost")

@@ -23,7 +23,6 @@ from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
 from tests.graphql.test_strangers import (
-    GRAPHQL,
     KIND_OF_ARGUMENT,
     PLACES,
     Caller,
@@ -33,6 +32,7 @@ from tests.graphql.test_strangers import (
     kind_of,
     replaced,
     rows_of,
+    type_of,
     world,
 )
 
@@ -94,8 +94,7 @@ async def test_nothing_foreign_comes_out_or_changes(
     root: str,
     path: Path,
 ) -> None:
-    kind = GRAPHQL.query_type if operation == "query" else GRAPHQL.mutation_type
-    assert kind is not None
+    kind = type_of(operation)
     right = Caller(client, root, world.own).fields(kind.fields[root].args, (), path)
     before = await rows_of(db, world.foreign["team"])
     foreign = str(world.foreign[kind_of(root, path)])
@@ -201,8 +200,7 @@ async def test_every_statement_of_a_request_runs_in_its_role(
     variables: dict[UUID | str, Any]
     with watched(db) as seen:
         for operation, root, path in PLACES:
-            kind = GRAPHQL.query_type if operation == "query" else GRAPHQL.mutation_type
-            assert kind is not None
+            kind = type_of(operation)
             variables = Caller(client, root, world.own).fields(kind.fields[root].args, (), path)
             await client.ask(world.actor, document(operation, root, variables), **variables)
 

@@ -43,7 +43,7 @@ async def test_statements_of_a_completion(client: Client, db: Database) -> None:
     first = await client.statements(actor, COMPLETE, t=token)
     again = await client.statements(actor, COMPLETE, t=token)
 
-    # Where the bytes lie; ticket, policy, known bytes, intent, time; image, jobs (4), ticket.
-    assert len(first) == 1 + 5 + 6 + RECORD
+    # Where the bytes lie; ticket, policy, known bytes, intent, damaged twin, time; image, jobs (4), ticket.
+    assert len(first) == 1 + 6 + 6 + RECORD
     # Where the bytes lie; ticket, image.
     assert len(again) == 1 + 2 + RECORD

@@ -26,7 +26,9 @@ from app.web.manifests import ManifestError
 from app.web.negotiation import GRAPHQL_RESPONSE
 from tests import make
 from tests.database import Database
-from tests.web.conftest import Member, app_on, client_on, new_member
+from tests.web.conftest import Member, app_on, client_on, new_member, served
+from tests.web.test_event_stream import told
+from tests.web.test_sockets import heard, opened, say
 
 HELLO = "query Hello { hello }"
 BUMP = "mutation Bump { bump }"
@@ -232,6 +234,25 @@ async def test_too_large_a_document_runs_and_is_not_kept(
     assert len(await stored(db, member)) == 1
 
 
+async def test_files_come_with_a_hash_too(client: httpx.AsyncClient, member: Member) -> None:
+    store = "mutation Store($file: Upload!) { store(file: $file) { filename size } }"
+
+    async def sent(**members: Any) -> httpx.Response:
+        operations = {"variables": {"file": None}, "extensions": apq(store)} | members
+        files = {
+            "operations": (None, json.dumps(operations)),
+            "map": (None, '{"0": ["variables.file"]}'),
+            "0": ("cat.jpg", b"bytes"),
+        }
+        headers = member.headers | {"Apollo-Require-Preflight": "1"}
+        return await client.post("/graphql", files=files, headers=headers)
+
+    assert code(await sent()) == "PERSISTED_QUERY_NOT_FOUND"
+    for members in ({"query": store}, {}):
+        answer = await sent(**members)
+        assert answer.json()["data"] == {"store": {"filename": "cat.jpg", "size": 5}}
+
+
 async def fill(db: Database, actor: Actor, count: int, size: int) -> None:
     async with db.transaction() as session:
         await session.execute(
@@ -301,6 +322,57 @@ async def test_many_register_the_same_at_once(
     )
     assert {one.status_code for one in answers} == {200}
     assert await stored(db, member) == [HELLO]
+
+
+# Over the other transports
+
+
+@pytest.fixture
+async def trusting_server(resources: Resources, clock: Any) -> AsyncIterator[str]:
+    async with served(app_on(with_manifest(resources, {sha(TICKS): TICKS}), clock)) as (address, _):
+        yield address
+
+
+TICKS = "subscription Ticks { ticks(count: 2) }"
+
+
+async def test_a_socket_takes_hashes_and_ids(trusting_server: str, member: Member) -> None:
+    async with opened(trusting_server, member) as socket:
+
+        async def said(id: str, **payload: Any) -> list[Any]:
+            await say(socket, type="subscribe", id=id, payload=payload)
+            return await heard(socket, id)
+
+        assert await said("1", extensions=apq(HELLO)) == ["PERSISTED_QUERY_NOT_FOUND"]
+        assert await said("2", query=HELLO, extensions=apq(HELLO)) == [
+            {"hello": "hello"},
+            "complete",
+        ]
+        assert await said("3", extensions=apq(HELLO)) == [{"hello": "hello"}, "complete"]
+        assert await said("4", documentId=sha(TICKS)) == [{"ticks": 0}, {"ticks": 1}, "complete"]
+        assert await said("5", documentId=sha("x")) == ["PERSISTED_QUERY_NOT_FOUND"]
+
+
+async def test_a_socket_runs_trusted_documents_only(
+    trusting_server: str, db: Database, member: Member
+) -> None:
+    await lock(db, member)
+    async with opened(trusting_server, member) as socket:
+        await say(socket, type="subscribe", id="1", payload={"query": "{ hello }"})
+        assert await heard(socket, "1") == ["FORBIDDEN"]
+        await say(socket, type="subscribe", id="2", payload={"documentId": sha(TICKS)})
+        assert await heard(socket, "2") == [{"ticks": 0}, {"ticks": 1}, "complete"]
+
+
+async def test_a_stream_of_events_takes_hashes_and_ids(
+    trusting_server: str, member: Member
+) -> None:
+    events = {"Accept": "text/event-stream"}
+    async with httpx.AsyncClient(base_url=trusting_server) as client:
+        missed = await ask(client, member, events, extensions=apq(HELLO))
+        assert told(missed.text) == ["PERSISTED_QUERY_NOT_FOUND", "complete"]
+        ticks = await ask(client, member, events, documentId=sha(TICKS))
+        assert told(ticks.text) == [{"ticks": 0}, {"ticks": 1}, "complete"]
 
 
 # Trusted, from manifests
