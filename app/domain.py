@@ -158,7 +158,8 @@ class SearchMode(StrEnum):
 class Actor:
     """Who is asking: a user, through a key or a session, with the role in each team that counts now.
 
-    With an API key, `roles` holds the key's team alone, and the role is at most the user's own.
+    With an API key, `roles` holds the key's team alone, and the role is at most the user's own. It may be one that runs
+    `trusted_documents_only`.
     """
 
     user_id: UUID
@@ -166,6 +167,7 @@ class Actor:
     api_key_id: UUID | None = None
     is_operator: bool = False
     session_id: UUID | None = None
+    trusted_documents_only: bool = False
 
     @property
     def team_ids(self) -> tuple[UUID, ...]:

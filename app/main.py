@@ -72,7 +72,9 @@ def _routes(
     settings = resources.settings
     schema = build_schema()
     authenticator = Authenticator(resources.db, settings)
-    page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql else None
+    # GraphiQL asks for the schema first, which is no trusted document.
+    is_open = not settings.trusted_documents_only
+    page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql and is_open else None
     gate, budget = Gate(settings.max_uploads_at_once), Budget(settings)
     execution = Execution(resources, schema, budget)
     endpoint = Endpoint(
@@ -83,7 +85,10 @@ def _routes(
         Route("/", _to_graphql),
         Route(GRAPHQL, endpoint),
         WebSocketRoute(GRAPHQL, sockets),
-        Route("/schema.graphql", _schema_page(schema.as_str() if settings.introspection else None)),
+        Route(
+            "/schema.graphql",
+            _schema_page(schema.as_str() if settings.introspection and is_open else None),
+        ),
         Route("/images/{id}/{variant}", Media(resources, budget).get),
         Route("/uploads/{ticket}", Uploads(resources, gate, budget).put, methods=["PUT"]),
         Route("/random", Draws(resources, authenticator, budget).get),

@@ -99,6 +99,13 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
     graphiql: bool = Field(True, description="serve GraphiQL at /graphql")
     introspection: bool = Field(True, description="answer introspection queries")
+    persisted_queries: bool = Field(
+        True, description="let members register documents by their hash (docs/persisted-queries.md)"
+    )
+    trusted_documents: Names = Field((), description="manifests of trusted documents: their paths")
+    trusted_documents_only: bool = Field(
+        False, description="run nothing but trusted documents; GraphiQL and introspection included"
+    )
     suggestions: bool = Field(False, description="let errors suggest names; on in the demo")
     max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
     max_request_bytes: int = Field(200 * MIB, ge=1, description="largest multipart request")
@@ -159,7 +166,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return sources["init_settings"], sources["env_settings"], FileSource(settings_cls)
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "trusted_documents", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

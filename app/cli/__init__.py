@@ -19,6 +19,7 @@ from app.cli import (
     migrate,
     passwd,
     permissions,
+    persist,
     reconcile,
     reembed,
     schema,
@@ -32,6 +33,7 @@ from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
 from app.storage import StorageSettingError
+from app.web.manifests import ManifestError
 
 COMMANDS = {
     "serve": serve,
@@ -44,6 +46,7 @@ COMMANDS = {
     "schema": schema,
     "permissions": permissions,
     "errors": errors,
+    "persist": persist,
     "doctor": doctor,
     "reconcile": reconcile,
     "verify": verify,
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(command.run(settings, asked))
-    except (AppError, NotMigratedError, StorageSettingError, OSError) as error:
+    except (AppError, NotMigratedError, StorageSettingError, ManifestError, OSError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -141,6 +141,21 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    trusted_documents_only: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class PersistedQuery(Base):
+    """A GraphQL document that a client registered; `sha256` is of its text."""
+
+    __tablename__ = "persisted_query"
+
+    team_id: Mapped[UUID] = mapped_column(
+        ForeignKey("team.id", ondelete="CASCADE"), primary_key=True
+    )
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    document: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[datetime] = _now()
 
 
 class Session(Base):

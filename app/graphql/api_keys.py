@@ -27,6 +27,11 @@ class CreateApiKeyInput:
         description="From when on it is refused. Absent: after the installation's lifetime of keys.",
         default=None,
     )
+    trusted_documents_only: bool = strawberry.field(
+        description="Whether it runs nothing but documents of the installation's manifests;"
+        " a key that is bound so makes no other ones.",
+        default=False,
+    )
 
 
 @strawberry.type(description="A new key.")
@@ -54,6 +59,7 @@ class ApiKeyMutation:
                 role=input.role,
                 user_id=optional_id(input.user_id),
                 expires_at=input.expires_at or datetime.now(UTC) + lifetime,
+                trusted_documents_only=input.trusted_documents_only,
             )
         )
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=text)

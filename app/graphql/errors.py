@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED: Final = "GRAPHQL_VALIDATION_FAILED"
+PERSISTED_NOT_FOUND: Final = "PERSISTED_QUERY_NOT_FOUND"
+PERSISTED_NOT_SUPPORTED: Final = "PERSISTED_QUERY_NOT_SUPPORTED"
 MASKED: Final = "Something went wrong on our side."
 MAX_MESSAGE_LENGTH: Final = 500
 """graphql-core repeats the value at fault, which may be a whole megabyte."""
@@ -54,6 +56,11 @@ def shape_invalid(error: GraphQLError, request_id: str) -> dict[str, Any]:
 def from_app_error(error: AppError, request_id: str) -> dict[str, Any]:
     """An error that belongs to no place in a document."""
     return _shaped(None, error.message, error.extensions, request_id)
+
+
+def not_persisted(code: str, message: str, request_id: str) -> dict[str, Any]:
+    """A document that was named by its hash alone, and is not known."""
+    return _shaped(None, message, {"code": code}, request_id)
 
 
 def root_cause(error: GraphQLError) -> Exception | None:

@@ -68,6 +68,8 @@ ACTIONS: Final = {
 }
 """What each root field does, in the words of the audit log."""
 AUTH_DENIED: Final = "auth.denied"
+UNTRUSTED: Final = "operation.denied"
+"""A document that is not trusted, where only trusted ones run."""
 FIELD_READ: Final = "field.read"
 """A field below a root field; whatever it answers counts as a part of that one, unless it is refused."""
 DENIED: Final = {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.NOT_FOUND}

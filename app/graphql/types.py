@@ -288,6 +288,9 @@ class ApiKey(Node):
     revoked_at: datetime | None = strawberry.field(
         description="When it was ended; null while it counts."
     )
+    trusted_documents_only: bool = strawberry.field(
+        description="Whether it runs nothing but documents of the installation's manifests."
+    )
     row: strawberry.Private[models.ApiKey]
 
     @classmethod
@@ -301,6 +304,7 @@ class ApiKey(Node):
             expires_at=row.expires_at,
             last_used_at=row.last_used_at,
             revoked_at=row.revoked_at,
+            trusted_documents_only=row.trusted_documents_only,
             row=row,
         )
 

@@ -126,6 +126,7 @@ async def _actor(
         api_key_id=key.id,
         # An operator's weaker key is weak: only one of role ADMIN administers the installation.
         is_operator=is_operator and key.role.at_most(role) is Role.ADMIN,
+        trusted_documents_only=key.trusted_documents_only,
     )
 
 
@@ -177,8 +178,12 @@ async def create(
     role: Role | None = None,
     user_id: UUID | None = None,
     expires_at: datetime,
+    trusted_documents_only: bool = False,
 ) -> tuple[ApiKey, str]:
-    """A key for oneself, or (ADMIN) for another member. Its text is answered here and never again."""
+    """A key for oneself, or (ADMIN) for another member. Its text is answered here and never again.
+
+    One that runs trusted documents only makes keys of its kind alone.
+    """
     holder = user_id or actor.user_id
     access.require(actor, team_id, Role.VIEWER if holder == actor.user_id else Role.ADMIN)
     own = await session.scalar(
@@ -193,7 +198,13 @@ async def create(
     if expires_at <= datetime.now(UTC):
         raise bad_input("input.expiresAt", "This lies in the past.")
     return await add(
-        session, team_id=team_id, user_id=holder, name=name, role=role, expires_at=expires_at
+        session,
+        team_id=team_id,
+        user_id=holder,
+        name=name,
+        role=role,
+        expires_at=expires_at,
+        trusted_documents_only=trusted_documents_only or actor.trusted_documents_only,
     )
 
 
@@ -205,6 +216,7 @@ async def add(
     name: str,
     role: Role,
     expires_at: datetime | None,
+    trusted_documents_only: bool = False,
 ) -> tuple[ApiKey, str]:
     """The bare row and the key's text, for `create` and the operator's commands."""
     secret = new_secret()
@@ -216,6 +228,7 @@ async def add(
         public_id=secret.public_id,
         secret_hash=secret.hash,
         expires_at=expires_at,
+        trusted_documents_only=trusted_documents_only,
     )
     session.add(key)
     await session.flush()

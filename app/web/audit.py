@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection, Request
 
 from app.domain import Actor, AuditOutcome
 from app.errors import AppError, ErrorCode
-from app.graphql.trail import AUTH_DENIED, DENIED
+from app.graphql.trail import AUTH_DENIED, DENIED, UNTRUSTED
 from app.resources import Resources
 from app.services import api_keys
 from app.services.audit import Event, Origin
@@ -46,6 +46,23 @@ async def refused(
         team_id=team_id,
         api_key_id=key_id,
         detail={"path": connection.url.path.split("/")[1]},
+    )
+    await resources.audit.record([event])
+
+
+async def untrusted(
+    resources: Resources, connection: HTTPConnection, actor: Actor | None, document: str | None
+) -> None:
+    """Records that somebody sent a document where only trusted ones run. `document`: how the log names it."""
+    teams = actor.team_ids if actor else ()
+    event = Event(
+        UNTRUSTED,
+        AuditOutcome.DENIED,
+        origin(connection),
+        team_id=teams[0] if len(teams) == 1 else None,
+        user_id=actor.user_id if actor else None,
+        api_key_id=actor.api_key_id if actor else None,
+        detail={"document": document},
     )
     await resources.audit.record([event])
 

@@ -16,6 +16,8 @@ MAX_NESTING: Final = 64
 PATIENCE_SECONDS: Final = 60.0
 SLOWEST_BYTES: Final = 32 * 1024
 """A second, beyond the first minute: whoever sends less keeps others from a place."""
+MAX_DIGITS: Final = 18
+"""Of a length: Python refuses to read more than 4,300."""
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -43,7 +45,7 @@ def too_large(limit: int) -> AppError:
 def check_length(request: Request, limit: int) -> None:
     """PAYLOAD_TOO_LARGE, before a byte is read, where the client says that it will send more."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise too_large(limit)
 
 
@@ -67,11 +69,13 @@ async def stream(
         yield chunk
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The whole body; PAYLOAD_TOO_LARGE as soon as it is longer than the limit."""
+async def read(
+    request: Request, limit: int, *, patience_seconds: float = PATIENCE_SECONDS
+) -> bytes:
+    """The whole body; PAYLOAD_TOO_LARGE as soon as it is longer than the limit, 408 where it comes too slowly."""
     check_length(request, limit)
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in stream(request, patience_seconds=patience_seconds):
         body += chunk
         if len(body) > limit:
             raise too_large(limit)

@@ -84,15 +84,21 @@ class Documents:
         self._characters = 0
 
     def prepare(self, text: str) -> Document:
-        """The document that `text` spells.
-
-        GraphQLSyntaxError, InvalidDocument, or QUERY_TOO_COMPLEX beyond a limit. Limits come before what they limit:
-        the text's before it is parsed, the others before it is validated.
-        """
+        """The document that `text` spells, from the cache or as `read` makes it."""
         document = self._kept.get(text)
         if document is not None:
             self._kept.move_to_end(text)
             return document
+        document = self.read(text)
+        self._keep(text, document)
+        return document
+
+    def read(self, text: str) -> Document:
+        """The document that `text` spells, read anew.
+
+        GraphQLSyntaxError, InvalidDocument, or QUERY_TOO_COMPLEX beyond a limit. Limits come before what they limit:
+        the text's before it is parsed, the others before it is validated.
+        """
         limits.check_size(text, self._settings)
         ast = self._parse(text)
         read = plans.read(ast, self._prices)
@@ -100,9 +106,7 @@ class Documents:
         limits.check_literals(ast)
         limits.check_once(ast, ONCE)
         self._validate(ast)
-        document = Document(ast, _operations(ast), read.operations)
-        self._keep(text, document)
-        return document
+        return Document(ast, _operations(ast), read.operations)
 
     def _parse(self, text: str) -> DocumentNode:
         try:

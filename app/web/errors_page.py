@@ -5,7 +5,12 @@ from typing import Final
 
 from app.errors import ErrorCode, UploadProblem
 from app.graphql import enums
-from app.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
+from app.graphql.errors import (
+    PARSE_FAILED,
+    PERSISTED_NOT_FOUND,
+    PERSISTED_NOT_SUPPORTED,
+    VALIDATION_FAILED,
+)
 from app.web.problems import STATUS
 
 
@@ -59,12 +64,21 @@ ENTRIES: Final[dict[str, Entry]] = {
         "Mend the document, or generate the client anew.",
         here="The document does not fit the schema: an unknown field, a missing argument, a wrong literal.",
     ),
+    PERSISTED_NOT_FOUND: Entry(
+        "Send the document beside its hash; one that has to be trusted, add to the manifest.",
+        here="A document was named by its hash or id alone, and is not known: [persisted-queries.md](persisted-queries.md).",
+    ),
+    PERSISTED_NOT_SUPPORTED: Entry(
+        "Send whole documents.", here="A hash came, and this installation keeps no documents."
+    ),
 }
 """The closed list of `extensions.code`: no answer has another one."""
 
 
 def status(code: str) -> int:
     """Of an answer in which nothing ran."""
+    if code in (PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED):
+        return 200
     return STATUS[ErrorCode(code)] if code in ErrorCode.__members__ else 400
 
 

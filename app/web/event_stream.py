@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.web import problems
+from app.web import leaving, problems
 from app.web.execution import Body, Failed, Stream
 from app.web.lasting import Lasting
 from app.web.negotiation import EVENT_STREAM
@@ -54,7 +54,7 @@ class EventStream:
         async with self._closing:
             await send({"type": "http.response.start", "status": 200, "headers": self.headers.raw})
             writing = asyncio.create_task(self._write(send))
-            left = asyncio.create_task(_left(receive))
+            left = asyncio.create_task(leaving.left(receive))
             ending = asyncio.create_task(self._lasting.ending.wait())
             tasks: list[asyncio.Task[Any]] = [writing, left, ending]
             try:
@@ -94,8 +94,3 @@ class EventStream:
     async def _send(self, send: Send, data: bytes) -> None:
         async with asyncio.timeout(self._lasting.send_seconds):
             await send({"type": "http.response.body", "body": data, "more_body": True})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, cast
 import strawberry
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType
 from graphql.execution import Executor, create_source_event_stream
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import Receive
 from strawberry.execution import optimized_is_awaitable
 
 from app.domain import Actor
@@ -21,12 +22,13 @@ from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
 from app.resources import Resources
-from app.web import audit, problems
+from app.web import audit, leaving, problems
 from app.web.auth import Identity
 from app.web.budget import Budget, Spent
 from app.web.documents import Document, Documents, InvalidDocument
 from app.web.operation_log import Line, Shaped
 from app.web.operations import Operation
+from app.web.persisted import NotPersistedError, Persisted
 from app.web.problems import Refusal
 from app.web.proxies import base_url
 
@@ -56,20 +58,22 @@ class Execution:
         self._resources = resources
         self._schema = schema._schema  # graphql-core's own; there is no public name for it
         self._executor = schema.execution_context_class
-        self._documents = Documents(self._schema, resources.settings)
+        self._persisted = Persisted(resources, Documents(self._schema, resources.settings))
         self._hide_suggestions = not resources.settings.suggestions
         self.budget = budget
 
-    def prepare(
+    async def prepare(
         self, connection: HTTPConnection, operation: Operation, line: Line
     ) -> tuple[Document, OperationType]:
         """The document and the type of the operation to run in it. Failed where it cannot be run, which is charged too."""
-        line.asked(operation.query)
+        line.asked(operation.query, operation.document_id or operation.sha256)
         try:
-            document = self._documents.prepare(operation.query)
+            document = await self._persisted.document(operation, line.actor)
             kind = document.type_of(operation.name)
-        except (GraphQLSyntaxError, InvalidDocument, AppError) as error:
+        except (GraphQLSyntaxError, InvalidDocument, NotPersistedError, AppError) as error:
             self.budget.fine(connection, line.actor)
+            if isinstance(error, AppError) and error.code is ErrorCode.FORBIDDEN:
+                await audit.untrusted(self._resources, connection, line.actor, line.document)
             raise Failed(line.answered(_unprepared(error, line.request_id))) from error
         line.running(kind.value, operation.name or next(iter(document.operations)))
         return document, kind
@@ -118,11 +122,16 @@ class Execution:
         operation: Operation,
         context: Context,
         line: Line,
+        *,
+        receive: Receive | None = None,
     ) -> Body:
-        """What came of a query or a mutation, once it is recorded who saw and did what."""
+        """What came of a query or a mutation, once it is recorded who saw and did what.
+
+        `receive`: tells when the client goes away; what it asked is cancelled then, and recorded as far as it came.
+        """
         with _noted(line):
             spent = self.charge(connection, document, operation, context)
-        body = await self.answer(document, operation, context, spent)
+        body = await self.answer(document, operation, context, spent, receive=receive)
         line.answered(body.get("errors", []))
         if "data" not in body:
             raise Failed(body["errors"])
@@ -168,14 +177,21 @@ class Execution:
         context: Context,
         spent: Spent,
         event: object = None,
+        receive: Receive | None = None,
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
             # What waits for nothing is over at once, and needs no clock.
             result = self._execute(document, operation, context, event)
             if not isinstance(result, ExecutionResult):
-                async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+                async with (
+                    asyncio.timeout(self._resources.settings.operation_timeout_seconds),
+                    leaving.attended(receive),
+                ):
                     result = await result
+        except ClientDisconnect:
+            await self._resources.audit.record(context.trail.events())
+            raise
         except TimeoutError:
             body: Body = {
                 "data": None,
@@ -269,10 +285,14 @@ def _noted(line: Line) -> Iterator[None]:
         raise
 
 
-def _unprepared(error: GraphQLSyntaxError | InvalidDocument | AppError, request_id: str) -> Shaped:
+def _unprepared(
+    error: GraphQLSyntaxError | InvalidDocument | NotPersistedError | AppError, request_id: str
+) -> Shaped:
     """Why a document does not run; an AppError that is not about its size says it in the way of all requests."""
     if isinstance(error, InvalidDocument):
         return [errors.shape_invalid(one, request_id) for one in error.errors]
+    if isinstance(error, NotPersistedError):
+        return [errors.not_persisted(error.code, str(error), request_id)]
     if isinstance(error, GraphQLSyntaxError):
         return [errors.shape(error, request_id)]
     if error.code is not ErrorCode.QUERY_TOO_COMPLEX:

@@ -11,17 +11,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.errors import AppError, ErrorCode
+from app.graphql.errors import PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED
 from app.resources import Resources
 from app.web import audit, cookies, event_stream, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
+from app.web.conditional import VARY, conditional
 from app.web.event_stream import EventStream
 from app.web.execution import Body, Execution, Failed
 from app.web.gate import Gate
 from app.web.graphiql import Page
 from app.web.lasting import Lasting
 from app.web.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE
-from app.web.operation_log import Line, Shaped, logged
+from app.web.operation_log import Line, logged
 from app.web.operations import Operation
 from app.web.problems import JSON, Refusal
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 METHODS: Final = ("GET", "HEAD", "POST")
 BAD_REQUEST_STATUS: Final = 400
 """Of a document or of variables that were not executed, in the media type that has statuses for it."""
+ASK_AGAIN: Final = "private, no-cache, must-revalidate"
 
 
 class Endpoint:
@@ -56,7 +59,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._respond(request)
-        response.headers["vary"] = "Accept"
+        response.headers["vary"] = VARY
         response.headers.setdefault("cache-control", problems.NO_STORE)
         await response(scope, receive, send)
 
@@ -94,7 +97,7 @@ class Endpoint:
         self._execution.budget.admit(request, identity.actor)
         async with self._received(request, identity) as operation:
             try:
-                document, kind = self._execution.prepare(request, operation, line)
+                document, kind = await self._execution.prepare(request, operation, line)
                 _check_type(kind, request)
                 caller = Caller(self._resources, self._authenticator, request)
                 context = self._execution.context(
@@ -110,10 +113,16 @@ class Endpoint:
                         )
                         stack.push_async_callback(answers.aclose)
                         return EventStream(answers, stack.pop_all(), self._lasting)
-                body = await self._execution.run(request, document, operation, context, line)
+                # What changes something goes on to its end, whether or not anybody waits for it.
+                receive = request.receive if kind is OperationType.QUERY else None
+                body = await self._execution.run(
+                    request, document, operation, context, line, receive=receive
+                )
             except Failed as failed:
-                return _not_run(failed.errors, media_type)
+                return _not_run(failed, media_type)
             response = _answer(body, 200, media_type)
+            if request.method != "POST" and media_type != EVENT_STREAM:
+                response = conditional(request, response, body)
             if context.cookie is not None:
                 cookies.write(response, request, self._resources.settings, context.cookie)
             return response
@@ -136,7 +145,7 @@ def _wants_page(request: Request) -> bool:
     """A browser that was given this address; one with a query in it is answered by GraphQL."""
     return (
         request.method != "POST"
-        and "query" not in request.query_params
+        and request.query_params.keys().isdisjoint(operations.DOCUMENT)
         and negotiation.prefers_page(request.headers.get("accept"))
     )
 
@@ -160,10 +169,17 @@ def _not_allowed(message: str, *, allow: str) -> Refusal:
     return Refusal(error, status=405, headers={"allow": allow})
 
 
-def _not_run(shaped: Shaped, media_type: str) -> Response:
-    """An answer without `data`: 200 in the old media type, whose clients read errors from nothing else."""
-    status = BAD_REQUEST_STATUS if media_type == GRAPHQL_RESPONSE else 200
-    return _answer({"errors": shaped}, status, media_type)
+def _not_run(failed: Failed, media_type: str) -> Response:
+    """An answer without `data`: 200 in the old media type, whose clients read errors from nothing else.
+
+    Also 200 where a document's hash is not known: its client sends the document, and the same address answers then.
+    """
+    body = {"errors": failed.errors}
+    if failed.code in (PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED):
+        response = _answer(body, 200, media_type)
+        response.headers["cache-control"] = ASK_AGAIN
+        return response
+    return _answer(body, BAD_REQUEST_STATUS if media_type == GRAPHQL_RESPONSE else 200, media_type)
 
 
 def _answer(body: Body, status: int, media_type: str) -> Response:

@@ -1,5 +1,6 @@
 """One line of JSON for each operation: who asked what, how long it took, how it ended. No document, no variables."""
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from starlette.requests import ClientDisconnect
+
 from app.db.database import TALLY, Tally
 from app.domain import Actor
 from app.errors import AppError
@@ -19,13 +22,14 @@ from app.web.problems import Refusal
 LOGGER: Final = "pictor.operation"
 MAX_NAME_LENGTH: Final = 100
 OK: Final = "OK"
+CANCELLED: Final = "CANCELLED"
 Shaped: TypeAlias = list[dict[str, Any]]
 log = logging.getLogger(LOGGER)
 
 
 @dataclass
 class Line:
-    """What is filled in while the operation goes on. `outcome`: OK, or the code of the first error."""
+    """What is filled in while the operation goes on. `outcome`: OK, CANCELLED where its client went, or the code of the first error."""
 
     request_id: str
     actor: Actor | None = None
@@ -37,8 +41,9 @@ class Line:
     seconds: float = 0.0
     tally: Tally = field(default_factory=Tally)
 
-    def asked(self, query: str) -> None:
-        self.document = hashlib.sha256(query.encode()).hexdigest()[:16]
+    def asked(self, query: str | None, sha256: str | None) -> None:
+        """`sha256`: of a document that is known by it, in hexadecimal digits."""
+        self.document = (sha256 or hashlib.sha256((query or "").encode()).hexdigest())[:16]
 
     def running(self, kind: str, name: str) -> None:
         """`name`: empty for an operation without one."""
@@ -61,6 +66,9 @@ def logged(request_id: str, metrics: Metrics) -> Iterator[Line]:
     except (AppError, Refusal) as error:
         said = error.error if isinstance(error, Refusal) else error
         line.outcome, line.codes = said.code.value, [said.code.value]
+        raise
+    except (asyncio.CancelledError, ClientDisconnect):
+        line.outcome = CANCELLED
         raise
     finally:
         TALLY.reset(token)

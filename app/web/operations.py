@@ -9,21 +9,31 @@ from starlette.requests import Request
 
 from app.errors import AppError, ErrorCode
 from app.settings import Settings
-from app.web import bodies, multipart
+from app.web import bodies, manifests, multipart
 from app.web.auth import Identity
 from app.web.bodies import malformed
 from app.web.gate import Gate
+from app.web.manifests import PREFIX, SHA256
 from app.web.middleware import PREFLIGHT_HEADERS
 
-PARAMETERS: Final = ("query", "operationName", "variables", "extensions")
+PARAMETERS: Final = ("documentId", "query", "operationName", "variables", "extensions")
+DOCUMENT: Final = frozenset(("documentId", "query", "extensions"))
+"""Of these, at least one says which document is to run."""
+APQ: Final = "persistedQuery"
+HASH: Final = f"extensions.{APQ}"
+APQ_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    query: str
+    """`document_id` names a trusted document, and stands alone; `sha256`, of Apollo's extension, may have the query beside it."""
+
+    query: str | None
     name: str | None
     variables: dict[str, Any]
     extensions: dict[str, Any]
+    document_id: str | None = None
+    sha256: str | None = None
 
 
 @asynccontextmanager
@@ -87,15 +97,38 @@ def of(value: Any) -> Operation:
         raise malformed("A request has one operation: batches are not taken.")
     if not isinstance(value, dict):
         raise malformed("The body must be a JSON object.")
-    query = _member(value, "query", str)
-    if not query:
+    extensions = _member(value, "extensions", dict) or {}
+    query = _member(value, "query", str) or None
+    document_id = _member(value, "documentId", str) or None
+    sha256 = _hash(extensions, query)
+    if document_id is not None and (query is not None or sha256 is not None):
+        raise malformed("`documentId` stands in place of a query.", field="documentId")
+    if query is None and document_id is None and sha256 is None:
         raise malformed("The request has no query.", field="query")
     return Operation(
         query=query,
         name=_member(value, "operationName", str) or None,
         variables=_member(value, "variables", dict) or {},
-        extensions=_member(value, "extensions", dict) or {},
+        extensions=extensions,
+        document_id=document_id.removeprefix(PREFIX) if document_id is not None else None,
+        sha256=sha256,
     )
+
+
+def _hash(extensions: dict[str, Any], query: str | None) -> str | None:
+    """The SHA-256 of an automatic persisted query; BAD_USER_INPUT where it is not that of the query beside it."""
+    asked = _member(extensions, APQ, dict)
+    if asked is None:
+        return None
+    version, sha256 = asked.get("version"), asked.get("sha256Hash")
+    if version != APQ_VERSION or isinstance(version, bool):
+        raise malformed("Persisted queries have the version 1.", field=f"{HASH}.version")
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        message = "This must be a SHA-256 in 64 small hexadecimal digits."
+        raise malformed(message, field=f"{HASH}.sha256Hash")
+    if query is not None and manifests.sha256(query) != sha256:
+        raise malformed("This is not the SHA-256 of the query.", field=f"{HASH}.sha256Hash")
+    return sha256
 
 
 def _member(value: dict[str, Any], name: str, kind: type) -> Any:

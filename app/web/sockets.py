@@ -256,7 +256,7 @@ class _Session:
         execution = self._sockets.execution
         with logged(request_id, self._sockets.resources.metrics) as line:
             line.actor = await caller.identify()
-            document, kind = execution.prepare(self._socket, operation, line)
+            document, kind = await execution.prepare(self._socket, operation, line)
             context = execution.context(
                 self._socket, Identity(line.actor), request_id, caller.identify, takes_cookies=False
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, unquote
 
 from app.errors import unavailable
 from app.graphql.uploads import UploadedFile
@@ -85,6 +86,12 @@ def local_disk() -> Iterator[None]:
 
 def bare_name(filename: str) -> str:
     """The last part of a client's file name, printable, at most MAX_FILENAME_LENGTH characters."""
-    last = filename.replace("\\", "/").rpartition("/")[2]
+    last = _unescaped(filename).replace("\\", "/").rpartition("/")[2]
     clean = "".join(letter for letter in last if letter.isprintable()).strip()
     return clean[-MAX_FILENAME_LENGTH:]
+
+
+def _unescaped(filename: str) -> str:
+    """aiohttp escapes the whole of a name by percents. Where something in it is not escaped, a percent is one."""
+    plain = unquote(filename)
+    return plain if quote(plain, safe="") == filename else filename

@@ -129,6 +129,9 @@ async def foreign(db: Database) -> UUID:
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
                 make.ticket(stranger, secrets.token_hex(8)),
+                models.PersistedQuery(
+                    team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5
+                ),
                 models.AuditEvent(
                     at=now,
                     id=uuid4(),
@@ -162,7 +165,7 @@ async def test_foreign_rows_are_neither_seen_nor_changed(
 ) -> None:
     before = await rows(db, table, foreign)
     assert before
-    column = "tag_ids" if table == "image_vector" else "team_id"
+    column = {"image_vector": "tag_ids", "persisted_query": "used_at"}.get(table, "team_id")
     nobody = Actor(user_id=actor.user_id, roles={})
     operator = Actor(user_id=actor.user_id, roles={}, is_operator=True)
     administered = table in ("membership", "api_key", "image_job", "audit_head")

@@ -103,6 +103,15 @@ class Asker:
     async def graphql_validation_failed(self) -> httpx.Response:
         return await self.ask(self.product, "{ imagess }")
 
+    async def persisted_query_not_found(self) -> httpx.Response:
+        return await self.product.get("/graphql", params={"documentId": "0" * 64})
+
+    async def persisted_query_not_supported(self) -> httpx.Response:
+        hashed = '{"persistedQuery": {"version": 1, "sha256Hash": "' + "0" * 64 + '"}}'
+        off = with_settings(self.resources, persisted_queries=False)
+        async with client_on(main.create_app(off)) as client:
+            return await client.get("/graphql", params={"extensions": hashed})
+
 
 RAN = {"CONFLICT", "UNAVAILABLE", "INTERNAL_SERVER_ERROR"}
 """Here, of an operation that ran: the status is 200."""

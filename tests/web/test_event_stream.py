@@ -58,7 +58,7 @@ async def test_subscription_streams_where_events_are_named(
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "private, no-store"
     assert response.headers["x-accel-buffering"] == "no"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Authorization, X-API-Key, Cookie, Origin"
     assert response.text.startswith(":\n\nevent: next\ndata: {")
     assert told(response.text) == [{"ticks": 0}, {"ticks": 1}, "complete"]
 

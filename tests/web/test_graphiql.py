@@ -96,7 +96,7 @@ async def test_browser_gets_the_page_with_its_settings(client: httpx.AsyncClient
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "private, no-store"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Authorization, X-API-Key, Cookie, Origin"
     config = config_of(response.text)
     assert config["endpoint"] == "/graphql"
     assert config["apiKey"] == KEY

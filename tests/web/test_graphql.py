@@ -36,7 +36,7 @@ async def test_query_is_answered_in_the_type_asked_for(
     response = await post(client, "{ hello }", {"Accept": media_type})
     assert response.status_code == 200
     assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Authorization, X-API-Key, Cookie, Origin"
     assert response.headers["cache-control"] == "private, no-store"
     assert response.json()["data"] == {"hello": "hello"}
 

@@ -1,11 +1,16 @@
 """No body, however malformed, gets anything but a well-formed error with its code."""
 
+import asyncio
 import json
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from app.web import bodies
+from app.web.problems import Refusal
 from tests.web.conftest import Member
 
 JSON = {"Content-Type": "application/json"}
@@ -131,6 +136,23 @@ async def test_body_without_a_length_is_counted_as_it_comes(client: httpx.AsyncC
     response = await client.post("/graphql", content=endless(), headers=JSON)
     assert response.status_code == 413
     assert sent <= 40_000
+
+
+@pytest.mark.parametrize("digits", [18, 19, 5_000])
+async def test_a_length_of_any_size_is_a_number(client: httpx.AsyncClient, digits: int) -> None:
+    headers = JSON | {"Content-Length": "9" * digits}
+    response = await client.post("/graphql", content=b"{}", headers=headers)
+    assert response.status_code == 413
+
+
+async def test_body_that_comes_too_slowly_is_given_up() -> None:
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Refusal) as refusal:
+        await bodies.read(request, 1_000, patience_seconds=0.01)
+    assert refusal.value.status == 408
 
 
 async def test_error_repeats_no_megabyte_of_its_input(

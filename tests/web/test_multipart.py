@@ -132,6 +132,10 @@ async def test_what_httpx_sends(client: httpx.AsyncClient, member: Member) -> No
     ("sent", "kept"),
     [
         ("../../etc/passwd", "passwd"),
+        ("na%C3%AFve%20%E2%98%83.jpg", "naïve ☃.jpg"),
+        ("..%2F..%2Fetc%2Fpasswd", "passwd"),
+        ("100% of%20it.jpg", "100% of%20it.jpg"),
+        ("na%EFve.jpg", "na%EFve.jpg"),
         ("C:\\Users\\ada\\cat.jpg", "cat.jpg"),
         ("a\tb\x7f.png", "ab.png"),
         ("   ", ""),
