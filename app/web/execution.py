@@ -181,11 +181,11 @@ class Execution:
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
-            async with (
-                asyncio.timeout(self._resources.settings.operation_timeout_seconds),
-                leaving.attended(receive),
-            ):
-                result = await self._execute(document, operation, context, event)
+            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+                result = self._execute(document, operation, context, event)
+                if not isinstance(result, ExecutionResult):
+                    async with leaving.attended(receive):
+                        result = await result
         except ClientDisconnect:
             await self._resources.audit.record(context.trail.events())
             raise
@@ -199,10 +199,11 @@ class Execution:
         await self._resources.audit.record(context.trail.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
 
-    async def _execute(
+    def _execute(
         self, document: Document, operation: Operation, context: Context, event: object
-    ) -> ExecutionResult:
-        result = execute(
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """The result, or what to await for it where a field needs to wait."""
+        return execute(
             self._schema,
             document.ast,
             root_value=event,
@@ -214,7 +215,6 @@ class Execution:
             hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
         )
-        return result if isinstance(result, ExecutionResult) else await result
 
     async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
         """The source of a subscription's events, or a result that says why there is none."""
