@@ -22,6 +22,7 @@ MEANINGS = {
     "trash_emptied": "images in the trash for long, deleted",
     "purges_revived": "purges that were given up or missing, queued",
     "purged": "deleted images whose bytes were removed",
+    "foreign": "objects of teams that this database does not know, left alone",
     "orphans_seen": "objects without a row, seen for the first time",
     "orphans_waiting": "objects without a row, seen before and not old enough",
     "orphans_deleted": "objects without a row, deleted",

@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Image, ImageJob, ImageVector, Orphan, Team, Upkeep
-from app.domain import Damage, ImageState, JobKind, JobState
+from app.domain import Damage, ImageState, JobKind, JobState, parse_id
 from app.services import embedding_models, jobs, tickets
 from app.storage import StoredObject
 
 TASK: Final = "reconcile"
 PURGES: Final = (JobKind.PURGE, JobKind.PURGE_TEAM)
+CHECKS: Final = "check/"
+"""Below it lie the small objects with which the store is tried. They belong to no team."""
 EXPLAINED_BY: Final[tuple[InstrumentedAttribute[str], ...]] = (Image.object_key,)
 """Every column that holds the key of an object; upload tickets explain theirs by their ids. The row is always there
 before its object, whatever its state."""
@@ -92,6 +94,19 @@ async def explained(session: AsyncSession, keys: Iterable[str]) -> set[str]:
         found.update(await session.scalars(select(column).where(column == any_(wanted))))
     found |= await tickets.announced(session, originals.values())
     return {key for key, original in originals.items() if original in found}
+
+
+async def foreign(session: AsyncSession, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that lie under a team which this database does not know: another installation's, perhaps."""
+    teams = {key: _team_in(key) for key in keys if not key.startswith(CHECKS)}
+    known = await session.scalars(select(Team.id).where(Team.id.in_(set(teams.values()))))
+    ours = set(known)
+    return {key for key, team_id in teams.items() if team_id not in ours}
+
+
+def _team_in(key: str) -> UUID:
+    """`t/{team}/…`, `incoming/{team}/…`."""
+    return parse_id(key.split("/")[1])
 
 
 async def sight(
@@ -224,9 +239,18 @@ async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run:
         found += await session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
         if not dry_run:
             new = insert(ImageJob).from_select(["team_id", "image_id", "kind", "run_after"], wanted)
-            again = {**jobs.QUEUED, "attempts": 0, "error": None, "run_after": func.now()}
-            keys = ["team_id", "image_id", "kind"]
-            await session.execute(new.on_conflict_do_update(index_elements=keys, set_=again))
+            # One that another pass has just made is not due before its time either.
+            made = new.on_conflict_do_update(
+                index_elements=["team_id", "image_id", "kind"],
+                set_={
+                    **jobs.QUEUED,
+                    "attempts": 0,
+                    "error": None,
+                    "run_after": new.excluded.run_after,
+                },
+                where=ImageJob.state == JobState.DONE,
+            )
+            await session.execute(made)
     found += await session.scalar(select(func.count()).where(given_up)) or 0
     if not dry_run:
         revived = sql_update(ImageJob).where(given_up)

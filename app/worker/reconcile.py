@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 LOCK: Final = "pictor.reconcile"
 GRACE: Final = timedelta(hours=24)
 """How long an object without a row is only watched."""
-PREFIXES: Final = ("t/", "incoming/", "check/")
+PREFIXES: Final = ("t/", "incoming/", repair.CHECKS)
 """Where Pictor's objects lie. What else a bucket holds is not ours."""
 BATCH: Final = 1_000
 AT_ONCE: Final = 8
@@ -58,6 +58,7 @@ class Report:
     trash_emptied: int = 0
     purges_revived: int = 0
     purged: int = 0
+    foreign: int = 0
     orphans_seen: int = 0
     orphans_waiting: int = 0
     orphans_deleted: int = 0
@@ -159,11 +160,20 @@ class _Pass:
         )
         own = [(one.key, one.size) for one in batch if one.key in known]
         await asyncio.to_thread(listed.add, own)
-        if orphans := [one for one in batch if one.key not in known]:
-            await self._unexplained(orphans, began)
+        if unknown := [one for one in batch if one.key not in known]:
+            await self._unexplained(unknown, began)
 
-    async def _unexplained(self, orphans: Sequence[StoredObject], began: datetime) -> None:
+    async def _unexplained(self, unknown: Sequence[StoredObject], began: datetime) -> None:
+        """Orphans are noted and go in time. What is under another installation's teams is counted and left alone: a bucket
+        that was named by mistake must not be emptied."""
         report = self.report
+        others = await self.db.run(
+            lambda session: repair.foreign(session, [one.key for one in unknown])
+        )
+        report.foreign += len(others)
+        orphans = [one for one in unknown if one.key not in others]
+        if not orphans:
+            return
         seen = await self.db.run(
             lambda session: repair.sight(
                 session, orphans, began=began, grace=self.grace, dry_run=report.dry_run

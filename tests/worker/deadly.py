@@ -53,7 +53,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
     async with open_resources(Settings()) as resources:
         deadly = replace(resources, embedder=Deadly(resources.embedder))
-        async with working(lambda: Worker(deadly)):
+        async with working(lambda: Worker(deadly), asyncio.Event()):
             await asked_to_stop.wait()
 
 

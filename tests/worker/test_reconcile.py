@@ -28,6 +28,8 @@ from tests.worker.planted import LONG_AGO, execute, intent, keys, picture, row, 
 AT_ONCE = timedelta(0)
 QUEUED, DONE, FAILED = JobState.QUEUED, JobState.DONE, JobState.FAILED
 EMBED, THUMBNAILS, PURGE = JobKind.EMBED, JobKind.THUMBNAILS, JobKind.PURGE
+FOREIGN = "t/01990000-0000-7000-8000-000000000001/01990000-0000-7000-8000-000000000002/1"
+"""Of a team that no database here knows."""
 
 
 async def run(resources: Resources, *, grace: timedelta = AT_ONCE, dry_run: bool = False) -> Report:
@@ -66,6 +68,7 @@ async def plant(resources: Resources, team_id: UUID) -> dict[str, Image]:
     await planted.put(resources, f"t/{team_id}/gone/1.small.webp", b"leftover derivative")
     await planted.put(resources, "check/left", b"check")
     await planted.put(resources, "other/product", b"not ours")
+    await planted.put(resources, FOREIGN, b"another installation's")
     work = resources.settings.tmp_dir / "work-old"
     work.parent.mkdir(exist_ok=True)
     work.touch()
@@ -95,8 +98,9 @@ async def test_every_fault_is_found_and_mended(everywhere: Resources, team_id: U
 
     counts = {name: count for name, count in first.counts().items() if count}
     assert counts == {
-        "objects": 21,
+        "objects": 22,
         "images": 6,
+        "foreign": 1,
         "expired_intents": 1,
         "purges_revived": 3,
         "purged": 3,
@@ -125,10 +129,10 @@ async def test_every_fault_is_found_and_mended(everywhere: Resources, team_id: U
     second = await run(everywhere)
 
     assert second.orphans_deleted == 3
-    assert await keys(everywhere) == expected_keys(faults) | {"other/product"}
+    assert await keys(everywhere) == expected_keys(faults) | {"other/product", FOREIGN}
     third = await run(everywhere)
     busy = {name for name, count in third.counts().items() if count}
-    assert busy == {"objects", "images", "missing", "wrong_size", "damaged"}
+    assert busy == {"objects", "images", "foreign", "missing", "wrong_size", "damaged"}
 
 
 async def test_a_dry_run_tells_the_same_and_changes_nothing(
@@ -292,7 +296,7 @@ async def test_two_at_once_agree(everywhere: Resources, team_id: UUID) -> None:
     await asyncio.gather(run(everywhere), run(everywhere))
     await asyncio.gather(run(everywhere), run(everywhere))
     await run(everywhere)
-    assert await keys(everywhere) == expected_keys(faults) | {"other/product"}
+    assert await keys(everywhere) == expected_keys(faults) | {"other/product", FOREIGN}
     assert (await row(everywhere.db, faults["short"].id)).damage is Damage.WRONG_SIZE
 
 
@@ -356,7 +360,7 @@ async def test_killed_at_every_step_it_converges(
     assert kills == [-signal.SIGKILL] * len(kills)
     assert len(kills) >= 6
     report = await run(everywhere)
-    assert await keys(everywhere) == expected_keys(faults) | {"other/product"}
+    assert await keys(everywhere) == expected_keys(faults) | {"other/product", FOREIGN}
     assert (report.missing, report.wrong_size) == (1, 1)
     assert sorted(everywhere.settings.tmp_dir.iterdir()) == []
 
