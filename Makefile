@@ -10,7 +10,7 @@ DATA_DIR ?= var
 PIP_FLAGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test check lint schema setup setup-dev format clean
+.PHONY: run test test-faults check lint schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -48,6 +48,10 @@ check: lint
 
 test: check
 	$(BIN)/pytest
+
+# About 15 minutes: kills, cuts and starves a real installation. FAULTS="--quick" takes a third of that.
+test-faults: setup-dev
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 format: setup-dev
 	$(BIN)/ruff format

@@ -7,6 +7,9 @@ from app.web.operation_log import LOGGER
 
 
 def configure(level: str) -> None:
+    # No line says from where in the code, or in which thread: then nobody need find it out for each of them.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )

@@ -50,6 +50,8 @@ CARD = """
 
 REQUESTS_SECONDS: Final = 20
 """What runs when the listener closes has this long to end; then it is cancelled."""
+GARBAGE_THRESHOLD: Final = 50_000
+"""Objects after which the collector looks at the young ones; Python's own 700 has it run dozens of times in a request."""
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than a proxy keeps an idle connection (60 s are usual): else it sends a request into one that just closed."""
 
@@ -133,6 +135,8 @@ async def _serve(
     # What was made until now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    # A list of 50 makes tens of thousands of objects, none of which is garbage until it is answered.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     serving = asyncio.create_task(server.serve([listener]))
     greeting = asyncio.create_task(_greet(server, listener, resources, demo))
     leaving = asyncio.create_task(_leave(server, stop, resources.settings.drain_seconds))

@@ -65,7 +65,7 @@ class ImageQuery:
         offset: Offset = None,
     ) -> Connection[Image]:
         part = window(first, after, last, before, offset)
-        return await listed_images(info.context, filter_value(filter), order_value(order_by), part)
+        return await listed_images(info, filter_value(filter), order_value(order_by), part)
 
 
 @strawberry.type

@@ -1,8 +1,8 @@
 """One batch, one short transaction: everything that the rows of a list share or point at."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -13,6 +13,7 @@ from app.domain import Actor
 from app.services import api_keys, audit_log, collections, images, nodes, tags, teams, users
 
 Value = TypeVar("Value")
+Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
 
 
 class Loaders:
@@ -22,14 +23,29 @@ class Loaders:
         self._db = db
         self._actor = actor
 
-    def _loader(
-        self, load: Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
-    ) -> DataLoader[UUID, Value]:
+    def _loader(self, load: Load[Value]) -> DataLoader[UUID, Value]:
         async def batch(keys: list[UUID]) -> Sequence[Value]:
             async with self._db.transaction() as session:
                 return await load(session, self._actor, keys)
 
         return DataLoader(batch)
+
+    async def bring(
+        self, session: Any, rows: Sequence[models.Image], asked: Collection[str]
+    ) -> None:
+        """Loads in the transaction of a list of images what is asked of each, so that nobody has to wait for it."""
+        loads: list[tuple[DataLoader[UUID, Any], Load[Any], set[UUID | None]]] = []
+        if "tags" in asked or "taggings" in asked:
+            loads.append((self.taggings_of_image, tags.taggings_by_image, {one.id for one in rows}))
+        if "team" in asked:
+            loads.append((self.team, teams.by_id, {one.team_id for one in rows}))
+        if "uploadedBy" in asked:
+            loads.append((self.user, users.by_id, {one.uploaded_by for one in rows}))
+        for loader, load, wanted in loads:
+            keys = [one for one in wanted if one is not None]
+            if keys:
+                found = await load(session, self._actor, keys)
+                loader.prime_many(dict(zip(keys, found, strict=True)))
 
     @cached_property
     def kind(self) -> DataLoader[UUID, str | None]:

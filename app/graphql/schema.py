@@ -12,6 +12,7 @@ from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
+from app.graphql.executor import Executor, shorten
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
 from app.graphql.nodes import NodeQuery
@@ -76,8 +77,10 @@ def build_schema() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
+        execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    shorten(schema._schema)
     permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
     watch(schema._schema)
     return schema

@@ -1,10 +1,11 @@
 """ALL output types. Each is made by `of(row)`; what a row points at goes through loaders."""
 
+import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import strawberry
@@ -14,6 +15,7 @@ from app import domain
 from app.db import models
 from app.domain import MICRO, Actor, Window
 from app.errors import AppError, not_found
+from app.graphql import ahead
 from app.graphql.arguments import (
     After,
     Before,
@@ -60,6 +62,7 @@ from app.services import (
 )
 
 N = TypeVar("N")
+V = TypeVar("V")
 Info: TypeAlias = strawberry.Info[Context, None]
 
 
@@ -80,11 +83,13 @@ async def listed(
 
 
 async def listed_images(
-    context: Context, wanted: domain.ImageFilter, order: domain.ImageOrder, part: Window
+    info: Info, wanted: domain.ImageFilter, order: domain.ImageOrder, part: Window
 ) -> "Connection[Image]":
+    context = info.context
     actor, db = context.viewer, context.db
     async with db.transaction() as session:
         page = await images.page(session, actor, wanted, order, part)
+        await context.loaders.bring(session, page.rows, ahead.of_rows(info._raw_info))
     context.trail.saw(page.rows)
 
     async def count() -> int:
@@ -162,6 +167,10 @@ class Team(Node):
             row=row,
         )
 
+    @classmethod
+    def found(cls, row: models.Team | None) -> "Team":
+        return cls.of(found(row, "Team"))
+
     @strawberry.field(description="Its members, in the order in which they joined.")
     async def members(
         self, info: Info, first: Fifty = 50, after: After = None
@@ -184,7 +193,7 @@ class Team(Node):
     ) -> Connection["Image"]:
         part = window(first, after, last, before, offset)
         wanted = filter_value(filter).within(team_id=self.row.id)
-        return await listed_images(info.context, wanted, order_value(order_by), part)
+        return await listed_images(info, wanted, order_value(order_by), part)
 
     @strawberry.field(description="Its tags by name.")
     async def tags(
@@ -226,6 +235,11 @@ class User(Node):
     @classmethod
     def of(cls, row: models.User) -> "User":
         return cls(id=strawberry.ID(str(row.id)), name=row.name, created_at=row.created_at, row=row)
+
+    @classmethod
+    def maybe(cls, row: models.User | None) -> "User | None":
+        """A user who is still there and whom the viewer may see."""
+        return cls.of(row) if row else None
 
     @strawberry.field(
         description="Seen by the user, by admins of a team they share, and by operators; null for others."
@@ -441,20 +455,21 @@ class Image(Node):
         )
 
     @strawberry.field(description="Whose it is.")
-    async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+    def team(self, info: Info) -> Team:
+        return loaded(info.context.loaders.team, self.row.team_id, Team.found)
 
     @strawberry.field(description="Who uploaded it. Null once that user was deleted.")
-    async def uploaded_by(self, info: Info) -> User | None:
-        return await user_or_none(info, self.row.uploaded_by)
+    def uploaded_by(self, info: Info) -> User | None:
+        user_id = self.row.uploaded_by
+        return loaded(info.context.loaders.user, user_id, User.maybe) if user_id else None
 
     @strawberry.field(description="Its tags by name.")
-    async def tags(self, info: Info) -> list["Tag"]:
-        return [Tag.of(one.tag) for one in await taggings(info, self.row)]
+    def tags(self, info: Info) -> list["Tag"]:
+        return loaded(info.context.loaders.taggings_of_image, self.row.id, Tag.of_taggings)
 
     @strawberry.field(description="Its tags by name, with who put them there and when.")
-    async def taggings(self, info: Info) -> list["Tagging"]:
-        return [Tagging.of(one) for one in await taggings(info, self.row)]
+    def taggings(self, info: Info) -> list["Tagging"]:
+        return loaded(info.context.loaders.taggings_of_image, self.row.id, Tagging.all_of)
 
     @strawberry.field(description="The collections that it is in, by name.")
     async def collections(self, info: Info) -> list["Collection"]:
@@ -597,6 +612,10 @@ class Tag(Node):
     def of(cls, row: models.Tag) -> "Tag":
         return cls(id=strawberry.ID(str(row.id)), name=row.name, created_at=row.created_at, row=row)
 
+    @classmethod
+    def of_taggings(cls, taggings: list[tags.Tagging]) -> list["Tag"]:
+        return [cls.of(one.tag) for one in taggings]
+
     @strawberry.field(description="Whose it is.")
     async def team(self, info: Info) -> Team:
         return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
@@ -623,7 +642,7 @@ class Tag(Node):
     ) -> Connection[Image]:
         part = window(first, after, last, before, offset)
         wanted = filter_value(filter).within(team_id=self.row.team_id, tag=self.row.name)
-        return await listed_images(info.context, wanted, order_value(order_by), part)
+        return await listed_images(info, wanted, order_value(order_by), part)
 
 
 @strawberry.type(description="A tag on an image.")
@@ -635,6 +654,10 @@ class Tagging:
     @classmethod
     def of(cls, tagging: tags.Tagging) -> "Tagging":
         return cls(tag=Tag.of(tagging.tag), tagged_at=tagging.tagged_at, tagger=tagging.tagged_by)
+
+    @classmethod
+    def all_of(cls, taggings: list[tags.Tagging]) -> list["Tagging"]:
+        return [cls.of(one) for one in taggings]
 
     @strawberry.field(description="Who put it on. Null once that user was deleted.")
     async def tagged_by(self, info: Info) -> User | None:
@@ -676,7 +699,7 @@ class Collection(Node):
     ) -> Connection[Image]:
         part = window(first, after, last, before, offset)
         wanted = filter_value(filter).within(team_id=self.row.team_id, collection_id=self.row.id)
-        return await listed_images(info.context, wanted, order_value(order_by), part)
+        return await listed_images(info, wanted, order_value(order_by), part)
 
 
 # ───────────────────────────── audit ─────────────────────────────
@@ -840,15 +863,24 @@ def found(row: N | None, what: str) -> N:
     return row
 
 
-async def taggings(info: Info, row: models.Image) -> list[tags.Tagging]:
-    """One batch, whether tags or taggings or both are asked for."""
-    return await info.context.loaders.taggings_of_image.load(row.id)
+def loaded(loader: DataLoader[UUID, V], key: UUID, of: Callable[[V], N]) -> N:
+    """What `of` makes of a loader's value; an awaitable of it where that is not there yet.
+
+    A resolver may answer either, and a value at once spares a task for each row of a list.
+    """
+    waiting = cast("asyncio.Future[V]", loader.load(key))
+    if waiting.done():
+        return of(waiting.result())
+
+    async def later() -> N:
+        return of(await waiting)
+
+    return cast(N, later())
 
 
 async def user_or_none(info: Info, user_id: UUID | None) -> User | None:
     """A user who is still there and whom the viewer may see."""
-    row = await info.context.loaders.user.load(user_id) if user_id else None
-    return User.of(row) if row else None
+    return User.maybe(await info.context.loaders.user.load(user_id)) if user_id else None
 
 
 async def node_or_none(info: Info, id: UUID) -> Node | None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -45,6 +46,7 @@ def client(address: str | None, purpose: str = "login") -> list[Meter]:
     return [Meter(_key(purpose, where), free=50, drain_seconds=60, longest_seconds=900)]
 
 
+@lru_cache(maxsize=4_096)
 def network(address: str | None) -> str | None:
     """A client's address, or the whole /64 of IPv6, which one client has to itself; None for what is none."""
     if address is None:

@@ -116,14 +116,16 @@ class Intake:
         if known is not None:
             return Uploaded(known, created=False)
 
-        async def finish(session: AsyncSession, image_id: UUID) -> Uploaded:
+        # Rows and not an Uploaded: the audit log takes its subjects from what a change answers.
+        async def finish(session: AsyncSession, image_id: UUID) -> tuple[Image, bool]:
             image = await publish(session, actor, new, image_id)
-            return Uploaded(image, created=image.id == image_id)
+            return image, image.id == image_id
 
         try:
-            return await self.keep(actor, new, file, finish)
+            image, created = await self.keep(actor, new, file, finish)
         except Duplicate:
             return await self.upload(actor, new, file)
+        return Uploaded(image, created)
 
     async def keep(self, actor: Actor, new: NewImage, file: Incoming, finish: Finish[T]) -> T:
         """Stores the bytes under an intent of their own, then does `finish` with its id.

@@ -3,13 +3,15 @@
 from app.storage.address import StorageSettingError, storage_from_url
 from app.storage.folder import FolderStorage
 from app.storage.presigned import PresignedPut
-from app.storage.protocol import ObjectExists, ObjectMissing, Storage, StoredObject
+from app.storage.protocol import ObjectDamaged, ObjectExists, ObjectMissing, Storage, StoredObject
 from app.storage.s3 import S3Storage
 from app.storage.stream import ByteStream
+from app.storage.verified import verified
 
 __all__ = [
     "ByteStream",
     "FolderStorage",
+    "ObjectDamaged",
     "ObjectExists",
     "ObjectMissing",
     "PresignedPut",
@@ -18,4 +20,5 @@ __all__ = [
     "StorageSettingError",
     "StoredObject",
     "storage_from_url",
+    "verified",
 ]

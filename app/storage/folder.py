@@ -113,7 +113,9 @@ class FolderStorage:
         if folder == self.root or folder.is_dir():
             return
         self._make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        # mkdir(exist_ok=True) would fail where a deletion prunes the folder at that very moment.
+        with suppress(FileExistsError):
+            folder.mkdir()
         _sync(folder.parent)
 
     def _open(self, key: str, start: int, length: int | None) -> "_FilePart":

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from app.errors import AppError, ErrorCode
 from app.storage.presigned import PresignedPut
 from app.storage.stream import ByteStream
 
@@ -24,6 +25,13 @@ class ObjectMissing(LookupError):
 
 class ObjectExists(Exception):
     """The key was used before; what it holds stays as it is."""
+
+
+class ObjectDamaged(AppError):
+    """The bytes that came are not those that were stored: on their way, or where they lie."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.NOT_FOUND, "The stored bytes are damaged.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,8 @@ class Budget:
 
 def _owners(request: HTTPConnection, actor: Actor | None) -> Iterator[Owner]:
     """Whoever is known is charged as key, as user, and with everybody known at their address; anybody else by theirs."""
-    address = throttle.network(request.client.host if request.client else None)
+    client = request.scope.get("client")
+    address = throttle.network(client[0] if client else None)
     if actor is None:
         yield "anonymous", address
         return

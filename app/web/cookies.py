@@ -17,6 +17,8 @@ NAME: Final = "pictor_session"
 
 
 def presented(connection: HTTPConnection, settings: Settings) -> str | None:
+    if "cookie" not in connection.headers:
+        return None
     return connection.cookies.get(_name(secure=_secure(connection, settings))) or None
 
 

@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType, execute
-from graphql.execution import create_source_event_stream
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType
+from graphql.execution import Executor, create_source_event_stream
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive
 from strawberry.execution import optimized_is_awaitable
@@ -181,11 +181,14 @@ class Execution:
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
-            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
-                result = self._execute(document, operation, context, event)
-                if not isinstance(result, ExecutionResult):
-                    async with leaving.attended(receive):
-                        result = await result
+            # What waits for nothing is over at once, and needs neither a clock nor a client.
+            result = self._execute(document, operation, context, event)
+            if not isinstance(result, ExecutionResult):
+                async with (
+                    asyncio.timeout(self._resources.settings.operation_timeout_seconds),
+                    leaving.attended(receive),
+                ):
+                    result = await result
         except ClientDisconnect:
             await self._resources.audit.record(context.trail.events())
             raise
@@ -202,15 +205,22 @@ class Execution:
     def _execute(
         self, document: Document, operation: Operation, context: Context, event: object
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """The result, or what to await for it where a field needs to wait."""
-        return execute(
+        executor = self._build(document, operation, context, event)
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        return cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+
+    def _build(
+        self, document: Document, operation: Operation, context: Context, event: object = None
+    ) -> Executor[Any] | list[GraphQLError]:
+        """What executes the operation, without @defer and @stream; or what is wrong with the variables."""
+        return self._executor.build(
             self._schema,
             document.ast,
             root_value=event,
             context_value=context,
-            variable_values=operation.variables,
+            raw_variable_values=operation.variables,
             operation_name=operation.name,
-            executor_class=self._executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
             hide_suggestions=self._hide_suggestions,
             operation_extensions=operation.extensions,
@@ -218,16 +228,7 @@ class Execution:
 
     async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
         """The source of a subscription's events, or a result that says why there is none."""
-        executor = self._executor.build(
-            self._schema,
-            document.ast,
-            context_value=context,
-            raw_variable_values=operation.variables,
-            operation_name=operation.name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
-            hide_suggestions=self._hide_suggestions,
-            operation_extensions=operation.extensions,
-        )
+        executor = self._build(document, operation, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         found = create_source_event_stream(executor)

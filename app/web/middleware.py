@@ -2,10 +2,11 @@
 
 import logging
 import re
-import uuid
+import secrets
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -17,6 +18,7 @@ from app.web.proxies import TrustedProxies
 
 log = logging.getLogger(__name__)
 
+REQUEST_ID_HEADER: Final = b"x-request-id"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -27,6 +29,7 @@ SECURITY_HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
 }
 """Of every answer that does not set its own."""
+RAW_HEADERS: Final = [(name.encode(), text.encode()) for name, text in SECURITY_HEADERS.items()]
 PREFLIGHT_HEADERS: Final = (
     "GraphQL-Require-Preflight",
     "Apollo-Require-Preflight",
@@ -74,10 +77,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                message["headers"] = _complete(message.get("headers", ()), request_id)
             await send(message)
 
         try:
@@ -92,6 +92,14 @@ class Guard:
             await response(scope, receive, send_with_headers)
 
 
+def _complete(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The answer's headers, whose names ASGI has in lower case, with ours. Raw pairs: this runs for every answer."""
+    given = {name for name, _ in headers}
+    ours = [pair for pair in RAW_HEADERS if pair[0] not in given]
+    theirs = [pair for pair in headers if pair[0] != REQUEST_ID_HEADER]
+    return [*theirs, (REQUEST_ID_HEADER, request_id.encode()), *ours]
+
+
 def _place(scope: Scope) -> str:
     """The path for the log, without an upload ticket: that is a secret."""
     path = str(scope["path"])
@@ -101,4 +109,4 @@ def _place(scope: Scope) -> str:
 def _request_id(headers: Headers) -> str:
     """The client's own id where it is a plain word, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

@@ -20,7 +20,7 @@ from app.errors import AppError
 from app.settings import Settings
 from app.web import bodies, filemap
 from app.web.bodies import malformed
-from app.web.spool import Spool
+from app.web.spool import Spool, local_disk
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 """It warns about each malformed body: any client could fill the log."""
@@ -57,9 +57,10 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
 @asynccontextmanager
 async def folder(settings: Settings) -> AsyncIterator[Path]:
     """A folder for the files of one request, which goes with the block, whatever lies in it."""
-    settings.tmp_dir.mkdir(parents=True, exist_ok=True)
     prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
-    made = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
+    with local_disk():
+        settings.tmp_dir.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
     try:
         yield made
     finally:

@@ -1,6 +1,7 @@
 """Which media type an answer has: the Accept header read with its weights (RFC 9110, section 12.5.1)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from app.errors import AppError, ErrorCode
@@ -46,6 +47,7 @@ def _weight(text: str) -> float:
     return weight if 0 <= weight <= 1 else 0.0
 
 
+@lru_cache(maxsize=128)
 def choose(accept: str | None) -> str:
     """The media type of a GraphQL answer; 406 where the client takes none.
 

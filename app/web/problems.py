@@ -27,6 +27,7 @@ STATUS: Final = {
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL_SERVER_ERROR: 500,
 }
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 BY_STATUS: Final = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.BAD_USER_INPUT}
 MESSAGES: Final = {404: "Nothing is at this address.", 405: "This address takes other methods."}
 
@@ -53,7 +54,7 @@ def request_id(scope: Scope) -> str:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return ENCODER.encode(body).encode()
 
 
 def response(error: AppError | Refusal, request_id: str, *, media_type: str = JSON) -> Response:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -62,6 +63,7 @@ def _last(values: list[str]) -> str:
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
+@lru_cache(maxsize=4_096)
 def is_address(text: str) -> bool:
     try:
         ip_address(text)
@@ -85,7 +87,8 @@ def base_url(connection: HTTPConnection, settings: Settings) -> str:
     host = connection.headers.get("host", "")
     if not HOST.fullmatch(host):
         host = f"{settings.host}:{settings.port}"
-    scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
+    asked = connection.scope["scheme"]
+    scheme = {"ws": "http", "wss": "https"}.get(asked, asked)
     return f"{scheme}://{host}"
 
 

@@ -2,10 +2,16 @@
 
 import asyncio
 import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from app.errors import unavailable
 from app.graphql.uploads import UploadedFile
+
+log = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 1024 * 1024
 """Bytes gathered before one hop to a thread, which writes and hashes them: both leave the GIL."""
@@ -39,13 +45,15 @@ class Spool:
     async def finish(self) -> None:
         """Everything is on disk, or, of a file that is too large, nothing."""
         if self._too_large:
-            await asyncio.to_thread(self._path.write_bytes, b"")
+            with local_disk():
+                await asyncio.to_thread(self._path.write_bytes, b"")
         else:
             await self._flush()
 
     async def _flush(self) -> None:
         full, self._buffer = self._buffer, bytearray()
-        await asyncio.to_thread(self._append, full)
+        with local_disk():
+            await asyncio.to_thread(self._append, full)
 
     def _append(self, data: bytearray) -> None:
         """Opens the file anew each time: a thread that outlives its request shares no descriptor."""
@@ -63,6 +71,16 @@ class Spool:
             field=path.removeprefix("variables."),
             too_large=self._too_large,
         )
+
+
+@contextmanager
+def local_disk() -> Iterator[None]:
+    """What the server's own disk refuses (full, read-only, broken) is UNAVAILABLE; the log says why."""
+    try:
+        yield
+    except OSError as error:
+        log.error("files of requests cannot be written: %s", error)
+        raise unavailable("The server cannot take files just now; try again.") from error
 
 
 def bare_name(filename: str) -> str:

@@ -13,7 +13,7 @@ from app.domain import NO_ID, Actor, Damage, Role, ThumbnailSize
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.services import damage
-from app.storage import ByteStream, ObjectMissing, Storage
+from app.storage import ByteStream, ObjectMissing, Storage, verified
 from app.web.ranges import Span
 
 HEADERS: Final = {
@@ -81,7 +81,8 @@ async def response(
 ) -> Response:
     """The bytes of an image that the caller may see, or a part of them, as they come from storage.
 
-    NOT_FOUND where they are damaged, which is written down, UNAVAILABLE: before the first byte.
+    NOT_FOUND where they are damaged, which is written down, UNAVAILABLE: before the first byte. A whole original of which only
+    the bytes are wrong breaks off before its end.
     """
     length = content.size if part is None else part.length
     try:
@@ -94,7 +95,9 @@ async def response(
     if part is not None:
         own["content-range"] = part.content_range
     status = 200 if part is None else 206
-    return StreamingResponse(_closing(stream), status, own, media_type=content.media_type)
+    is_original = content.key == image.object_key
+    body = verified(stream, image.sha256) if is_original and part is None else _closing(stream)
+    return StreamingResponse(body, status, own, media_type=content.media_type)
 
 
 async def _opened(storage: Storage, content: Content, part: Span | None, length: int) -> ByteStream:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from app.storage import ObjectExists, Storage
+from app.storage import ObjectExists, Storage, verified
 
 PREFIX: Final = "work-"
 STALE_SECONDS: Final = 3_600.0
@@ -24,12 +24,17 @@ def prepare(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def local_copy(storage: Storage, key: str, folder: Path) -> AsyncIterator[Path]:
-    """A temporary file with the object's bytes, removed at the end. ObjectMissing, or UNAVAILABLE."""
+async def local_copy(
+    storage: Storage, key: str, folder: Path, *, sha256: bytes | None
+) -> AsyncIterator[Path]:
+    """A temporary file with the object's bytes, removed at the end. ObjectMissing, or UNAVAILABLE.
+
+    ObjectDamaged where they have another hash, if it is known: a decoder may take wrong bytes for a picture.
+    """
     stream = await storage.open(key)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         async with stream:
-            async for part in stream:
+            async for part in verified(stream, sha256) if sha256 else stream:
                 await asyncio.to_thread(file.write, part)
         file.flush()
         yield Path(file.name)

@@ -115,7 +115,7 @@ async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> No
         await resources.db.worker.run(lambda session: jobs.finish(session, [job]))
         return
     storage, folder = resources.storage, resources.settings.tmp_dir
-    async with files.local_copy(storage, image.object_key, folder) as path:
+    async with files.local_copy(storage, image.object_key, folder, sha256=image.sha256) as path:
         made = await resources.decoder.thumbnails(path, BOXES)
     kept: dict[str, dict[str, Any]] = {}
     for name, one in made.items():

@@ -18,7 +18,11 @@ async def pixels(resources: Resources, image: Image) -> Picture:
     """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
     medium = image.thumbnails.get(ThumbnailSize.MEDIUM.value)
     key = medium["key"] if medium else image.object_key
-    async with files.local_copy(resources.storage, key, resources.settings.tmp_dir) as path:
+    # Of a derivative nobody knows the hash; it is made again from the original.
+    sha256 = None if medium else image.sha256
+    async with files.local_copy(
+        resources.storage, key, resources.settings.tmp_dir, sha256=sha256
+    ) as path:
         return await resources.decoder.picture(path, PICTURE_SIDE)
 
 

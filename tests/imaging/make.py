@@ -106,6 +106,56 @@ def box(kind: bytes, data: bytes = b"") -> bytes:
     return struct.pack(">I", 8 + len(data)) + kind + data
 
 
+def avif_grid(rows: int, columns: int, side: int = 64) -> bytes:
+    """A picture of rows x columns tiles (ISO/IEC 23008-12, 6.6.2.3), all of which are the same few bytes of AV1."""
+    tile = encoded(Image.new("RGB", (side, side), "teal"), "AVIF")
+    at = tile.index(b"av1C") - 4
+    config = tile[at : at + int.from_bytes(tile[at : at + 4], "big")]
+    data = tile[tile.index(b"mdat") + 4 :]
+    grid = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, columns * side, rows * side)
+    count = rows * columns
+    tiles = range(2, count + 2)
+    kinds = [_full(b"infe", 2, struct.pack(">HH4sB", 1, 0, b"grid", 0))] + [
+        _full(b"infe", 2, struct.pack(">HH4sB", one, 0, b"av01", 0)) for one in tiles
+    ]
+    properties = box(
+        b"ipco",
+        _full(b"ispe", 0, struct.pack(">II", columns * side, rows * side))
+        + _full(b"pixi", 0, b"\3\x08\x08\x08")
+        + config
+        + _full(b"ispe", 0, struct.pack(">II", side, side)),
+    )
+    belongs = [struct.pack(">HBBB", 1, 2, 1, 2)] + [
+        struct.pack(">HBBBB", one, 3, 4, 2, 0x83) for one in tiles
+    ]
+    fixed = (
+        _full(b"hdlr", 0, bytes(4) + b"pict" + bytes(13))
+        + _full(b"pitm", 0, struct.pack(">H", 1))
+        + _full(b"iinf", 0, struct.pack(">H", count + 1) + b"".join(kinds))
+        + _full(
+            b"iref",
+            0,
+            box(b"dimg", struct.pack(">HH", 1, count) + struct.pack(f">{count}H", *tiles)),
+        )
+        + box(
+            b"iprp",
+            properties + _full(b"ipma", 0, struct.pack(">I", count + 1) + b"".join(belongs)),
+        )
+    )
+    head = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
+    places = 12 + 4 + 14 * (count + 1)
+    start = len(head) + 12 + len(fixed) + places + 8
+    where = [struct.pack(">HHHII", 1, 0, 1, start, len(grid))] + [
+        struct.pack(">HHHII", one, 0, 1, start + len(grid), len(data)) for one in tiles
+    ]
+    iloc = _full(b"iloc", 0, struct.pack(">BBH", 0x44, 0, count + 1) + b"".join(where))
+    return head + _full(b"meta", 0, fixed + iloc) + box(b"mdat", grid + data)
+
+
+def _full(kind: bytes, version: int, data: bytes) -> bytes:
+    return box(kind, bytes((version, 0, 0, 0)) + data)
+
+
 def written(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path

@@ -141,6 +141,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "WebP frames": lambda: make.riff((b"VP8X", bytes(10)), *[(b"ANMF", b"")] * 20_000),
     "GIF frames": lambda: gif(1, 1, GIF_FRAME * 20_000, b";"),
     "GIF blocks": lambda: gif(1, 1, b"!\xfe" + b"\1x" * 50_000 + b"\0", GIF_FRAME, b";"),
+    "AVIF items": lambda: make.avif_grid(40, 40),
     "AVIF boxes": lambda: good("AVIF") + make.box(b"free") * 20_000,
 }
 

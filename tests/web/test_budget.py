@@ -20,7 +20,10 @@ from app.web import budget, problems
 from app.web.auth import Authenticator
 from app.web.budget import Budget
 from app.web.draws import Draws
+from app.web.execution import Execution
+from app.web.gate import Gate
 from app.web.graphql import Endpoint
+from app.web.lasting import Lasting
 from app.web.media import Media
 from app.web.middleware import stack
 from app.web.negotiation import GRAPHQL_RESPONSE
@@ -144,7 +147,14 @@ async def limited(resources: Resources, clock: Clock) -> AsyncIterator[httpx.Asy
     app = Starlette(
         routes=[
             Route(
-                "/graphql", Endpoint(its, echo.build(), authenticator=authenticator, budget=shared)
+                "/graphql",
+                Endpoint(
+                    its,
+                    Execution(its, echo.build(), shared),
+                    authenticator=authenticator,
+                    gate=Gate(1),
+                    lasting=Lasting(1),
+                ),
             ),
             Route("/images/{id}/{variant}", Media(its, shared).get),
             Route("/random", Draws(its, authenticator, shared).get),

@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.errors import AppError, ErrorCode
 from app.settings import Settings
 from app.web import multipart
+from app.web.spool import Spool
 from tests.web.conftest import Member
 
 STORE = "mutation ($file: Upload!) { store(file: $file) { filename size sha256 field tooLarge onDisk } }"
@@ -343,6 +345,25 @@ async def test_files_go_after_an_error_and_after_a_timeout(
         response = await send(client, member, form(query, {"file": None}, MAP, FILE))
         assert extensions(response)["code"] == code
         assert left_behind(settings) == []
+
+
+async def test_a_disk_that_takes_nothing_is_unavailable(
+    client: httpx.AsyncClient, member: Member, settings: Settings
+) -> None:
+    if settings.tmp_dir.exists():
+        settings.tmp_dir.rmdir()
+    settings.tmp_dir.write_bytes(b"not a folder")
+    assert extensions(await send(client, member, one_file()))["code"] == "UNAVAILABLE"
+    settings.tmp_dir.unlink()
+    assert (await send(client, member, one_file())).status_code == 200
+
+
+async def test_a_disk_that_fills_up_is_unavailable(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "gone" / "0", filename="cat.jpg", limit=100)
+    await spool.write(b"bytes")
+    with pytest.raises(AppError) as caught:
+        await spool.finish()
+    assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
 async def test_file_for_a_variable_of_another_type(

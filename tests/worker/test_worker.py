@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -79,7 +80,8 @@ async def stored(
     path = resources.settings.data_dir / secrets.token_hex(4)
     await asyncio.to_thread(path.write_bytes, data)
     await resources.storage.put(key, path, size=len(data))
-    image_id = await make.image(resources.db, team_id, object_key=key, size_bytes=len(data))
+    facts = {"size_bytes": len(data), "sha256": hashlib.sha256(data).digest()}
+    image_id = await make.image(resources.db, team_id, object_key=key, **facts)
     async with resources.db.transaction() as session:
         await jobs.enqueue(session, team_id, image_id, kinds)
     return image_id
@@ -135,8 +137,9 @@ async def test_bytes_become_thumbnails_and_vectors_that_search_finds(resources: 
 
 async def test_a_vector_carries_the_images_tags(resources: Resources) -> None:
     team_id = await make.team(resources.db)
-    image_id = await make.image(resources.db, team_id, tags=("b", "a"))
     data, path = jpeg(noise(1)), resources.settings.data_dir / "x"
+    sha256 = hashlib.sha256(data).digest()
+    image_id = await make.image(resources.db, team_id, tags=("b", "a"), sha256=sha256)
     path.write_bytes(data)
     key = (await image(resources.db, image_id)).object_key
     await resources.storage.put(key, path, size=len(data))
@@ -154,7 +157,7 @@ async def test_a_vector_carries_the_images_tags(resources: Resources) -> None:
 async def test_what_cannot_be_read_fails_alone_and_says_why(resources: Resources) -> None:
     team_id = await make.team(resources.db)
     bad = await stored(resources, team_id, b"no picture at all")
-    lost = await stored(resources, team_id, jpeg(noise(1)))
+    lost = await stored(resources, team_id, jpeg(noise(9)))
     await resources.storage.delete([(await image(resources.db, lost)).object_key])
     good = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(3)]
 
