@@ -63,10 +63,14 @@ async def stream(
         except StopAsyncIteration:
             return
         except TimeoutError:
-            message = f"The body comes more slowly than {SLOWEST_BYTES} bytes a second."
-            raise Refusal(malformed(message), status=408) from None
+            raise _too_slow() from None
         until += len(chunk) / SLOWEST_BYTES
         yield chunk
+
+
+def _too_slow() -> Refusal:
+    message = f"The body comes more slowly than {SLOWEST_BYTES} bytes a second."
+    return Refusal(malformed(message), status=408)
 
 
 async def read(
@@ -75,10 +79,14 @@ async def read(
     """The whole body; PAYLOAD_TOO_LARGE as soon as it is longer than the limit, 408 where it comes too slowly."""
     check_length(request, limit)
     body = bytearray()
-    async for chunk in stream(request, patience_seconds=patience_seconds):
-        body += chunk
-        if len(body) > limit:
-            raise too_large(limit)
+    try:
+        async with asyncio.timeout(patience_seconds + limit / SLOWEST_BYTES):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large(limit)
+    except TimeoutError:
+        raise _too_slow() from None
     return bytes(body)
 
 

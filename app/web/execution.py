@@ -181,7 +181,7 @@ class Execution:
     ) -> Body:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
-            # What waits for nothing is over at once, and needs no clock.
+            # What waits for nothing is over at once, and needs neither a clock nor a client.
             result = self._execute(document, operation, context, event)
             if not isinstance(result, ExecutionResult):
                 async with (

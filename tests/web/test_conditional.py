@@ -139,3 +139,20 @@ async def test_every_answer_is_recorded_the_short_one_too(
         )
         recorded = list(await session.scalars(events))
     assert sorted(recorded) == sorted(one.headers["x-request-id"] for one in (first, second))
+
+
+@pytest.mark.parametrize("origin", [None, "https://a.example", "https://b.example"])
+async def test_what_an_answer_depends_on_is_told_to_every_origin(
+    resources: Resources, clock: Clock, origin: str | None
+) -> None:
+    """A cache that kept an answer for no origin, or for another one, would keep a page from reading it."""
+    settings = resources.settings.model_copy(update={"cors_origins": ("https://a.example",)})
+    headers = {"Origin": origin} if origin else {}
+    async with client_on(app_on(replace(resources, settings=settings), clock)) as client:
+        response = await get(client, HELLO, headers)
+        again = await get(client, HELLO, headers, known=response.headers["etag"])
+    allowed = origin if origin == "https://a.example" else None
+    for one, status in ((response, 200), (again, 304)):
+        assert one.status_code == status
+        assert set(one.headers["vary"].split(", ")) == set(VARY.split(", "))
+        assert one.headers.get("access-control-allow-origin") == allowed
