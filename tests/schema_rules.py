@@ -41,7 +41,9 @@ MUST_BE_THERE: Final = {
 """Root fields of one thing that are never null."""
 HOLES: Final = {"Query.nodes": "the Relay specification: null where an id leads nowhere"}
 """Lists with null in them."""
-PLAIN_ANSWERS: Final = {"logout": "it leaves nothing that could be answered but whether it ended a login"}
+PLAIN_ANSWERS: Final = {
+    "logout": "it leaves nothing that could be answered but whether it ended a login"
+}
 """Mutations that answer a scalar other than the id of what is gone."""
 MAX_PLAIN_ARGUMENTS: Final = 2
 """Beyond them a mutation takes one input, which can grow."""
@@ -189,9 +191,9 @@ def lookups_are_nullable(schema: GraphQLSchema) -> Iterator[str]:
 def lists_have_no_holes(schema: GraphQLSchema) -> Iterator[str]:
     for kind, name, field in fields_of(schema):
         inner = field.type.of_type if is_non_null_type(field.type) else field.type
-        if is_list_type(inner) and not is_non_null_type(inner.of_type):
-            if f"{kind.name}.{name}" not in HOLES:
-                yield f"{kind.name}.{name}"
+        holes = is_list_type(inner) and not is_non_null_type(inner.of_type)
+        if holes and f"{kind.name}.{name}" not in HOLES:
+            yield f"{kind.name}.{name}"
 
 
 def mutations_take_one_input_or_few_arguments(schema: GraphQLSchema) -> Iterator[str]:
@@ -212,9 +214,9 @@ def only_mutations_inputs_are_called_input(schema: GraphQLSchema) -> Iterator[st
     mutations = schema.mutation_type.fields.values() if schema.mutation_type else ()
     taken = {get_named_type(one.type).name for field in mutations for one in field.args.values()}
     for kind in types_of(schema):
-        if isinstance(kind, GraphQLInputObjectType):
-            if kind.name.endswith("Input") != (kind.name in taken):
-                yield kind.name
+        is_input = isinstance(kind, GraphQLInputObjectType)
+        if is_input and kind.name.endswith("Input") != (kind.name in taken):
+            yield kind.name
 
 
 def mutations_answer_what_they_changed(schema: GraphQLSchema) -> Iterator[str]:
@@ -233,8 +235,7 @@ def deprecations_say_what_and_when(schema: GraphQLSchema) -> Iterator[str]:
     for kind, name, field in fields_of(schema):
         found += [(f"{kind.name}.{name}", field.deprecation_reason)]
         found += [
-            (f"{kind.name}.{name}.{one}", its.deprecation_reason)
-            for one, its in field.args.items()
+            (f"{kind.name}.{name}.{one}", its.deprecation_reason) for one, its in field.args.items()
         ]
     for kind in types_of(schema):
         members = kind.values if isinstance(kind, GraphQLEnumType) else {}

@@ -27,14 +27,14 @@ def changes(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[tuple[str, str]]
 
 
 def declared() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads((FOLDER / "changes.toml").read_text()).get("change", [])
+    found: list[dict[str, Any]] = tomllib.loads((FOLDER / "changes.toml").read_text()).get(
+        "change", []
+    )
     return found
 
 
 def test_what_may_break_clients_is_declared() -> None:
-    old, new = (
-        build_schema(path.read_text()) for path in (FOLDER / "released.graphql", PRESENT)
-    )
+    old, new = (build_schema(path.read_text()) for path in (FOLDER / "released.graphql", PRESENT))
     assert sorted(changes(old, new)) == sorted((one["kind"], one["what"]) for one in declared())
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -69,7 +70,9 @@ def bodies(draw: st.DrawFn) -> bytes:
     for name in draw(st.lists(st.sampled_from(MEMBERS), max_size=2)):
         members[name] = draw(values)
     raw = encoded(members)
-    match draw(st.sampled_from(("as it is", "as it is", "broken", "doubled", "encoded", "wrapped"))):
+    match draw(
+        st.sampled_from(("as it is", "as it is", "broken", "doubled", "encoded", "wrapped"))
+    ):
         case "broken":
             return draw(damaged(raw))
         case "doubled":
@@ -165,9 +168,7 @@ def test_addresses(
     if len(query) > 30_000:
         query = query[:30_000]
     address = f"/graphql?{query}"
-    request = target.http.build_request(
-        "GET", address, headers=target.headers | {"accept": accept}
-    )
+    request = target.http.build_request("GET", address, headers=target.headers | {"accept": accept})
     send(target, request)
 
 
@@ -202,28 +203,26 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     whole = draw(damaged(whole))
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=3)))
     edges = [0, *cuts, len(whole)]
-    return [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(edges)]
 
 
 def exchanged(target: Target, pieces: list[bytes]) -> bytes:
     """All that the server says to these bytes, until it closes, or has nothing to say for a moment."""
     heard = bytearray()
-    with socket.create_connection((target.host, target.port), timeout=0.15) as connection:
-        with contextlib.suppress(OSError):
-            for piece in pieces:
-                connection.sendall(piece)
-            connection.shutdown(socket.SHUT_WR)
-            while some := connection.recv(65_536):
-                heard += some
+    connection = socket.create_connection((target.host, target.port), timeout=0.15)
+    with connection, contextlib.suppress(OSError):
+        for piece in pieces:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        while some := connection.recv(65_536):
+            heard += some
     return bytes(heard)
 
 
 @given(pieces=streams())
 def test_raw_bytes(target: Target, pieces: list[bytes]) -> None:
     heard = exchanged(target, pieces)
-    statuses = [
-        line.split(b" ")[1] for line in heard.split(b"\r\n") if line.startswith(b"HTTP/1.")
-    ]
+    statuses = [line.split(b" ")[1] for line in heard.split(b"\r\n") if line.startswith(b"HTTP/1.")]
     assert not heard or heard.startswith(b"HTTP/1.")
     assert all(status < b"500" for status in statuses), heard[:2_000]
     target.alive()

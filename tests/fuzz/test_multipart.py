@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 from hypothesis import given
@@ -27,7 +28,21 @@ PATHS: Final = (
     "variables", "variables.", "variables..file", "query", "", ".", "variables.tags.0", "variables.file.x", "variables.__class__",
     "variables.files.9999999999", "variables.files.１", "0.variables.file", "variables.files", "operationName",
 )  # fmt: skip
-NAMES: Final = ("0", "1", "2", "", "operations", "map", "a" * 3_000, "é", "\u202e", "0\r\n", '"', "../x", "%00")
+NAMES: Final = (
+    "0",
+    "1",
+    "2",
+    "",
+    "operations",
+    "map",
+    "a" * 3_000,
+    "é",
+    "\u202e",
+    "0\r\n",
+    '"',
+    "../x",
+    "%00",
+)
 FILENAMES: Final = (
     "a.png", "", "../../../etc/passwd", "..\\..\\x", "a" * 10_000, 'a".png', "é.png", "\u202egnp.exe", "\x00.png", "/", ".", "CON",
     "a.png\r\nX: y", "😀" * 300, "' OR 1=1", "%2e%2e%2f",
@@ -42,7 +57,20 @@ FILES: Final = (
     png(900), png(900)[:-9], png(900)[:40], b"", b"GIF89a", b"\xff\xd8\xff\xe0" + b"\0" * 90, b"<svg/>", b"x" * 100_001, b"PK\x03\x04",
     b"RIFF\xff\xff\xff\xffWEBPVP8X" + b"\xff" * 40, b"\0\0\0\x1cftypavif" + b"\0" * 60, b"\r\n--B--\r\n", b"%PDF-1.7", b"BM" + b"\0" * 50,
 )  # fmt: skip
-BOUNDARIES: Final = ("B", "-" * 70, "a" * 71, "", " ", '"', "B;x", "é", "=", "--", "a" * 5_000, "'()+_,-./:=?")
+BOUNDARIES: Final = (
+    "B",
+    "-" * 70,
+    "a" * 71,
+    "",
+    " ",
+    '"',
+    "B;x",
+    "é",
+    "=",
+    "--",
+    "a" * 5_000,
+    "'()+_,-./:=?",
+)
 
 Part = tuple[bytes, bytes]
 """The header lines and the content."""
@@ -108,7 +136,7 @@ def spelled(found: list[Part], boundary: str) -> bytes:
 
 def pieces(content: bytes, cuts: list[int]) -> Iterator[bytes]:
     edges = [0, *sorted(cut for cut in cuts if cut < len(content)), len(content)]
-    yield from (content[start:end] for start, end in zip(edges, edges[1:], strict=False))
+    yield from (content[start:end] for start, end in pairwise(edges))
 
 
 def took_in(answer: Any) -> bool:

@@ -15,8 +15,20 @@ from tests.fuzz.hostile import damaged, encoded, evil_words, values
 from tests.fuzz.target import Target
 from tests.fuzz.test_envelopes import OPERATIONS, exchanged
 
-KINDS: Final = ("connection_init", "ping", "pong", "subscribe", "complete", "next", "connection_ack", "start", "")
-CLOSE_CODES: Final = frozenset({1000, 1002, 1003, 1007, 1009, 4400, 4401, 4403, 4406, 4408, 4409, 4429})
+KINDS: Final = (
+    "connection_init",
+    "ping",
+    "pong",
+    "subscribe",
+    "complete",
+    "next",
+    "connection_ack",
+    "start",
+    "",
+)
+CLOSE_CODES: Final = frozenset(
+    {1000, 1002, 1003, 1007, 1009, 4400, 4401, 4403, 4406, 4408, 4409, 4429}
+)
 """Whatever is wrong is the client's: never 1011."""
 SENT: Final = ("connection_ack", "ping", "pong", "next", "error", "complete")
 IDS: Final = ("1", "1", "2", "", "x" * 257, "é")

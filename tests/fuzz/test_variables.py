@@ -28,7 +28,16 @@ def cursor(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-PLACES: Final = ("images:CREATED_AT", "CREATED_AT", "tags", "users", "teams", "search", "collections", "x")
+PLACES: Final = (
+    "images:CREATED_AT",
+    "CREATED_AT",
+    "tags",
+    "users",
+    "teams",
+    "search",
+    "collections",
+    "x",
+)
 forged = st.lists(
     st.one_of(st.none(), st.integers(-(2**70), 2**70), words, st.uuids().map(str), st.floats(), st.just([[]])),
     max_size=4,
@@ -85,9 +94,9 @@ CASES: Final[dict[str, tuple[str, st.SearchStrategy[dict[str, Any]]]]] = {
         st.fixed_dictionaries({"id": ids, "ids": many_ids}),
     ),
     "search": (
-        "query ($text: String!, $not: SearchQuery, $mode: SearchMode! = SEMANTIC, $filter: ImageFilter, $minScore: Float, %s) {"
+        "query ($text: String!, $not: SearchQuery, $mode: SearchMode! = SEMANTIC, $filter: ImageFilter, $minScore: Float, " + ARGUMENTS + ") {"
         " searchImages(query: {text: $text}, not: $not, mode: $mode, filter: $filter, minScore: $minScore, first: $first, after: $after)"
-        " { nodes { id } pageInfo { endCursor } } }" % ARGUMENTS,
+        " { nodes { id } pageInfo { endCursor } } }",
         st.fixed_dictionaries(
             {"text": words},
             optional={
@@ -97,24 +106,24 @@ CASES: Final[dict[str, tuple[str, st.SearchStrategy[dict[str, Any]]]]] = {
         ),
     ),
     "tags": (
-        "query ($search: String, $teamId: ID, $name: String, $offset: Int, %s) { tag(teamId: $teamId, name: $name) { id }"
-        " tags(teamId: $teamId, search: $search, first: $first, after: $after, offset: $offset) { %s } }" % (ARGUMENTS, PAGE),
+        "query ($search: String, $teamId: ID, $name: String, $offset: Int, " + ARGUMENTS + ") { tag(teamId: $teamId, name: $name) { id }"
+        " tags(teamId: $teamId, search: $search, first: $first, after: $after, offset: $offset) { " + PAGE + " } }",
         some(search=maybe(words), teamId=maybe(ids), name=maybe(words), offset=maybe(integers), **pages),
     ),
     "people": (
-        "query ($id: ID, $slug: String, $offset: Int, %s) { team(id: $id, slug: $slug) { id }"
-        " users(teamId: $id, first: $first, after: $after, offset: $offset) { %s }"
-        " teams(first: $first, offset: $offset) { nodes { members(first: $first, after: $after) { nodes { id } } } } }" % (ARGUMENTS, PAGE),
+        "query ($id: ID, $slug: String, $offset: Int, " + ARGUMENTS + ") { team(id: $id, slug: $slug) { id }"
+        " users(teamId: $id, first: $first, after: $after, offset: $offset) { " + PAGE + " }"
+        " teams(first: $first, offset: $offset) { nodes { members(first: $first, after: $after) { nodes { id } } } } }",
         some(id=maybe(ids), slug=maybe(words), offset=maybe(integers), **pages),
     ),
     "audit": (
-        "query ($id: ID, $action: String, $at: DateTimeRange, %s) {"
-        " auditEvents(teamId: $id, userId: $id, action: $action, at: $at, first: $first, after: $after) { %s } }" % (ARGUMENTS, PAGE),
+        "query ($id: ID, $action: String, $at: DateTimeRange, " + ARGUMENTS + ") {"
+        " auditEvents(teamId: $id, userId: $id, action: $action, at: $at, first: $first, after: $after) { " + PAGE + " } }",
         some(id=maybe(ids), action=maybe(words), at=maybe(spans), **pages),
     ),
     "addresses": (
-        "query ($in: Int, $min: Float, $filter: ImageFilter, %s) { images(first: 1) { nodes { url(expiresIn: $in)"
-        " similar(minScore: $min, filter: $filter, first: $first, after: $after) { nodes { id } } } } }" % ARGUMENTS,
+        "query ($in: Int, $min: Float, $filter: ImageFilter, " + ARGUMENTS + ") { images(first: 1) { nodes { url(expiresIn: $in)"
+        " similar(minScore: $min, filter: $filter, first: $first, after: $after) { nodes { id } } } } }",
         some(**{"in": maybe(integers)}, min=maybe(floats), filter=filters, **pages),
     ),
     "changes": (
