@@ -14,7 +14,7 @@ MOST_MEMORY_GROWN = 300 * 1024 * 1024
 
 settings.register_profile(
     "short",
-    max_examples=60,
+    max_examples=40,
     derandomize=True,
     database=None,
     deadline=None,
