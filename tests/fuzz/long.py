@@ -26,6 +26,8 @@ from tests.fuzz.target import ROOT, Target, running
 
 IDS: Final = "{ images { nodes { id tags { id } } } teams { nodes { id } } users { nodes { id } } }"
 
+OWN: Final = "{ viewer { user { id } apiKey { id } } }"
+
 
 @contextmanager
 def fresh() -> Iterator[Target]:
@@ -45,7 +47,8 @@ def fresh() -> Iterator[Target]:
 def schemathesis(command: Path, target: Target, seconds: int, *, with_key: bool) -> bool:
     """One run against the schema of the server; whether nothing was found."""
     print(f"\n== schemathesis, {seconds} s, {'with a key' if with_key else 'without a key'}")
-    found = target.ask(IDS)["data"]
+    found, mine = target.ask(IDS)["data"], target.ask(OWN)["data"]["viewer"]
+    mine |= {"team": found["teams"]["nodes"][0]}
     ids = {node["id"] for connection in found.values() for node in connection["nodes"]}
     with tempfile.TemporaryDirectory(prefix="pictor-fuzz-") as folder:
         tally = Path(folder) / "tally"
@@ -54,6 +57,7 @@ def schemathesis(command: Path, target: Target, seconds: int, *, with_key: bool)
             "PYTHONPATH": str(Path(__file__).parent),
             "PICTOR_CODES": ",".join(map(str, ENTRIES)),
             "PICTOR_IDS": ",".join(sorted(ids)),
+            "PICTOR_OWN": ",".join(one["id"] for one in mine.values()),
             "PICTOR_TALLY": str(tally),
         }
         ran = subprocess.run(
@@ -66,7 +70,7 @@ def schemathesis(command: Path, target: Target, seconds: int, *, with_key: bool)
             env=environment, cwd=folder,
         )  # fmt: skip
         print("Answers and codes:", json.dumps(json.loads(tally.read_text()), indent=2))
-    target.alive()
+    assert "errors" not in target.ask(OWN), "the run ended its own key"
     return ran.returncode == 0
 
 
