@@ -22,7 +22,7 @@ from sqlalchemy import text
 from tests.database import Database
 
 ROOT: Final = Path(__file__).parents[2]
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 240.0
 SETTLING_SECONDS: Final = 10.0
 """Within which a request that was broken off has left nothing behind."""
 ROWS: Final = """select (select count(*) from image), (select count(*) from image_tag), (select count(*) from tag),
