@@ -163,7 +163,7 @@ def test_forms(
     content = spelled(found, boundary)
     if breaking:
         content = data.draw(damaged(content))
-    media_type = f"multipart/form-data; boundary={boundary}".encode()
+    media_type = f"multipart/form-data; boundary={boundary}".strip().encode()
     headers = target.headers | {"X-Requested-With": "fuzz"}
     response = target.http.post(
         "/graphql",
