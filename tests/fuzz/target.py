@@ -170,6 +170,7 @@ def running(db_url: str, data: Path) -> Iterator[Target]:
                 yield target
                 target.close()
                 # At this level the log has nothing but what is the server's own fault.
-                assert log.read_text() == ""
+                told = log.read_text()
+                assert told == "", told
             finally:
                 started.terminate()
