@@ -9,9 +9,11 @@ DATA_DIR ?= var
 # Where pip finds the CPU build of torch, if not where it looks by itself:
 # make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_FLAGS ?=
+# Of the long fuzzer: make test-fuzz FUZZ="--seconds 60 --examples 500"
+FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test test-browser test-faults check lint schema setup setup-dev format clean
+.PHONY: run test test-browser test-faults test-fuzz check lint schema release-schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -47,6 +49,11 @@ check: lint
 	$(BIN)/pictor permissions | diff -u docs/permissions.md -
 	$(BIN)/pictor errors | diff -u docs/errors.md -
 
+# The schema as clients have it from now on: what is declared as broken since the last release is forgotten.
+release-schema: schema
+	cp schema.graphql docs/schema/released.graphql
+	grep '^#' docs/schema/changes.toml > docs/schema/changes.new && mv docs/schema/changes.new docs/schema/changes.toml
+
 test: check
 	$(BIN)/pytest
 
@@ -57,6 +64,15 @@ test-browser: setup-dev
 # About 15 minutes: kills, cuts and starves a real installation. FAULTS="--quick" takes a third of that.
 test-faults: setup-dev
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+# About half an hour: schemathesis twice, then our own fuzzer at length (docs/fuzzing.md).
+test-fuzz: setup-dev $(VENV)/fuzz/.done
+	$(BIN)/python -m tests.fuzz.long --schemathesis $(VENV)/fuzz/bin/schemathesis $(FUZZ)
+
+$(VENV)/fuzz/.done: tests/fuzz/requirements.txt
+	@test -x $(VENV)/fuzz/bin/python || $(PYTHON) -m venv $(VENV)/fuzz
+	@$(VENV)/fuzz/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
 
 format: setup-dev
 	$(BIN)/ruff format

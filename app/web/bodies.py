@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from starlette.requests import Request
 
@@ -13,6 +13,8 @@ from app.errors import AppError, ErrorCode, UploadProblem
 from app.web.problems import Refusal
 
 MAX_NESTING: Final = 64
+MAX_PLACE_LENGTH: Final = 200
+"""Of the name of an input in an error: its keys are the client's own."""
 PATIENCE_SECONDS: Final = 60.0
 SLOWEST_BYTES: Final = 32 * 1024
 """A second, beyond the first minute: whoever sends less keeps others from a place."""
@@ -101,26 +103,40 @@ def parse(raw: bytes | str, what: str) -> Any:
     return value
 
 
+Trail: TypeAlias = tuple["Trail", str | int] | None
+"""The way to a value inside another: the way to what holds it, and its key there."""
+
+
 def check_value(value: Any, what: str) -> None:
     """BAD_USER_INPUT for what no database text or number could hold, or for nesting beyond MAX_NESTING."""
-    todo = [(value, 0)]
+    todo: list[tuple[Any, int, Trail]] = [(value, 0, None)]
     while todo:
-        one, level = todo.pop()
+        one, level, trail = todo.pop()
         if isinstance(one, str):
-            check_text(one, what)
+            check_text(one, what, trail)
         elif isinstance(one, float) and not math.isfinite(one):
-            raise malformed(f"The {what} has a number that is too large.")
+            raise malformed(f"The {what} has a number that is too large.", field=_place(trail))
         elif isinstance(one, dict | list):
             if level == MAX_NESTING:
-                raise malformed(f"The {what} is nested too deeply.")
+                raise malformed(f"The {what} is nested too deeply.", field=_place(trail))
+            members = one.items() if isinstance(one, dict) else enumerate(one)
+            todo.extend((child, level + 1, (trail, key)) for key, child in members)
             if isinstance(one, dict):
-                todo.extend((key, level) for key in one)
-                todo.extend((child, level + 1) for child in one.values())
-            else:
-                todo.extend((child, level + 1) for child in one)
+                # Looked at before what they hold, so that no trail has a key that cannot be told.
+                todo.extend((key, level, trail) for key in one)
 
 
-def check_text(text: str, what: str) -> None:
+def check_text(text: str, what: str, trail: Trail = None) -> None:
     """BAD_USER_INPUT for the character NUL and for lone surrogates: PostgreSQL and UTF-8 have neither."""
     if "\0" in text or (not text.isascii() and SURROGATE.search(text)):
-        raise malformed(f"The {what} has text with NUL or a lone surrogate.")
+        message = f"The {what} has text with NUL or a lone surrogate."
+        raise malformed(message, field=_place(trail))
+
+
+def _place(trail: Trail) -> str | None:
+    """The input at the end of the way, as errors name it: `filter.text` for a variable; None for the whole."""
+    steps: list[str] = []
+    while trail is not None:
+        trail, key = trail
+        steps.append(str(key))
+    return ".".join(reversed(steps)).removeprefix("variables.")[:MAX_PLACE_LENGTH] or None

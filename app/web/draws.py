@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from app.db.models import Image
 from app.domain import MAX_TAGS_PER_CALL, Actor, ImageFilter, TagFilter
-from app.errors import bad_input, not_found
+from app.errors import bad_input, blaming, not_found
 from app.resources import Resources
 from app.services import sampling, tags
 from app.web import audit, bodies, problems, streams
@@ -44,8 +44,9 @@ class Draws:
         labels = request.query_params.getlist("label")
         if len(labels) > MAX_TAGS_PER_CALL:
             raise bad_input("label", f"At most {MAX_TAGS_PER_CALL} labels.")
-        for label in labels:
-            bodies.check_text(label, "label")
+        with blaming("label"):
+            for label in labels:
+                bodies.check_text(label, "label")
         return await self._drawn(actor, labels)
 
     async def _record(

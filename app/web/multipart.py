@@ -16,7 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from app.errors import AppError
+from app.errors import AppError, blaming
 from app.settings import Settings
 from app.web import bodies, filemap
 from app.web.bodies import malformed
@@ -220,7 +220,8 @@ class _Form:
         elif self.operations is None:
             self.operations = filemap.operations(bodies.parse(bytes(self._text), OPERATIONS))
         else:
-            wanted = bodies.parse(bytes(self._text), MAP)
+            with blaming(MAP):
+                wanted = bodies.parse(bytes(self._text), MAP)
             self.paths = filemap.read(
                 wanted, self.operations, max_files=self.settings.max_upload_files
             )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.errors import AppError, ErrorCode
+from app.errors import AppError, ErrorCode, blaming
 from app.settings import Settings
 from app.web import bodies, manifests, multipart
 from app.web.auth import Identity
@@ -84,7 +84,8 @@ def _from_address(request: Request) -> dict[str, Any]:
     given = {name: request.query_params.get(name) for name in PARAMETERS}
     members: dict[str, Any] = {name: text for name, text in given.items() if text}
     for name, text in members.items():
-        bodies.check_text(text, name)
+        with blaming(name):
+            bodies.check_text(text, name)
     for name in ("variables", "extensions"):
         if name in members:
             members[name] = bodies.parse(members[name], name)

@@ -87,6 +87,26 @@ async def test_malformed_body_is_bad_input(client: httpx.AsyncClient, name: str)
     assert len(response.content) < 2_000
 
 
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (HOSTILE["NUL in a variable"], "t"),
+        (HOSTILE["NUL deep inside"], "t.x.1.y"),
+        (HOSTILE["a lone surrogate"], "t"),
+        (HOSTILE["a float beyond floats"], "n"),
+        (HOSTILE["NUL in a key"], "variables"),
+        (HOSTILE["NUL in the query"], "query"),
+        (HOSTILE["NUL in the extensions"], "extensions.x"),
+        (raw('{"t": {"' + "x" * 9_000 + '": "\\u0000"}}'), "t." + "x" * 198),
+    ],
+)
+async def test_input_at_fault_is_named(
+    client: httpx.AsyncClient, content: bytes, field: str
+) -> None:
+    response = await client.post("/graphql", content=content, headers=JSON)
+    assert response.json()["errors"][0]["extensions"]["field"] == field
+
+
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
 async def test_status_of_a_malformed_body_is_the_same_in_both_types(
     client: httpx.AsyncClient, accept: str
@@ -94,6 +114,15 @@ async def test_status_of_a_malformed_body_is_the_same_in_both_types(
     for content in (b"null", b"[", HOSTILE["a lone surrogate"], HOSTILE["NUL in the query"]):
         response = await client.post("/graphql", content=content, headers=JSON | {"Accept": accept})
         assert response.status_code == 400
+
+
+async def test_parameter_at_fault_is_named(client: httpx.AsyncClient) -> None:
+    for query, field in (
+        ("query=%7Bhello%7D%00", "query"),
+        ("query=%7Bhello%7D&variables=%7B%22a%22:%22%5Cu0000%22%7D", "a"),
+    ):
+        response = await client.get(f"/graphql?{query}")
+        assert response.json()["errors"][0]["extensions"]["field"] == field
 
 
 @pytest.mark.parametrize(
