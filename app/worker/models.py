@@ -29,8 +29,11 @@ async def refresh(resources: Resources) -> Embedders:
 
 async def keep(resources: Resources, *, building: bool) -> None:
     """Until it is cancelled: loads the models that are needed, and with `building` helps to build the next one."""
-    tasks = [_follow(resources), *([_build(resources)] if building else [])]
-    await asyncio.gather(*tasks)
+    # Not gather, which leaves when the first of them is cancelled: the other may still have a connection.
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_follow(resources))
+        if building:
+            tasks.create_task(_build(resources))
 
 
 async def _follow(resources: Resources) -> None:
