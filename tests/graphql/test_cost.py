@@ -47,7 +47,7 @@ PRICES = PriceList(GRAPHQL)
 TAGS = [f"tag {n}" for n in range(6)]
 DEEPEST = 8
 LONGEST = 30
-QUERIES = 20
+QUERIES = 26
 SEEDS = 4
 ENTERED: Counter[tuple[str, str]] = Counter()
 """How often a field was selected, over all seeds of this module: the rarest comes next."""
