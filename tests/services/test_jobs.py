@@ -29,13 +29,12 @@ async def claim(
     db: Database,
     image_ids: Iterable[UUID],
     kinds: Iterable[JobKind] = BOTH,
-    limit: int = 1000,
     *,
     suspects: bool = False,
 ) -> list[jobs.Job]:
     """Claims, and keeps those of this test: other tests' jobs lie in the same table."""
     async with db.transaction() as session:
-        claimed = await jobs.claim(session, kinds, limit, LEASE, suspects=suspects)
+        claimed = await jobs.claim(session, kinds, 1000, LEASE, suspects=suspects)
         others = [job for job in claimed if job.image_id not in set(image_ids)]
         await jobs.release(session, others)
     return [job for job in claimed if job.image_id in set(image_ids)]
