@@ -26,6 +26,10 @@ class Deadly:
         return self.inner.name
 
     @property
+    def source(self) -> str:
+        return self.inner.source
+
+    @property
     def revision(self) -> str:
         return self.inner.revision
 
@@ -44,6 +48,9 @@ class Deadly:
             os.kill(os.getpid(), signal.SIGKILL)
         return await self.inner.pictures(pictures)
 
+    async def rest(self) -> None:
+        await self.inner.rest()
+
     async def close(self) -> None:
         await self.inner.close()
 
@@ -53,7 +60,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
     async with open_resources(Settings()) as resources:
         deadly = replace(resources, embedder=Deadly(resources.embedder))
-        async with working(lambda: Worker(deadly), asyncio.Event()):
+        async with working(lambda: Worker(deadly), asked_to_stop):
             await asked_to_stop.wait()
 
 
