@@ -1,6 +1,7 @@
 """Real worker processes that are killed, stopped, and left without database and storage."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import socket
@@ -262,11 +263,12 @@ async def test_a_worker_outlives_database_and_storage(
 async def queued_while_away(resources: Resources, store: S3Server, team_id: UUID) -> None:
     """An image that lies in the store, which is down by the time its jobs come: they are put off."""
     path, key = resources.settings.data_dir / "picture", f"t/{team_id}/late/1"
-    path.write_bytes(jpeg(noise(3)))
-    size = path.stat().st_size
-    await resources.storage.put(key, path, size=size)
+    data = jpeg(noise(3))
+    path.write_bytes(data)
+    await resources.storage.put(key, path, size=len(data))
     store.stop()
-    image_id = await make.image(resources.db, team_id, object_key=key, size_bytes=size)
+    facts = {"size_bytes": len(data), "sha256": hashlib.sha256(data).digest()}
+    image_id = await make.image(resources.db, team_id, object_key=key, **facts)
     async with resources.db.transaction() as session:
         await jobs.enqueue(session, team_id, image_id, BOTH)
     later = ImageJob.run_after > func.now() + timedelta(seconds=5)

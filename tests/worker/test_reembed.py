@@ -251,7 +251,9 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
     one = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
     async with resources.db.transaction() as session:
         key = (await session.get_one(Image, one)).object_key
-    images = [one] + [await make.image(resources.db, team_id, object_key=key) for _ in range(200)]
+    # Read as a thumbnail: of an original the hash would have to be right, and no two have the same.
+    small = {"MEDIUM": {"key": key, "width": 1, "height": 1, "bytes": 1}}
+    images = [one] + [await make.image(resources.db, team_id, thumbnails=small) for _ in range(200)]
     rows = planted.random(len(images), dimension=32)
     await planted.vectors(resources.db, 1, dict(zip(images, rows, strict=True)))
     process = await started(resources, "--model", str(new))
