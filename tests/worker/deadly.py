@@ -9,50 +9,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.embedding import Embedder, Vectors
+from app.embedding import Vectors
 from app.resources import open_resources
 from app.settings import Settings
 from app.worker import Worker, working
+from tests.worker.wrapped import Wrapped
 
 
-class Deadly:
+class Deadly(Wrapped):
     """An embedder that does not survive what it cannot take."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self.inner = inner
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def source(self) -> str:
-        return self.inner.source
-
-    @property
-    def revision(self) -> str:
-        return self.inner.revision
-
-    @property
-    def dimension(self) -> int:
-        return self.inner.dimension
-
-    async def warm(self) -> None:
-        await self.inner.warm()
-
-    async def texts(self, texts: Sequence[str]) -> Vectors:
-        return await self.inner.texts(texts)
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         if any(picture.shape[1] > 200 for picture in pictures):
             os.kill(os.getpid(), signal.SIGKILL)
         return await self.inner.pictures(pictures)
-
-    async def rest(self) -> None:
-        await self.inner.rest()
-
-    async def close(self) -> None:
-        await self.inner.close()
 
 
 async def main() -> None:

@@ -34,6 +34,7 @@ from tests import make
 from tests.database import Database
 from tests.fixtures import tiny_model
 from tests.imaging.make import large_png
+from tests.worker.wrapped import Wrapped
 
 PATIENCE_SECONDS = 20.0
 READY, DONE = ProcessingStatus.READY, JobState.DONE
@@ -321,44 +322,6 @@ async def test_another_model_is_built_beside_and_takes_over(resources: Resources
         )
         assert sorted(tuple(row) for row in counts) == [(32, 3), (48, 3)]
     await other.embedder.close()
-
-
-class Wrapped:
-    """An embedder with a fault."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self.inner = inner
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def source(self) -> str:
-        return self.inner.source
-
-    @property
-    def revision(self) -> str:
-        return self.inner.revision
-
-    @property
-    def dimension(self) -> int:
-        return self.inner.dimension
-
-    async def warm(self) -> None:
-        await self.inner.warm()
-
-    async def texts(self, texts: Sequence[str]) -> Vectors:
-        return await self.inner.texts(texts)
-
-    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
-        return await self.inner.pictures(pictures)
-
-    async def rest(self) -> None:
-        await self.inner.rest()
-
-    async def close(self) -> None:
-        await self.inner.close()
 
 
 class FearsWide(Wrapped):
