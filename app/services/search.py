@@ -1,31 +1,20 @@
-"""Images by meaning: one statement ranks them by how near they are to a direction. Questions are in directions."""
+"""Images by meaning: what is asked, and the page that answers. Questions are in directions, ranking by vectors in nearest."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Float,
-    Select,
-    and_,
-    cast,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import EmbeddingModel, Image, ImageVector
+from app.db.models import EmbeddingModel, Image
 from app.domain import Actor, ImageFilter, SearchMode, Window
 from app.errors import bad_input, unavailable
-from app.services import access, directions, embedding_models, filters, paging, places
+from app.services import directions, embedding_models, filters, nearest, paging, places
 from app.services.directions import (
     OTHER_MODEL,
     Direction,
@@ -35,6 +24,7 @@ from app.services.directions import (
     by_picture,
     by_text,
 )
+from app.services.nearest import Candidates
 from app.services.places import model_of
 
 __all__ = [
@@ -60,8 +50,6 @@ RANK_OFFSET: Final = 60
 """Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009): 1 / (60 + rank), summed."""
 MEANING_WEIGHT: Final = 1.0
 WORDS_WEIGHT: Final = 1.0
-ANY_PLAN = text("set local plan_cache_mode = 'force_custom_plan'")
-"""The best plan depends on how many images the filter lets through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +95,9 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     if model is None:
         raise unavailable(OTHER_MODEL)
     match = await filters.resolve(session, actor, asked.wanted)
-    await session.execute(ANY_PLAN)
-    scored = None if match.empty else _scored(asked, match, model.id)
+    candidates = Candidates(match, model.id, asked.without)
     rank = _by_meaning if asked.mode is SearchMode.SEMANTIC else _by_both
-    found, cursors = await rank(session, asked, scored, window, _key(asked, model.id))
+    found, cursors = await rank(session, asked, candidates, window, _key(asked, model.id))
     return Hits(
         found[: window.limit],
         cursors[: window.limit],
@@ -166,113 +153,72 @@ async def _count(
     match = await filters.resolve(session, actor, wanted)
     if model is None or match.empty:
         return 0
-    return await paging.count(session, _candidates(match, model.id, without))
-
-
-def _candidates(match: filters.Match, model_id: int, without: UUID | None) -> Select[Any]:
-    rows = (
-        select(ImageVector.image_id)
-        .join(Image, and_(Image.team_id == ImageVector.team_id, Image.id == ImageVector.image_id))
-        .where(
-            access.in_teams(ImageVector.team_id, match.team_ids),
-            ImageVector.model_id == model_id,
-            *match.where,
-        )
-    )
-    return rows if without is None else rows.where(Image.id != without)
-
-
-def _scored(asked: Search, match: filters.Match, model_id: int) -> CTE:
-    """Every candidate with its cosine similarity.
-
-    Materialized: no condition on the score is ever tried on a vector of another model, which may have
-    another length. The exact scan, whatever indexes there are.
-    """
-    vector = cast(asked.query.vector, ImageVector.embedding.type)
-    distance = ImageVector.embedding.op("<#>", return_type=Float())(vector)
-    # Half precision makes lengths of 1.0002.
-    score = func.greatest(-1.0, func.least(1.0, -distance), type_=Float())
-    rows = _candidates(match, model_id, asked.without).add_columns(score.label("score"))
-    return rows.cte("scored").prefix_with("materialized")
+    return await paging.count(session, Candidates(match, model.id, without).rows())
 
 
 async def _by_meaning(
-    session: AsyncSession, asked: Search, scored: CTE | None, window: Window, key: bytes
+    session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
 ) -> tuple[list[Hit], list[str]]:
     """The page and one hit more, with cursors."""
     last = places.after(window.cursor, key)
-    if scored is None:
-        return [], []
-    columns = scored.c
-    best = select(scored).order_by(columns.score.desc(), columns.image_id).limit(window.limit + 1)
-    if asked.min_score is not None:
-        best = best.where(columns.score >= asked.min_score)
-    if last is not None:
-        worse = and_(columns.score == last.score, columns.image_id > last.image_id)
-        best = best.where(or_(columns.score < last.score, worse))
-    top = best.subquery()
-    rows = await session.execute(
-        select(Image, top.c.score)
-        .join(top, top.c.image_id == Image.id)
-        .order_by(top.c.score.desc(), Image.id)
+    near = await nearest.best(
+        session,
+        candidates,
+        asked.query.vector,
+        window.limit + 1,
+        after=last,
+        min_score=asked.min_score,
     )
-    hits = [Hit(image, score) for image, score in rows]
+    hits = await _hits(session, {one.image_id: one.score for one in near})
     return hits, places.after_cursors(key, [places.After(hit.score, hit.image.id) for hit in hits])
 
 
 async def _by_both(
-    session: AsyncSession, asked: Search, scored: CTE | None, window: Window, key: bytes
+    session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
 ) -> tuple[list[Hit], list[str]]:
     """As `_by_meaning`. Ranks move when images come and go: a cursor tells what was seen, not where it was."""
     seen = places.seen(window.cursor, key)
-    if scored is None:
-        return [], []
+    near = await nearest.best(session, candidates, asked.query.vector, FUSED)
+    worded = await _worded(session, candidates, asked.words or "")
+    fused = _fused([one.image_id for one in near], worded)
     least = -math.inf if asked.min_score is None else asked.min_score
-    fused = await session.execute(_fused(scored, asked.words or ""))
-    ranking = [(one, score) for one, score in fused if score >= least]
-    best = dict(
-        [row for row in ranking if places.short(row[0]) not in set(seen)][: window.limit + 1]
-    )
-    rows = await session.scalars(select(Image).where(Image.id.in_(best)))
-    images = {image.id: image for image in rows}
-    hits = [Hit(images[one], score) for one, score in best.items() if one in images]
+    unseen = [one for one in fused if places.short(one) not in set(seen) and fused[one] >= least]
+    hits = await _hits(session, {one: fused[one] for one in unseen[: window.limit + 1]})
     return hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits])
 
 
-def _fused(scored: CTE, words: str) -> Select[Any, Any]:
-    """image_id and score, best first: the reciprocal ranks by meaning and by words, 1 for the first of both."""
-    near = _ranked(select(scored.c.image_id), scored.c.score).subquery("near")
+async def _hits(session: AsyncSession, scores: Mapping[UUID, float]) -> list[Hit]:
+    """The images with their scores, in that order; one that is gone by now is left out."""
+    if not scores:
+        return []
+    rows = await session.scalars(select(Image).where(Image.id.in_(scores)))
+    images = {image.id: image for image in rows}
+    return [Hit(images[one], score) for one, score in scores.items() if one in images]
+
+
+async def _worded(session: AsyncSession, candidates: Candidates, words: str) -> list[UUID]:
+    """The FUSED candidates whose texts have the words best, best first; ties by id."""
+    if candidates.match.empty:
+        return []
     rank = func.greatest(
         *(
             func.ts_rank_cd(Image.words, func.websearch_to_tsquery(config, words))
             for config in ("simple", "english")
         )
     )
-    worded = _ranked(
-        select(scored.c.image_id)
-        .join(Image, Image.id == scored.c.image_id)
-        .where(filters.words_match(words)),
-        rank,
-    ).subquery("worded")
-    score = func.coalesce(MEANING_WEIGHT / (RANK_OFFSET + near.c.rank), 0) + func.coalesce(
-        WORDS_WEIGHT / (RANK_OFFSET + worded.c.rank), 0
-    )
+    rows = candidates.rows().where(filters.words_match(words))
+    return list(await session.scalars(rows.order_by(rank.desc(), Image.id).limit(FUSED)))
+
+
+def _fused(near: Sequence[UUID], worded: Sequence[UUID]) -> dict[UUID, float]:
+    """Best first: the sums of the reciprocal ranks, scaled so that the first of both rankings has 1."""
+    scores: dict[UUID, float] = defaultdict(float)
+    for ranking, weight in ((near, MEANING_WEIGHT), (worded, WORDS_WEIGHT)):
+        for rank, image_id in enumerate(ranking, start=1):
+            scores[image_id] += weight / (RANK_OFFSET + rank)
     whole = (RANK_OFFSET + 1) / (MEANING_WEIGHT + WORDS_WEIGHT)
-    image_id = func.coalesce(near.c.image_id, worded.c.image_id)
-    fused = (score * literal(whole, Float())).label("score")
-    return (
-        select(image_id, fused)
-        .select_from(near.join(worded, near.c.image_id == worded.c.image_id, full=True))
-        .order_by(fused.desc(), image_id)
-    )
-
-
-def _ranked(rows: Select[Any], score: ColumnElement[Any]) -> Select[Any]:
-    """The best FUSED of the rows, with the rank of each from 1; ties by id."""
-    image_id = rows.selected_columns[0]
-    order = (score.desc(), image_id)
-    rank = cast(func.row_number().over(order_by=order), Float()).label("rank")
-    return rows.add_columns(rank).order_by(*order).limit(FUSED)
+    best = sorted(scores, key=lambda one: (-scores[one], one))
+    return {one: scores[one] * whole for one in best}
 
 
 def _key(asked: Search, model_id: int) -> bytes:
