@@ -1,11 +1,25 @@
 """The images nearest to a direction, among those that a filter lets through. What is made of them is in search."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import CTE, Float, Select, and_, cast, func, or_, select, text
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Float,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageVector
@@ -16,6 +30,10 @@ from app.services.places import After
 
 ANY_PLAN: Final = text("set local plan_cache_mode = 'force_custom_plan'")
 """The best plan depends on how many images the filter lets through."""
+
+
+Floor: TypeAlias = float | Mapping[UUID, float]
+"""The least score of a hit: one for all, or for each team its own. A team that is not there has no hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,7 @@ class Near:
     """`score`: cosine similarity, -1 to 1."""
 
     image_id: UUID
+    team_id: UUID
     score: float
 
 
@@ -56,21 +75,28 @@ async def best(
     limit: int,
     *,
     after: After | None = None,
-    min_score: float | None = None,
+    floor: Floor | None = None,
 ) -> Sequence[Near]:
     """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`."""
-    if candidates.match.empty:
+    if candidates.match.empty or floor == {}:
         return []
     await session.execute(ANY_PLAN)
     scored = _scored(candidates, vector)
     columns = scored.c
     rows = select(scored).order_by(columns.score.desc(), columns.image_id).limit(limit)
-    if min_score is not None:
-        rows = rows.where(columns.score >= min_score)
+    if floor is not None:
+        rows = rows.where(_reaches(scored, floor))
     if after is not None:
         worse = and_(columns.score == after.score, columns.image_id > after.image_id)
         rows = rows.where(or_(columns.score < after.score, worse))
-    return [Near(image_id, score) for image_id, score in await session.execute(rows)]
+    return [Near(*row) for row in await session.execute(rows)]
+
+
+def _reaches(scored: CTE, floor: Floor) -> ColumnElement[bool]:
+    if isinstance(floor, float | int):
+        return scored.c.score >= floor
+    least = case(floor, value=scored.c.team_id, else_=literal(math.inf))
+    return scored.c.score >= least
 
 
 def _scored(candidates: Candidates, vector: Vectors) -> CTE:
@@ -84,5 +110,5 @@ def _scored(candidates: Candidates, vector: Vectors) -> CTE:
     )
     # Half precision makes lengths of 1.0002.
     score = func.greatest(-1.0, func.least(1.0, -distance), type_=Float())
-    rows = candidates.rows().add_columns(score.label("score"))
+    rows = candidates.rows().add_columns(ImageVector.team_id, score.label("score"))
     return rows.cte("scored").prefix_with("materialized")

@@ -167,7 +167,7 @@ async def _by_meaning(
         asked.query.vector,
         window.limit + 1,
         after=last,
-        min_score=asked.min_score,
+        floor=asked.min_score,
     )
     hits = await _hits(session, {one.image_id: one.score for one in near})
     return hits, places.after_cursors(key, [places.After(hit.score, hit.image.id) for hit in hits])
