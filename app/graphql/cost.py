@@ -31,6 +31,7 @@ from app.domain import (
     MAX_TEAMS_OF_USER,
     Actor,
 )
+from app.services.duplicate_groups import MAX_GROUP
 
 VALUE: Final = 1
 """Points of a value in the answer. A point is a tenth of what is shown as cost."""
@@ -196,9 +197,21 @@ def draw(given: Given) -> Charge:
     return ROW * (count + given.request.teams + 2 * given.tag_names()) + COUNT, count
 
 
+def duplicate_groups(given: Given) -> Charge:
+    """A page of groups, each with all of its images."""
+    size = given.number("first", 10, MAX_PAGE)
+    return ROW * (size + 1 + size * MAX_GROUP) + COUNT, size
+
+
 def search(given: Given) -> Charge:
     points, size = page(10, SEARCH)(given)
     return points + (SEARCH if given.value("not") is not None else 0), size
+
+
+def marked(given: Given) -> Charge:
+    """The images, and every pair of them; then their groups are made anew."""
+    count = given.count("imageIds")
+    return WRITE + ROW * count * (3 + min(count, MAX_IDS) / 2 + MAX_GROUP), count
 
 
 def intake(files: str | None) -> Price:
@@ -232,6 +245,8 @@ PRICES: Final[dict[str, Price]] = {
     "Query.searchImages": search,
     "Query.randomImage": draw,
     "Query.randomImages": draw,
+    "Team.duplicateGroups": duplicate_groups,
+    "DuplicateGroup.images": flat(0, MAX_GROUP),
     "Team.stats": flat(5 * ROW + 2 * COUNT),
     "User.memberships": memberships,
     "User.email": flat(2 * ROW),
@@ -263,6 +278,7 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.trashImages": by_id("ids", 3, base=WRITE),
     "Mutation.restoreImages": by_id("ids", 3, base=WRITE),
     "Mutation.deleteImages": by_id("ids", 10, base=WRITE),
+    "Mutation.markNotDuplicates": marked,
     "Mutation.addTags": by_id("imageIds", 3, each="tags", base=WRITE),
     "Mutation.removeTags": by_id("imageIds", 3, each="tags", base=WRITE),
     "Mutation.mergeTags": flat(WRITE + SWEEP),

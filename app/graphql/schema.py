@@ -12,6 +12,7 @@ from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
+from app.graphql.duplicates import DuplicateMutation
 from app.graphql.executor import Executor, shorten
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
@@ -53,6 +54,7 @@ class Mutation(
     IntakeMutation,
     TicketMutation,
     ImageMutation,
+    DuplicateMutation,
     TagMutation,
     CollectionMutation,
 ):

@@ -52,6 +52,7 @@ ACTIONS: Final = {
     "restoreImages": "image.restore",
     "deleteImages": "image.delete",
     "retryProcessing": "image.retry",
+    "markNotDuplicates": "image.mark_not_duplicates",
     "addTags": "image.tag",
     "removeTags": "image.untag",
     "setTags": "image.set_tags",

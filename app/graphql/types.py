@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar, cast
 from uuid import UUID
@@ -52,6 +52,7 @@ from app.services import (
     api_keys,
     audit_log,
     collections,
+    duplicates,
     images,
     paging,
     search,
@@ -219,6 +220,30 @@ class Team(Node):
             return None
         rows = api_keys.listed(actor, team_id=self.row.id)
         return await listed(info.context, rows, api_keys.BY_AGE, window(first, after), ApiKey.of)
+
+    @strawberry.field(
+        description="Groups of near-copies among its live images, as far as they have been looked for;"
+        " the group with the newest original first. markNotDuplicates takes a group apart for ever."
+    )
+    async def duplicate_groups(
+        self, info: Info, first: Ten = 10, after: After = None
+    ) -> Connection["DuplicateGroup"]:
+        actor, db = info.context.viewer, info.context.db
+        rows, part = (
+            duplicates.groups_of(actor, self.row.id),
+            window(10 if first is None else first, after),
+        )
+        async with db.transaction() as session:
+            page = await paging.page(session, rows, duplicates.NEWEST, part)
+            members = await duplicates.images_of(session, actor, self.row.id, page.rows)
+        info.context.trail.saw([image for one in page.rows for image in members[one]])
+
+        async def count() -> int:
+            async with db.transaction() as session:
+                return await paging.count(session, rows)
+
+        nodes = [DuplicateGroup.of(members[one]) for one in page.rows]
+        return Connection.of(page, nodes, count)
 
     @strawberry.field(description="The team in numbers (members; NOT_FOUND for others).")
     async def stats(self, info: Info) -> TeamStats:
@@ -600,6 +625,17 @@ class SearchConnection:
             model=hits.model,
             counter=counter,
         )
+
+
+@strawberry.type(description="Images that look like copies of each other.")
+class DuplicateGroup:
+    images: list[Image] = strawberry.field(
+        description="The oldest first: 2 to 50. What is in the trash is left out."
+    )
+
+    @classmethod
+    def of(cls, rows: Sequence[models.Image]) -> "DuplicateGroup":
+        return cls(images=[Image.of(row) for row in rows])
 
 
 @strawberry.type(description="A word that a team puts on its images.")

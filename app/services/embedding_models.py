@@ -6,7 +6,7 @@ from sqlalchemy import exists, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
+from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageJob, ImageVector
 from app.domain import ImageState, JobKind, JobState, ModelState
 from app.embedding import Known
 from app.errors import bad_input, conflict, unavailable
@@ -132,7 +132,7 @@ async def begin(
 
 
 async def activate(session: AsyncSession, row: EmbeddingModel) -> None:
-    """Under LOCK. The one before it is RETIRED from this moment on."""
+    """Under LOCK. The one before it is RETIRED from this moment on. Near-copies are looked for anew, by its vectors."""
     now = await active(session)
     if now is not None and now.id != row.id:
         now.state = ModelState.RETIRED
@@ -142,6 +142,9 @@ async def activate(session: AsyncSession, row: EmbeddingModel) -> None:
         await session.flush()
     row.state, row.retired_at = ModelState.ACTIVE, None
     await session.flush()
+    read = select(ImageVector.team_id, ImageVector.image_id).where(ImageVector.model_id == row.id)
+    again = insert(DuplicateCheck).from_select(["team_id", "image_id"], read)
+    await session.execute(again.on_conflict_do_nothing())
 
 
 async def building(session: AsyncSession) -> EmbeddingModel | None:

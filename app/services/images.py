@@ -50,7 +50,7 @@ from app.domain import (
     paragraph,
 )
 from app.errors import bad_input, forbidden, not_found
-from app.services import access, filters, jobs, paging
+from app.services import access, duplicate_groups, filters, jobs, paging
 
 ID = paging.Key(Image.id, lambda row: row.id, UUID)
 ORDERS: dict[ImageOrderField, tuple[SQLColumnExpression[Any], str, Any]] = {
@@ -283,6 +283,9 @@ async def end(session: AsyncSession, rows: Sequence[Image], purge_after: timedel
     gone = [row.id for row in rows]
     for table in (ImageTag, CollectionImage, ImageVector):
         await session.execute(delete(table).where(table.image_id.in_(gone)))
+    for team_id in sorted({row.team_id for row in rows}):
+        its = [row.id for row in rows if row.team_id == team_id]
+        await duplicate_groups.forget(session, team_id, its)
     for row in rows:
         await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE], now + purge_after)
     return gone

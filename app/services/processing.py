@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageJob, ImageVector, Team
+from app.db.models import DuplicateCheck, Image, ImageJob, ImageVector, Team
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
@@ -50,13 +50,15 @@ async def keep_vectors(
     neither active nor being built any more gets nothing.
     """
     alive = await embedding_models.alive(session)
-    if alive[0] not in vectors_of:
+    active = alive[0]
+    if active is None or active not in vectors_of:
         raise unavailable(OTHER_MODEL)
     await jobs.finish(session, claimed)
     ids = [job.image_id for job in claimed]
     for model_id, vectors in vectors_of.items():
         if model_id in alive:
             await write_vectors(session, model_id, dict(zip(ids, vectors, strict=True)))
+    await queue_checks(session, active, ids)
 
 
 async def write_vectors(
@@ -84,6 +86,15 @@ async def write_vectors(
     keep = {name: new.excluded[name] for name in ("created_at", "tag_ids", "embedding")}
     keys = ["team_id", "model_id", "image_id"]
     await session.execute(new.on_conflict_do_update(index_elements=keys, set_=keep))
+
+
+async def queue_checks(session: AsyncSession, model_id: int, ids: Sequence[UUID]) -> None:
+    """Near-copies of these images are looked for, once this transaction is committed."""
+    read = select(ImageVector.team_id, ImageVector.image_id).where(
+        ImageVector.model_id == model_id, ImageVector.image_id.in_(ids)
+    )
+    new = insert(DuplicateCheck).from_select(["team_id", "image_id"], read)
+    await session.execute(new.on_conflict_do_nothing())
 
 
 async def keep_thumbnails(

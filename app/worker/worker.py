@@ -15,7 +15,7 @@ from app.errors import AppError
 from app.resources import Resources
 from app.services import jobs, tickets, uploads
 from app.services.jobs import Job
-from app.worker import files, upkeep
+from app.worker import duplicates, files, upkeep
 from app.worker.embed import Embedding
 from app.worker.gate import Gate
 from app.worker.handlers import failed, purge, purge_teams, thumbnails
@@ -80,13 +80,16 @@ class Worker:
             self._loops = [asyncio.create_task(self._drive(*one)) for one in turns]
             house = asyncio.create_task(self._keep_house())
             self._resources.metrics.worker(up=True)
-            keeping = asyncio.create_task(upkeep.keep(self._resources))
+            keeping = [
+                asyncio.create_task(keep(self._resources))
+                for keep in (upkeep.keep, duplicates.keep)
+            ]
             try:
                 await asyncio.wait(self._loops)
             finally:
-                for task in (house, keeping, *self._loops):
+                for task in (house, *keeping, *self._loops):
                     task.cancel()
-                await asyncio.gather(house, keeping, *self._loops, return_exceptions=True)
+                await asyncio.gather(house, *keeping, *self._loops, return_exceptions=True)
                 self._resources.metrics.worker(up=False)
                 self._ended.set()
 

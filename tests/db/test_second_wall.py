@@ -111,6 +111,7 @@ async def foreign(db: Database) -> UUID:
     stranger = await make.actor(db)
     (team_id,) = stranger.team_ids
     image_id = await make.image(db, team_id, tags=("word",))
+    two = sorted([image_id, await make.image(db, team_id)])
     async with db.transaction() as session:
         await api_keys.add(
             session, team_id=team_id, user_id=stranger.user_id, name="k", role=Role.ADMIN, expires_at=None
@@ -128,6 +129,12 @@ async def foreign(db: Database) -> UUID:
                 models.CollectionImage(**about, collection_id=collection.id, created_at=now),
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
+                models.DuplicateCheck(**about),
+                models.DuplicatePair(
+                    team_id=team_id, low_id=two[0], high_id=two[1], model_id=model.id, score=1
+                ),
+                models.NotDuplicate(team_id=team_id, low_id=two[0], high_id=two[1]),
+                models.Duplicate(**about, group_id=image_id),
                 make.ticket(stranger, secrets.token_hex(8)),
                 models.PersistedQuery(
                     team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5

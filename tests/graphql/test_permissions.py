@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from app.db.models import ApiKey, ImageVector, Membership, PasswordToken, Tag, Team, User
+from app.db.models import ApiKey, Duplicate, ImageVector, Membership, PasswordToken, Tag, Team, User
 from app.domain import Role
 from app.embedding import Embedder
 from app.graphql.context import Context
@@ -75,7 +75,10 @@ async def world_of(db: Database, embedder: Embedder) -> World:
     people |= dict.fromkeys(("expired key", "revoked key"), people["ADMIN"])
     spare = await make.actor(db, team_id, Role.VIEWER)
     keys = {}
+    ids["copy"] = await make.image(db, team_id)
     async with db.transaction() as session:
+        for one in ("image", "copy"):
+            session.add(Duplicate(team_id=team_id, image_id=ids[one], group_id=ids["image"]))
         team = await session.get_one(Team, team_id)
         team.name, team.slug = first_in_any_list(), f"slug-{team_id}"
         (await session.get_one(User, people["operator"].user_id)).is_operator = True

@@ -1,0 +1,184 @@
+"""Near-copies in groups: which images stand together, and what keeps two apart for ever. Who may mark is in duplicates."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Uuid,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
+
+MAX_GROUP: Final = 50
+"""Images of a group. A burst of more becomes several groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images of a team, `low` the one with the smaller id. `score`: cosine similarity of their vectors."""
+
+    low: UUID
+    high: UUID
+    score: float = 0
+
+    @classmethod
+    def of(cls, one: UUID, other: UUID, score: float = 0) -> "Pair":
+        return cls(min(one, other), max(one, other), score)
+
+
+def clusters(near: Iterable[Pair], apart: Iterable[Pair]) -> list[list[UUID]]:
+    """The groups that pairs make, the nearest pairs first; each in the order of its ids.
+
+    No group has two images of a pair in `apart`, nor more than MAX_GROUP: two groups that together would are not joined.
+    """
+    foes: dict[UUID, set[UUID]] = {}
+    for pair in apart:
+        foes.setdefault(pair.low, set()).add(pair.high)
+        foes.setdefault(pair.high, set()).add(pair.low)
+    group_of: dict[UUID, set[UUID]] = {}
+    for pair in sorted(near, key=lambda pair: (-pair.score, pair.low, pair.high)):
+        one, other = (group_of.setdefault(its, {its}) for its in (pair.low, pair.high))
+        if one is other or len(one) + len(other) > MAX_GROUP:
+            continue
+        if any(foes.get(its, set()) & other for its in one):
+            continue
+        one |= other
+        group_of.update(dict.fromkeys(other, one))
+    groups = {id(group): sorted(group) for group in group_of.values() if len(group) > 1}
+    return sorted(groups.values())
+
+
+async def lock(session: AsyncSession, team_id: UUID) -> None:
+    """Until the transaction ends, nobody else changes the team's groups."""
+    key = func.hashtextextended(f"pictor.duplicates:{team_id}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+async def keep_apart(
+    session: AsyncSession, team_id: UUID, image_ids: Sequence[UUID], marked_by: UUID
+) -> None:
+    """From here on no two of these images ever come in one group; nor one alone with any that stand in its group now."""
+    await lock(session, team_id)
+    if len(image_ids) > 1:
+        pairs = [Pair.of(*two) for two in combinations(image_ids, 2)]
+    else:
+        (alone,) = image_ids
+        others = await _companions(session, team_id, image_ids) - {alone}
+        pairs = [Pair.of(alone, one) for one in others]
+    rows = [
+        {"team_id": team_id, "low_id": one.low, "high_id": one.high, "marked_by": marked_by}
+        for one in pairs
+    ]
+    if rows:
+        await session.execute(insert(NotDuplicate).values(rows).on_conflict_do_nothing())
+    await regroup(session, team_id, image_ids)
+
+
+async def put_near(
+    session: AsyncSession,
+    team_id: UUID,
+    model_id: int,
+    near: Mapping[UUID, Sequence[Pair]],
+) -> None:
+    """The pairs of each image by this model, in place of those that another one found. One lock for all: see `lock`."""
+    images = list(near)
+    await session.execute(
+        delete(DuplicatePair).where(
+            DuplicatePair.team_id == team_id,
+            _either(DuplicatePair, images),
+            DuplicatePair.model_id != model_id,
+        )
+    )
+    pairs = {(one.low, one.high): one for found in near.values() for one in found}
+    rows = [
+        {
+            "team_id": team_id,
+            "low_id": one.low,
+            "high_id": one.high,
+            "model_id": model_id,
+            "score": one.score,
+        }
+        for one in pairs.values()
+    ]
+    if rows:
+        new = insert(DuplicatePair).values(rows)
+        again = {"score": new.excluded.score, "model_id": model_id}
+        keys = ["team_id", "low_id", "high_id"]
+        await session.execute(new.on_conflict_do_update(index_elements=keys, set_=again))
+    await regroup(session, team_id, [*images, *(its for two in pairs for its in two)])
+
+
+async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> None:
+    """These images are in no pair any more; what they held together may fall apart."""
+    await lock(session, team_id)
+    touched = await _companions(session, team_id, gone)
+    for table in (DuplicatePair, NotDuplicate):
+        await session.execute(delete(table).where(table.team_id == team_id, _either(table, gone)))
+    await session.execute(
+        delete(DuplicateCheck).where(
+            DuplicateCheck.team_id == team_id, DuplicateCheck.image_id == any_(_ids(gone))
+        )
+    )
+    await regroup(session, team_id, touched)
+
+
+async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID]) -> None:
+    """Makes the groups of these images anew, from the pairs that there are now."""
+    await lock(session, team_id)
+    members = _ids(await _companions(session, team_id, touched))
+    among = [
+        select(table.low_id, table.high_id).where(
+            table.team_id == team_id, table.low_id == any_(members), table.high_id == any_(members)
+        )
+        for table in (DuplicatePair, NotDuplicate)
+    ]
+    near = await session.execute(among[0].add_columns(DuplicatePair.score))
+    apart = await session.execute(among[1])
+    groups = clusters([Pair(*row) for row in near], [Pair(*row) for row in apart])
+    await session.execute(
+        delete(Duplicate).where(Duplicate.team_id == team_id, Duplicate.image_id == any_(members))
+    )
+    rows = [
+        {"team_id": team_id, "image_id": image_id, "group_id": group[0]}
+        for group in groups
+        for image_id in group
+    ]
+    if rows:
+        await session.execute(insert(Duplicate).values(rows))
+
+
+async def _companions(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
+    """These images and all that stand in a group with one of them."""
+    mine = select(Duplicate.group_id).where(
+        Duplicate.team_id == team_id, Duplicate.image_id == any_(_ids(images))
+    )
+    found = await session.scalars(
+        select(Duplicate.image_id).where(Duplicate.team_id == team_id, Duplicate.group_id.in_(mine))
+    )
+    return {*images, *found}
+
+
+def _either(
+    table: type[DuplicatePair] | type[NotDuplicate], images: Collection[UUID]
+) -> ColumnElement[bool]:
+    ids = _ids(images)
+    return or_(table.low_id == any_(ids), table.high_id == any_(ids))
+
+
+def _ids(images: Iterable[UUID]) -> BindParameter[list[UUID]]:
+    """As one parameter, however many there are."""
+    return literal(list(images), ARRAY(Uuid()))

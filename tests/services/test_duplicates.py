@@ -1,0 +1,297 @@
+"""Near-copies: found by the worker's search, grouped, and never together again once somebody said so."""
+
+import random
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, ImageVector, NotDuplicate
+from app.domain import Actor, Role, Window
+from app.errors import AppError, ErrorCode
+from app.services import duplicate_groups, duplicates, images, paging
+from app.services.duplicate_groups import MAX_GROUP, Pair, clusters
+from tests import make
+from tests.database import Database
+from tests.services import planted
+
+Groups = list[list[UUID]]
+
+
+def copies(of: planted.Rows, count: int, *, seed: int, blur: float = 0.01) -> planted.Rows:
+    """Vectors whose similarity to `of`, and to each other, is about 1 - blur²·dimension."""
+    noise = np.random.default_rng(seed).normal(size=(count, of.shape[-1])).astype(np.float32)
+    return planted.unit(of + blur * noise)
+
+
+async def add(db: Database, model_id: int, team_id: UUID, rows: planted.Rows) -> list[UUID]:
+    """Images with these vectors, queued as the worker queues them."""
+    ids = [await make.image(db, team_id) for _ in rows]
+    await planted.vectors(db, model_id, dict(zip(ids, rows, strict=True)))
+    async with db.transaction() as session:
+        values = [{"team_id": team_id, "image_id": one} for one in ids]
+        await session.execute(insert(DuplicateCheck), values)
+    return ids
+
+
+async def look(db: Database) -> None:
+    while await db.worker.run(duplicates.check_some):
+        pass
+
+
+async def groups(db: Database, actor: Actor, limit: int = 100) -> Groups:
+    """Every page of them, through the actor's own entrance."""
+    found: Groups = []
+    after = None
+    (team_id,) = actor.team_ids
+    while True:
+        async with db.acting(actor).transaction() as session:
+            page = await paging.page(
+                session,
+                duplicates.groups_of(actor, team_id),
+                duplicates.NEWEST,
+                Window(limit, after),
+            )
+            members = await duplicates.images_of(session, actor, team_id, page.rows)
+        found += [[image.id for image in members[one]] for one in page.rows]
+        if not page.has_next:
+            return found
+        after = page.cursors[-1]
+
+
+async def mark(db: Database, actor: Actor, *ids: UUID) -> None:
+    await db.acting(actor).run(lambda session: duplicates.mark(session, actor, ids))
+
+
+async def test_copies_are_grouped_and_the_rest_is_not(db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    one, other, *rest = planted.random(8, seed=3)
+    first = await add(db, model_id, team_id, copies(one, 3, seed=1))
+    second = await add(db, model_id, team_id, copies(other, 4, seed=2))
+    await add(db, model_id, team_id, np.stack(rest))
+
+    await look(db)
+
+    assert await groups(db, actor) == [sorted(second), sorted(first)]
+    assert await groups(db, actor, limit=1) == [sorted(second), sorted(first)]
+
+
+async def test_a_copy_that_comes_later_joins(db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=4)
+    ids = []
+    for seed in range(4):
+        ids += await add(db, model_id, team_id, copies(one, 1, seed=seed))
+        await look(db)
+    assert await groups(db, actor) == [ids]
+
+
+async def test_another_team_has_its_own(db: Database) -> None:
+    model_id, actor, stranger = (
+        await planted.model(db),
+        await make.actor(db),
+        await make.actor(db),
+    )
+    (one,) = planted.random(1, seed=5)
+    mine = await add(db, model_id, actor.team_ids[0], copies(one, 2, seed=1))
+    theirs = await add(db, model_id, stranger.team_ids[0], copies(one, 2, seed=1))
+    await look(db)
+
+    assert await groups(db, actor) == [mine]
+    assert await groups(db, stranger) == [theirs]
+    with pytest.raises(AppError) as hidden:
+        await mark(db, actor, *theirs)
+    assert hidden.value.code is ErrorCode.NOT_FOUND
+    both = Actor(actor.user_id, {**actor.roles, stranger.team_ids[0]: Role.EDITOR})
+    with pytest.raises(AppError) as mixed:
+        await mark(db, both, mine[0], theirs[0])
+    assert mixed.value.extensions == {"code": "BAD_USER_INPUT", "field": "imageIds"}
+
+
+async def test_trash_hides_and_restores(db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (one,) = planted.random(1, seed=6)
+    ids = await add(db, model_id, actor.team_ids[0], copies(one, 3, seed=1))
+    await look(db)
+    for trashed, expected in ((ids[:1], [ids[1:]]), (ids[:2], []), ([], [ids])):
+        async with db.transaction() as session:
+            gone = func.now() if trashed else None
+            await session.execute(
+                update(Image).where(Image.id.in_(trashed or ids)).values(trashed_at=gone)
+            )
+        assert await groups(db, actor) == expected
+
+
+async def test_what_a_deleted_image_held_together_falls_apart(db: Database) -> None:
+    """A chain: the ends are like the middle, and not like each other."""
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    angles = np.arange(3) * np.arccos(0.99)
+    rows = np.zeros((3, planted.DIMENSION), np.float32)
+    rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
+    ids = await add(db, model_id, team_id, rows)
+    await look(db)
+    assert await groups(db, actor) == [ids]
+
+    await db.acting(actor).run(lambda s: images.delete_forever(s, actor, [ids[1]]))
+
+    assert await groups(db, actor) == []
+    async with db.transaction() as session:
+        left = select(func.count()).select_from(DuplicatePair)
+        assert await session.scalar(left.where(DuplicatePair.team_id == team_id)) == 0
+        assert await session.scalar(select(Duplicate).where(Duplicate.team_id == team_id)) is None
+
+
+async def test_another_model_finds_others(db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=7)
+    ids = await add(db, model_id, team_id, copies(one, 3, seed=1))
+    await look(db)
+    next_id = await planted.model(db, "next", 8)
+    rows = planted.random(3, seed=8, dimension=8)
+    rows[1] = rows[0]
+    await planted.vectors(db, next_id, dict(zip(ids, rows, strict=True)))
+    async with db.transaction() as session:
+        values = [{"team_id": team_id, "image_id": one} for one in ids]
+        await session.execute(insert(DuplicateCheck), values)
+
+    await look(db)
+
+    assert await groups(db, actor) == [ids[:2]]
+
+
+async def test_one_alone_leaves_its_group(db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (one,) = planted.random(1, seed=12)
+    ids = await add(db, model_id, actor.team_ids[0], copies(one, 4, seed=1))
+    await look(db)
+    await mark(db, actor, ids[1])
+    assert await groups(db, actor) == [[ids[0], *ids[2:]]]
+    # It stands in no group any more, so there is nobody to tell it apart from.
+    await mark(db, actor, ids[1], ids[1])
+    assert await groups(db, actor) == [[ids[0], *ids[2:]]]
+
+
+async def test_none_is_refused(db: Database) -> None:
+    actor = await make.actor(db)
+    with pytest.raises(AppError) as refused:
+        await mark(db, actor)
+    assert refused.value.extensions == {"code": "BAD_USER_INPUT", "field": "imageIds"}
+
+
+async def test_a_viewer_marks_nothing(db: Database) -> None:
+    actor = await make.actor(db, role=Role.VIEWER)
+    ids = [await make.image(db, actor.team_ids[0]) for _ in range(2)]
+    with pytest.raises(AppError) as refused:
+        await mark(db, actor, *ids)
+    assert refused.value.code is ErrorCode.FORBIDDEN
+
+
+@dataclass
+class Life:
+    """A team's library to which anything may happen, in an order that the seed decides."""
+
+    db: Database
+    actor: Actor
+    model_id: int
+    rng: random.Random
+    alive: list[UUID] = field(default_factory=list)
+    apart: set[Pair] = field(default_factory=set)
+    pictures: planted.Rows = field(default_factory=lambda: planted.random(3, seed=9))
+
+    @property
+    def team_id(self) -> UUID:
+        return self.actor.team_ids[0]
+
+    async def upload(self) -> None:
+        picture, count = self.rng.choice(self.pictures), self.rng.randint(1, 3)
+        rows = copies(picture, count, seed=self.rng.getrandbits(30))
+        self.alive += await add(self.db, self.model_id, self.team_id, rows)
+
+    async def tell_apart(self) -> None:
+        if found := await groups(self.db, self.actor):
+            group = self.rng.choice(found)
+            ids = self.rng.sample(group, min(len(group), self.rng.randint(2, 3)))
+            await mark(self.db, self.actor, *ids)
+            self.apart.update(Pair.of(*two) for two in combinations(ids, 2))
+
+    async def delete(self) -> None:
+        if len(self.alive) > 4:
+            gone = self.alive.pop(self.rng.randrange(len(self.alive)))
+            acting = self.db.acting(self.actor)
+            await acting.run(lambda s: images.delete_forever(s, self.actor, [gone]))
+
+    async def trash(self) -> None:
+        ids, trashed = [self.rng.choice(self.alive)], self.rng.random() < 0.5
+        acting = self.db.acting(self.actor)
+        await acting.run(lambda s: images.set_trashed(s, self.actor, ids, trashed=trashed))
+
+    async def read_anew(self) -> None:
+        """As a change of the model does."""
+        every = select(ImageVector.team_id, ImageVector.image_id).where(
+            ImageVector.team_id == self.team_id
+        )
+        new = insert(DuplicateCheck).from_select(["team_id", "image_id"], every)
+        async with self.db.transaction() as session:
+            await session.execute(new.on_conflict_do_nothing())
+
+    async def marks(self) -> set[Pair]:
+        query = select(NotDuplicate.low_id, NotDuplicate.high_id).where(
+            NotDuplicate.team_id == self.team_id
+        )
+        async with self.db.transaction() as session:
+            return {Pair(*row) for row in await session.execute(query)}
+
+
+async def test_marked_images_never_meet_again(db: Database) -> None:
+    """A hundred random operations: uploads of copies, marks, deletions, trash, everything checked anew."""
+    life = Life(db, await make.actor(db), await planted.model(db), random.Random(19))
+    await life.upload()
+    for _ in range(100):
+        await life.rng.choice(
+            (life.upload, life.tell_apart, life.tell_apart, life.delete, life.trash, life.read_anew)
+        )()
+        if life.rng.random() < 0.7:
+            await look(db)
+        for group in await groups(db, life.actor):
+            assert len(group) > 1
+            assert not life.apart & {Pair.of(*two) for two in combinations(group, 2)}
+    assert len(life.apart) > 20
+    assert await life.marks() == {
+        pair for pair in life.apart if {pair.low, pair.high} <= set(life.alive)
+    }
+
+
+def test_groups_are_bounded_and_made_of_the_nearest() -> None:
+    ids = sorted(uuid4() for _ in range(MAX_GROUP + 5))
+    chain = [Pair(*two, score=0.99) for two in pairwise(ids)]
+    assert [len(one) for one in clusters(chain, [])] == [MAX_GROUP, 5]
+    a, b, c = ids[:3]
+    near = [Pair(a, b, 0.99), Pair(b, c, 0.999)]
+    assert clusters(near, [Pair(a, c)]) == [[b, c]]
+    assert clusters(near, [Pair(b, c)]) == [[a, b]]
+    assert clusters(near, [Pair(a, c), Pair(b, c)]) == [[a, b]]
+    assert clusters([], [Pair(a, c)]) == []
+
+
+async def test_two_at_once_leave_one_grouping(db: Database) -> None:
+    """The worker and a person at the same time: they take turns, whoever comes first."""
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=11)
+    ids = await add(db, model_id, team_id, copies(one, 6, seed=1))
+    async with db.worker.transaction() as session:
+        await duplicates.check_some(session)
+        async with db.acting(actor).transaction() as other:
+            await other.execute(select(func.set_config("lock_timeout", "50ms", True)))
+            with pytest.raises(Exception, match="lock timeout"):
+                await duplicate_groups.lock(other, team_id)
+    await mark(db, actor, *ids[:2])
+    assert all(not {*ids[:2]} <= set(group) for group in await groups(db, actor))
