@@ -267,7 +267,8 @@ def selection(kind: Any) -> str:
     named = get_named_type(kind)
     fields = getattr(named, "fields", {})
     if "nodes" in fields:
-        return "{ nodes { id } totalCount }" if "totalCount" in fields else "{ nodes { id } }"
+        count = "totalCount" if "totalCount" in fields else ""
+        return f"{{ nodes {selection(fields['nodes'].type)} {count} }}"
     if "id" in fields:
         return "{ id }"
     return "{ __typename }" if fields or hasattr(named, "types") else ""
@@ -276,7 +277,8 @@ def selection(kind: Any) -> str:
 async def rows_of(db: Database, team_id: UUID) -> dict[str, list[str]]:
     """Everything the database holds of a team."""
     tables = ("team", "membership", "api_key", "image", "tag", "image_tag", "collection",
-              "collection_image", "draw_head", "draw_line", "image_job", "upload_ticket")  # fmt: skip
+              "collection_image", "draw_head", "draw_line", "image_job", "upload_ticket", "not_duplicate",
+              "duplicate")  # fmt: skip
     found = {}
     async with db.transaction() as session:
         for table in tables:
