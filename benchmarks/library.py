@@ -34,11 +34,60 @@ THEME, CLUSTER, OWN = 0.35, 0.40, 0.25
 GAP: Final = 0.8
 """Of a text: its squared length beside the vector's 1.515. The nearest picture's cosine falls from 0.89 to 0.72."""
 
-ADJECTIVES: Final = "quiet golden broken narrow misty crowded empty ancient crooked bright wooden distant frozen painted hidden windy rusty gentle steep northern".split()
-NOUNS: Final = "harbour street bridge garden window market tower valley station orchard lighthouse staircase meadow workshop rooftop island chapel tunnel fountain library".split()
-MOMENTS: Final = (
-    "at dusk,at dawn,in the rain,in winter,after the storm,by night,in spring,at noon".split(",")
-)
+ADJECTIVES: Final = [
+    "quiet",
+    "golden",
+    "broken",
+    "narrow",
+    "misty",
+    "crowded",
+    "empty",
+    "ancient",
+    "crooked",
+    "bright",
+    "wooden",
+    "distant",
+    "frozen",
+    "painted",
+    "hidden",
+    "windy",
+    "rusty",
+    "gentle",
+    "steep",
+    "northern",
+]
+NOUNS: Final = [
+    "harbour",
+    "street",
+    "bridge",
+    "garden",
+    "window",
+    "market",
+    "tower",
+    "valley",
+    "station",
+    "orchard",
+    "lighthouse",
+    "staircase",
+    "meadow",
+    "workshop",
+    "rooftop",
+    "island",
+    "chapel",
+    "tunnel",
+    "fountain",
+    "library",
+]
+MOMENTS: Final = [
+    "at dusk",
+    "at dawn",
+    "in the rain",
+    "in winter",
+    "after the storm",
+    "by night",
+    "in spring",
+    "at noon",
+]
 SENTENCES: Final = (
     "",
     "",

@@ -103,13 +103,13 @@ class Steps:
         print(f"{name:<42} {self.seconds[name]:8.1f} s", flush=True)
 
 
-async def fill(url: str, images: int, seed: int = 1) -> Library:
+async def fill(url: str, images: int, seed: int = 1, *, vectors: bool = True) -> Library:
     """Fills the database, which must be at the head of the migrations and have no team."""
     steps = Steps()
     connection = await asyncpg.connect(server.dsn(url))
     try:
         async with connection.transaction():
-            made = await _fill(connection, images, seed, steps)
+            made = await _fill(connection, images, seed, steps, vectors=vectors)
         with steps.step("vacuum (analyze)"):
             await connection.execute("vacuum (analyze)")
     finally:
@@ -118,7 +118,7 @@ async def fill(url: str, images: int, seed: int = 1) -> Library:
     return made
 
 
-async def _fill(connection: Any, images: int, seed: int, steps: Steps) -> Library:
+async def _fill(connection: Any, images: int, seed: int, steps: Steps, *, vectors: bool) -> Library:
     if await connection.fetchval("select exists (select from team)"):
         raise SystemExit("This database has teams already: seed an empty one.")
     await connection.execute("set local session_replication_role = replica")
@@ -127,7 +127,6 @@ async def _fill(connection: Any, images: int, seed: int, steps: Steps) -> Librar
     await connection.execute(f"truncate draw_head, {', '.join(BULK)} cascade")
     with steps.step("drawn"):
         made = library.generate(images, seed)
-        space = library.space_of(made)
     with steps.step("indexes dropped"):
         indexes = await connection.fetch(INDEXES, list(BULK))
         for name, _definition in indexes:
@@ -142,8 +141,9 @@ async def _fill(connection: Any, images: int, seed: int, steps: Steps) -> Librar
     with steps.step("draw_line, draw_head"):
         await connection.execute(LINES)
         await connection.execute(HEADS)
-    with steps.step("image_vector"):
-        await _vectors(connection, made, space)
+    if vectors:
+        with steps.step("image_vector"):
+            await _vectors(connection, made, library.space_of(made))
     with steps.step("indexes made again"):
         for _name, definition in indexes:
             await connection.execute(definition)
