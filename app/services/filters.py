@@ -1,7 +1,7 @@
 """Turns an ImageFilter into SQL. Every list, draw and search that takes a filter uses this one reading of it."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -65,26 +65,20 @@ class Match:
     @property
     def where(self) -> tuple[ColumnElement[bool], ...]:
         """The whole filter as conditions on Image, visibility included."""
-        # The tags of one name over the teams, name by name.
-        names = zip(*self.all_tags.values(), strict=True)
-        some = [] if self.any_tags is None else [chain(*self.any_tags.values())]
         return (
             access.in_teams(Image.team_id, self.team_ids),
             *self.rest,
-            *map(_carries, [*names, *some]),
+            *self.carries_all(),
+            *self.carries_any(),
         )
 
-    def in_team(
-        self, team_id: UUID, *, without: Container[UUID] = ()
-    ) -> tuple[ColumnElement[bool], ...]:
-        """`where` in one of the teams. `without` are tags that the images are known to carry."""
-        tags: list[tuple[UUID, ...]] = [
-            (one,) for one in self.all_tags[team_id] if one not in without
-        ]
-        some = () if self.any_tags is None else self.any_tags[team_id]
-        if self.any_tags is not None and not any(one in without for one in some):
-            tags.append(some)
-        return (Image.team_id == team_id, *self.rest, *map(_carries, tags))
+    def carries_all(self) -> Iterable[ColumnElement[bool]]:
+        # The tags of one name over the teams, name by name.
+        return map(_carries, zip(*self.all_tags.values(), strict=True))
+
+    def carries_any(self) -> Iterable[ColumnElement[bool]]:
+        if self.any_tags is not None:
+            yield _carries(chain(*self.any_tags.values()))
 
     def images(self) -> Select[Image]:
         return select(Image).where(*self.where)
@@ -191,19 +185,27 @@ def _relations(
     if none_ids:
         yield ~_carries(none_ids)
     if wanted.collection_id is not None:
-        yield exists().where(
-            CollectionImage.team_id == Image.team_id,
-            CollectionImage.image_id == Image.id,
-            CollectionImage.collection_id == wanted.collection_id,
-        ).correlate(Image)
+        yield (
+            exists()
+            .where(
+                CollectionImage.team_id == Image.team_id,
+                CollectionImage.image_id == Image.id,
+                CollectionImage.collection_id == wanted.collection_id,
+            )
+            .correlate(Image)
+        )
     if wanted.tagged_at is not None and wanted.tagged_at != DateTimeRange():
         asked = _ids(wanted.tags.all, named) + _ids(wanted.tags.any, named)
         is_named = wanted.tags.all or wanted.tags.any
-        yield exists().where(
-            _same_image(),
-            *([ImageTag.tag_id.in_(asked)] if is_named else []),
-            *in_range(ImageTag.tagged_at, wanted.tagged_at),
-        ).correlate(Image)
+        yield (
+            exists()
+            .where(
+                _same_image(),
+                *([ImageTag.tag_id.in_(asked)] if is_named else []),
+                *in_range(ImageTag.tagged_at, wanted.tagged_at),
+            )
+            .correlate(Image)
+        )
 
 
 def _ids(names: tuple[str, ...] | None, named: Mapping[UUID, dict[str, UUID]]) -> list[UUID]:

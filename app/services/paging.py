@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Select,
     SQLColumnExpression,
@@ -94,7 +95,8 @@ async def page(
     """The window of `rows` in the order of `keyset`, in one statement."""
     check(window)
     columns = [key.column for key in keyset.keys]
-    rows = ordered(beyond(rows, columns, keyset, window), columns, keyset, window)
+    rows = beyond(rows, columns, keyset, window)
+    rows = rows.order_by(*in_order(columns, keyset, window))
     return await read(session, cut(rows, window), keyset, window)
 
 
@@ -103,20 +105,25 @@ def beyond(rows: Select[Any], columns: Columns, keyset: Keyset, window: Window) 
     if window.cursor is None:
         return rows
     values = keyset.parse(window.cursor, field="before" if window.backward else "after")
-    place = tuple_(
-        *(
-            MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
-            for value, key in zip(values, keyset.keys, strict=True)
-        )
-    )
-    keys = tuple_(*columns)
-    return rows.where(keys < place if _descends(keyset, window) else keys > place)
+    place: list[Any] = [
+        MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
+        for value, key in zip(values, keyset.keys, strict=True)
+    ]
+    return rows.where(lies_beyond(columns, place, keyset, window))
 
 
-def ordered(rows: Select[Any], columns: Columns, keyset: Keyset, window: Window) -> Select[Any]:
-    """As the window is read: backwards, the last row comes first."""
+def lies_beyond(
+    columns: Columns, place: Columns, keyset: Keyset, window: Window
+) -> ColumnElement[bool]:
+    """The row with these keys comes after the place, as the window is read."""
+    keys, there = tuple_(*columns), tuple_(*place)
+    return keys < there if _descends(keyset, window) else keys > there
+
+
+def in_order(columns: Columns, keyset: Keyset, window: Window) -> list[ColumnElement[Any]]:
+    """What the window is ordered by: read backwards, the last row comes first."""
     descending = _descends(keyset, window)
-    return rows.order_by(*(one.desc() if descending else one.asc() for one in columns))
+    return [one.desc() if descending else one.asc() for one in columns]
 
 
 def _descends(keyset: Keyset, window: Window) -> bool:

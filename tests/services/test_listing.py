@@ -150,12 +150,10 @@ async def naive(
     match = await filters.resolve(session, actor, asked)
     if match.empty:
         return []
-    rows = paging.ordered(
-        match.images().with_only_columns(Image.id),
-        [key.column for key in images.keyset(order).keys],
-        images.keyset(order),
-        Window(),
-    )
+    keyset = images.keyset(order)
+    columns = [key.column for key in keyset.keys]
+    rows = match.images().with_only_columns(Image.id)
+    rows = rows.order_by(*paging.in_order(columns, keyset, Window()))
     return list(await session.scalars(rows))
 
 
