@@ -189,3 +189,49 @@ async def test_pages_read_no_more_than_they_show(
         async with here.acting(actor).transaction() as session:
             page = await images.page(session, actor, asked, order, Window(20, offset=middle))
         assert [row.id for row in page.rows] == whole[order][middle : middle + 20]
+
+
+FAR = ("nothing", "a common tag", "a large collection", "the trash", "years")
+"""Lists that an index has in order, so that a page reads what it shows and little else."""
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one team", "twenty teams"])
+async def test_a_page_far_down_reads_as_little_as_the_first(
+    here: Database, place: Seeded, *, many: bool
+) -> None:
+    actor = place.actor if many else place.alone
+    read: dict[str, list[int]] = {}
+    for shape in FAR:
+        for order in ORDERS if shape == "nothing" else ORDERS[:2]:
+            async with here.acting(actor).transaction() as session:
+                asked = await wanted(session, place, shape)
+                # The newest, and those in the middle and near the end of the list; also among equals.
+                whole = await naive(session, actor, asked, order)
+                rows = await images.by_id(session, actor, [whole[len(whole) // 2], whole[-25]])
+            cursors = [images.keyset(order).cursor(row) for row in rows]
+            counts = []
+            for cursor in (None, *cursors):
+                async with here.acting(actor).transaction() as session:
+                    with statements(here) as ran:
+                        await images.page(session, actor, asked, order, Window(20, cursor))
+                    counts.append(await rows_read(session, ran[-1]))
+            read[f"{shape} by {order.field} {order.direction}"] = counts
+    # Some of the newest are too young for the trash: those of the first page, its rows, and as many again.
+    far = {name: counts for name, counts in read.items() if max(counts[1:]) > 3 * counts[0] + 40}
+    assert far == {}
+
+
+async def rows_read(session: AsyncSession, ran: tuple[str, Any]) -> int:
+    """What the scans of a statement found or passed over, run again here."""
+    statement, parameters = ran
+    connection = await session.connection()
+    explained = await connection.exec_driver_sql(
+        f"explain (analyze, format json) {statement}", parameters
+    )
+    return round(
+        sum(
+            (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+            for node in nodes(explained.scalar_one()[0]["Plan"])
+            if "Index Name" in node
+        )
+    )
