@@ -13,7 +13,7 @@ PIP_FLAGS ?=
 FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test test-browser test-faults test-fuzz check lint schema release-schema setup setup-dev format clean
+.PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint schema release-schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -73,6 +73,14 @@ $(VENV)/fuzz/.done: tests/fuzz/requirements.txt
 	@test -x $(VENV)/fuzz/bin/python || $(PYTHON) -m venv $(VENV)/fuzz
 	@$(VENV)/fuzz/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
+
+# A million images in var/bench, made once in about ten minutes (12 GB of disk, 8 GB of memory), and every benchmark on them.
+bench: setup-dev
+	$(BIN)/python -m benchmarks.suite --data-dir var/bench --images 1000000
+
+# The same on 50,000: in the time of the tests.
+bench-small: setup-dev
+	$(BIN)/python -m benchmarks.suite --data-dir var/bench-small --images 50000
 
 format: setup-dev
 	$(BIN)/ruff format

@@ -222,7 +222,12 @@ class Image(Base):
             postgresql_where=text("state = 'STORED'"),
         ),
         Index(None, "team_id", "created_at", "id"),
-        Index("ix_image_team_id_taken", "team_id", text("coalesce(taken_at, '-infinity')"), "id"),
+        Index(
+            "ix_image_team_id_taken",
+            "team_id",
+            text("(case when taken_at is null then '-infinity'::timestamptz else taken_at end)"),
+            "id",
+        ),
         Index(None, "team_id", "title", "id"),
         Index(None, "team_id", "size_bytes", "id"),
         Index(None, "team_id", "weight", "id"),
@@ -235,6 +240,19 @@ class Image(Base):
             postgresql_where=text("state = 'STORED' and trashed_at is not null"),
         ),
         Index("ix_image_damaged", "team_id", "id", postgresql_where=text("damage is not null")),
+        Index(
+            "ix_image_trash",
+            "team_id",
+            "created_at",
+            "id",
+            postgresql_where=text("state = 'STORED' and trashed_at is not null"),
+        ),
+        Index(
+            "ix_image_unready",
+            "team_id",
+            "processing",
+            postgresql_where=text("state = 'STORED' and processing <> 'READY'"),
+        ),
         Index(None, "object_key"),
         CheckConstraint("weight >= 0", name="weight"),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Duplicate, DuplicateCheck, Image, ImageVector
-from app.domain import Actor, ImageState
+from app.domain import Actor, ImageFilter, ImageState
 from app.errors import bad_input
 from app.services import access, duplicate_groups, embedding_models, images, nearest, paging
 from app.services.duplicate_groups import MAX_GROUP, Pair
@@ -136,5 +136,11 @@ async def _claim(session: AsyncSession) -> _Due | None:
 
 def _stored(team_id: UUID) -> Match:
     """All of the team, the trash included: what comes back from there has its neighbours already."""
-    where = (Image.team_id == team_id, Image.state == ImageState.STORED)
-    return Match((team_id,), {team_id: ()}, where, only_tags=False)
+    return Match(
+        wanted=ImageFilter(trashed=None),
+        team_ids=(team_id,),
+        all_tags={team_id: ()},
+        any_tags=None,
+        rest=(Image.state == ImageState.STORED,),
+        only_tags=False,
+    )

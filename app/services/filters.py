@@ -3,10 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -19,37 +31,61 @@ from app.domain import (
     ImageFilter,
     ImageState,
     IntRange,
+    ProcessingStatus,
     tag_key,
 )
 from app.errors import bad_input
-from app.services import access
+from app.services import access, paging
 
 MAX_TEXT_LENGTH = 1_000
+
+
+TAKEN: Final = case((Image.taken_at.is_(None), paging.MINUS_INFINITY), else_=Image.taken_at)
+"""As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that
+among what cannot leak, and behind row-level security would not look for its value in the index."""
 
 
 @dataclass(frozen=True)
 class Match:
     """A filter, read for one actor.
 
-    `team_ids`: the teams in which anything can match; empty where nothing can. `all_tags`: in each of
-    them, the tags that every match carries. `where`: the whole filter as conditions on Image, visibility
-    included. `only_tags`: the filter asks for live images and `all_tags`, and for nothing else.
+    `team_ids`: the teams in which anything can match; empty where nothing can. In each of them, `all_tags` are the
+    tags that every match carries, and `any_tags` those of which it carries one; None where the filter asks for no such.
+    `rest`: all other conditions on Image, but for the team. `only_tags`: the filter asks for live images and
+    `all_tags`, and for nothing else.
     """
 
+    wanted: ImageFilter
     team_ids: tuple[UUID, ...]
     all_tags: Mapping[UUID, tuple[UUID, ...]]
-    where: tuple[ColumnElement[bool], ...]
+    any_tags: Mapping[UUID, tuple[UUID, ...]] | None
+    rest: tuple[ColumnElement[bool], ...]
     only_tags: bool
 
     @property
     def empty(self) -> bool:
         return not self.team_ids
 
+    @property
+    def where(self) -> tuple[ColumnElement[bool], ...]:
+        """The whole filter as conditions on Image, visibility included."""
+        return (
+            access.in_teams(Image.team_id, self.team_ids),
+            *self.rest,
+            *self.carries_all(),
+            *self.carries_any(),
+        )
+
+    def carries_all(self) -> Iterable[ColumnElement[bool]]:
+        # The tags of one name over the teams, name by name.
+        return map(_carries, zip(*self.all_tags.values(), strict=True))
+
+    def carries_any(self) -> Iterable[ColumnElement[bool]]:
+        if self.any_tags is not None:
+            yield _carries(chain(*self.any_tags.values()))
+
     def images(self) -> Select[Image]:
         return select(Image).where(*self.where)
-
-
-NOTHING = Match(team_ids=(), all_tags={}, where=(), only_tags=False)
 
 
 async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> Match:
@@ -62,22 +98,18 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
     named = await _tags_by_key(session, teams, wanted)
     keys_all = {tag_key(name) for name in wanted.tags.all or ()}
     teams = [one for one in teams if keys_all <= named[one].keys()]
-    if not teams:
-        return NOTHING
+    any_tags = None
+    if wanted.tags.any is not None:
+        any_tags = {one: tuple(_ids(wanted.tags.any, {one: named[one]})) for one in teams}
+        teams = [one for one in teams if any_tags[one]]
     rest = [*_own_columns(wanted), *_relations(wanted, named)]
-    all_tags = {one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams}
-    where = [
-        access.in_teams(Image.team_id, tuple(teams)),
-        Image.state == ImageState.STORED,
-        *_trash(wanted),
-        *(_carries(tags) for tags in _by_position(all_tags)),
-        *rest,
-    ]
     return Match(
+        wanted=wanted,
         team_ids=tuple(teams),
-        all_tags=all_tags,
-        where=tuple(where),
-        only_tags=not rest and wanted.trashed is False,
+        all_tags={one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams},
+        any_tags=any_tags and {one: any_tags[one] for one in teams},
+        rest=(Image.state == ImageState.STORED, *_trash(wanted), *rest),
+        only_tags=not rest and any_tags is None and wanted.trashed is False,
     )
 
 
@@ -127,10 +159,15 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
         yield Image.format.in_(wanted.formats)
     if wanted.processing is not None:
         yield Image.processing.in_(wanted.processing)
+        if ProcessingStatus.READY not in wanted.processing:
+            # What an index of its own has: PostgreSQL does not conclude it from parameters.
+            yield Image.processing != literal_column("'READY'")
     if wanted.damaged is not None:
         yield Image.damage.is_not(None) if wanted.damaged else Image.damage.is_(None)
-    yield from _in_range(Image.created_at, wanted.created_at)
-    yield from _in_range(Image.taken_at, wanted.taken_at)
+    yield from in_range(Image.created_at, wanted.created_at)
+    yield from in_range(TAKEN, wanted.taken_at)
+    if wanted.taken_at is not None and wanted.taken_at.start is None and wanted.taken_at.end:
+        yield Image.taken_at.is_not(None)
     yield from _between(Image.width, wanted.width)
     yield from _between(Image.height, wanted.height)
     yield from _between(Image.size_bytes, wanted.size_bytes)
@@ -151,25 +188,30 @@ def words_match(text: str) -> ColumnElement[bool]:
 def _relations(
     wanted: ImageFilter, named: Mapping[UUID, dict[str, UUID]]
 ) -> Iterable[ColumnElement[bool]]:
-    any_ids = _ids(wanted.tags.any, named)
     none_ids = _ids(wanted.tags.none, named)
-    if wanted.tags.any is not None:
-        yield _carries(any_ids)
     if none_ids:
         yield ~_carries(none_ids)
     if wanted.collection_id is not None:
-        yield exists().where(
-            CollectionImage.team_id == Image.team_id,
-            CollectionImage.image_id == Image.id,
-            CollectionImage.collection_id == wanted.collection_id,
+        yield (
+            exists()
+            .where(
+                CollectionImage.team_id == Image.team_id,
+                CollectionImage.image_id == Image.id,
+                CollectionImage.collection_id == wanted.collection_id,
+            )
+            .correlate(Image)
         )
     if wanted.tagged_at is not None and wanted.tagged_at != DateTimeRange():
-        asked = _ids(wanted.tags.all, named) + any_ids
+        asked = _ids(wanted.tags.all, named) + _ids(wanted.tags.any, named)
         is_named = wanted.tags.all or wanted.tags.any
-        yield exists().where(
-            _same_image(),
-            *([ImageTag.tag_id.in_(asked)] if is_named else []),
-            *_in_range(ImageTag.tagged_at, wanted.tagged_at),
+        yield (
+            exists()
+            .where(
+                _same_image(),
+                *([ImageTag.tag_id.in_(asked)] if is_named else []),
+                *in_range(ImageTag.tagged_at, wanted.tagged_at),
+            )
+            .correlate(Image)
         )
 
 
@@ -178,21 +220,18 @@ def _ids(names: tuple[str, ...] | None, named: Mapping[UUID, dict[str, UUID]]) -
     return [tags[key] for tags in named.values() for key in keys if key in tags]
 
 
-def _by_position(all_tags: Mapping[UUID, tuple[UUID, ...]]) -> list[tuple[UUID, ...]]:
-    """The tags of one name over the teams, name by name."""
-    return list(zip(*all_tags.values(), strict=True))
-
-
 def _same_image() -> ColumnElement[bool]:
     return and_(ImageTag.team_id == Image.team_id, ImageTag.image_id == Image.id)
 
 
 def _carries(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
-    return exists().where(_same_image(), ImageTag.tag_id.in_(tuple(tag_ids)))
+    carries = exists().where(_same_image(), ImageTag.tag_id.in_(tuple(tag_ids)))
+    # Else ImageTag would be taken for that of a query which reads tags itself.
+    return carries.correlate(Image)
 
 
-def _in_range(
-    column: InstrumentedAttribute[Any], wanted: DateTimeRange | None
+def in_range(
+    column: SQLColumnExpression[Any], wanted: DateTimeRange | None
 ) -> Iterable[ColumnElement[bool]]:
     if wanted is not None and wanted.start is not None:
         yield column >= wanted.start

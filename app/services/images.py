@@ -50,16 +50,12 @@ from app.domain import (
     paragraph,
 )
 from app.errors import bad_input, forbidden, not_found
-from app.services import access, duplicate_groups, filters, jobs, paging
+from app.services import access, duplicate_groups, filters, jobs, listing, paging
 
 ID = paging.Key(Image.id, lambda row: row.id, UUID)
 ORDERS: dict[ImageOrderField, tuple[SQLColumnExpression[Any], str, Any]] = {
     ImageOrderField.CREATED_AT: (Image.created_at, "created_at", datetime),
-    ImageOrderField.TAKEN_AT: (
-        func.coalesce(Image.taken_at, paging.MINUS_INFINITY),
-        "taken_at",
-        datetime,
-    ),
+    ImageOrderField.TAKEN_AT: (filters.TAKEN, "taken_at", datetime),
     ImageOrderField.TITLE: (Image.title, "title", str),
     ImageOrderField.SIZE_BYTES: (Image.size_bytes, "size_bytes", int),
     ImageOrderField.WEIGHT: (Image.weight, "weight", int),
@@ -93,7 +89,7 @@ async def page(
     match = await filters.resolve(session, actor, wanted)
     if match.empty:
         return paging.nothing(keyset(order), window)
-    return await paging.page(session, match.images(), keyset(order), window)
+    return await listing.page(session, match, order.field, keyset(order), window)
 
 
 async def count(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -76,6 +76,9 @@ class Keyset:
         raise bad_input(field, "This is not a cursor of this list in this order.")
 
 
+Columns: TypeAlias = Sequence[SQLColumnExpression[Any]]
+
+
 @dataclass(frozen=True)
 class Page(Generic[Row]):
     """Rows in the list's order, with the cursor of each."""
@@ -91,13 +94,52 @@ async def page(
 ) -> Page[Any]:
     """The window of `rows` in the order of `keyset`, in one statement."""
     check(window)
-    descending = keyset.descending != window.backward
-    if window.cursor is not None:
-        rows = rows.where(_beyond(keyset, window, descending=descending))
-    order = [key.column.desc() if descending else key.column.asc() for key in keyset.keys]
-    rows = rows.order_by(*order).limit(window.limit + 1)
-    if window.offset:
-        rows = rows.offset(window.offset)
+    columns = [key.column for key in keyset.keys]
+    rows = beyond(rows, columns, keyset, window)
+    rows = rows.order_by(*in_order(columns, keyset, window))
+    return await read(session, cut(rows, window), keyset, window)
+
+
+def beyond(rows: Select[Any], columns: Columns, keyset: Keyset, window: Window) -> Select[Any]:
+    """The rows behind the window's cursor, or before it; `columns` are the keys of the keyset in these rows."""
+    if window.cursor is None:
+        return rows
+    values = keyset.parse(window.cursor, field="before" if window.backward else "after")
+    place: list[Any] = [
+        MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
+        for value, key in zip(values, keyset.keys, strict=True)
+    ]
+    return rows.where(lies_beyond(columns, place, keyset, window))
+
+
+def lies_beyond(
+    columns: Columns, place: Columns, keyset: Keyset, window: Window
+) -> ColumnElement[bool]:
+    """The row with these keys comes after the place, as the window is read."""
+    keys, there = tuple_(*columns), tuple_(*place)
+    return keys < there if _descends(keyset, window) else keys > there
+
+
+def in_order(columns: Columns, keyset: Keyset, window: Window) -> list[ColumnElement[Any]]:
+    """What the window is ordered by: read backwards, the last row comes first."""
+    descending = _descends(keyset, window)
+    return [one.desc() if descending else one.asc() for one in columns]
+
+
+def _descends(keyset: Keyset, window: Window) -> bool:
+    return keyset.descending != window.backward
+
+
+def cut(rows: Select[Any], window: Window) -> Select[Any]:
+    """The window's rows and one more, which tells whether there are any."""
+    rows = rows.limit(window.limit + 1)
+    return rows.offset(window.offset) if window.offset else rows
+
+
+async def read(
+    session: AsyncSession, rows: Select[Any], keyset: Keyset, window: Window
+) -> Page[Any]:
+    """Runs what `cut` made, as a page."""
     found = list(await session.scalars(rows))
     more, found = len(found) > window.limit, found[: window.limit]
     if window.backward:
@@ -132,19 +174,6 @@ async def count(session: AsyncSession, rows: Select[Any]) -> int:
     """How many rows the whole list has now."""
     inner = rows.with_only_columns(literal(1)).order_by(None).subquery()
     return await session.scalar(select(func.count()).select_from(inner)) or 0
-
-
-def _beyond(keyset: Keyset, window: Window, *, descending: bool) -> ColumnElement[bool]:
-    field = "before" if window.backward else "after"
-    values = keyset.parse(window.cursor or "", field=field)
-    place = tuple_(
-        *(
-            MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
-            for value, key in zip(values, keyset.keys, strict=True)
-        )
-    )
-    columns = tuple_(*(key.column for key in keyset.keys))
-    return columns < place if descending else columns > place
 
 
 def _pack(value: Any) -> Any:

@@ -1,0 +1,237 @@
+"""Pages of images: the same rows as a plain query has, without a scan or a sort of the library, in every order."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import ENTER
+from app.db.models import Collection, Image, Membership
+from app.domain import (
+    Actor,
+    DateTimeRange,
+    ImageFilter,
+    ImageFormat,
+    ImageOrder,
+    ImageOrderField,
+    IntRange,
+    OrderDirection,
+    ProcessingStatus,
+    TagFilter,
+    Window,
+)
+from app.services import filters, images, paging
+from app.services.listing import MAX_SORTED
+from benchmarks import library
+from tests.database import Database
+from tests.fixtures.library import Seeded, seeded
+
+END = library.END.astype("datetime64[ms]").item()
+ORDERS = [ImageOrder(field, OrderDirection.DESC) for field in ImageOrderField]
+ORDERS.insert(1, ImageOrder(ImageOrderField.CREATED_AT, OrderDirection.ASC))
+ORDERS.insert(2, ImageOrder(ImageOrderField.TAKEN_AT, OrderDirection.ASC))
+"""An index is read backwards for the other direction; an order in one direction, backwards, is the other one."""
+
+
+@pytest.fixture(scope="module")
+def place(database_url: str) -> Iterator[Seeded]:
+    with seeded(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def here(place: Seeded) -> AsyncIterator[Database]:
+    database = Database(place.url, pool_size=1)
+    yield database
+    await database.close()
+
+
+def days(first: int, last: int) -> DateTimeRange:
+    """From so many days before the end of the library to so many."""
+    end = END.replace(tzinfo=UTC)
+    return DateTimeRange(end - timedelta(days=first), end - timedelta(days=last))
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a common tag": {"tags": TagFilter(all=("t1",))},
+    "a rare tag": {"tags": TagFilter(all=("t190",))},
+    "two tags": {"tags": TagFilter(all=("t1", "t2"))},
+    "two tags, one rare": {"tags": TagFilter(all=("t1", "t150"))},
+    "any of two tags": {"tags": TagFilter(any=("t1", "t40"))},
+    "any of two rare tags": {"tags": TagFilter(any=("t180", "t190"))},
+    "a tag and any of two": {"tags": TagFilter(all=("t2",), any=("t1", "t40"))},
+    "none of two tags": {"tags": TagFilter(none=("t1", "t2"))},
+    "a tag, of some days": {"tags": TagFilter(all=("t1",)), "created_at": days(900, 100)},
+    "days": {"created_at": days(30, 0)},
+    "years": {"created_at": days(1500, 100)},
+    "days of taking": {"taken_at": days(300, 200)},
+    "taken before": {"taken_at": DateTimeRange(None, days(700, 0).start)},
+    "formats": {"formats": (ImageFormat.GIF, ImageFormat.PNG)},
+    "width": {"width": IntRange(min=5000)},
+    "small files": {"size_bytes": IntRange(max=300_000)},
+    "files": {"size_bytes": IntRange(500_000, 5_000_000)},
+    "an uploader": {"uploaded_by_id": "uploader"},
+    "a large collection": {"collection_id": "Half"},
+    "a small collection": {"collection_id": "A hundredth"},
+    "a common word": {"text": "harbour"},
+    "words": {"text": "golden harbour dusk"},
+    "ids": {"ids": "ids"},
+    "the trash": {"trashed": True},
+    "the trash too": {"trashed": None},
+    "unready": {"processing": (ProcessingStatus.FAILED, ProcessingStatus.PENDING)},
+    "ready": {"processing": (ProcessingStatus.READY,)},
+    "damaged": {"damaged": True},
+    "nowhere": {"uploaded_by_id": UUID(int=7)},
+}
+
+
+async def wanted(session: AsyncSession, place: Seeded, shape: str) -> ImageFilter:
+    """The filter, with ids of this library's largest team."""
+    asked = dict(SHAPES[shape])
+    (team_id,) = place.alone.team_ids
+    if asked.get("uploaded_by_id") == "uploader":
+        of_team = select(Membership.user_id).where(
+            Membership.team_id == team_id, Membership.user_id != place.actor.user_id
+        )
+        asked["uploaded_by_id"] = (await session.scalars(of_team)).first()
+    if isinstance(name := asked.get("collection_id"), str):
+        named = select(Collection.id).where(Collection.team_id == team_id, Collection.name == name)
+        asked["collection_id"] = (await session.scalars(named)).one()
+    if "ids" in asked:
+        asked["ids"] = tuple(await session.scalars(select(Image.id).limit(80)))
+    return ImageFilter(**asked)
+
+
+@contextmanager
+def statements(db: Database) -> Iterator[list[tuple[str, Any]]]:
+    """What the pool runs inside the block, with its parameters, but for what enters a transaction."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement != ENTER:
+            seen.append((statement, parameters))
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine.sync_engine, "before_cursor_execute", note)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def bad_nodes(session: AsyncSession, ran: Sequence[tuple[str, Any]]) -> list[str]:
+    """Of the plans of these statements, run again here: scans of a whole table, and sorts of more than a page may cost."""
+    connection = await session.connection()
+    found = []
+    for statement, parameters in ran:
+        explained = await connection.exec_driver_sql(
+            f"explain (analyze, format json) {statement}", parameters
+        )
+        for node in nodes(explained.scalar_one()[0]["Plan"]):
+            rows = max((child["Actual Rows"] for child in node.get("Plans", ())), default=0)
+            if node["Node Type"] == "Seq Scan":
+                found.append(f"Seq Scan on {node['Relation Name']}")
+            if node["Node Type"] in ("Sort", "Incremental Sort") and rows > MAX_SORTED:
+                found.append(f"{node['Node Type']} of {rows:.0f} rows")
+    return found
+
+
+async def naive(
+    session: AsyncSession, actor: Actor, asked: ImageFilter, order: ImageOrder
+) -> list[UUID]:
+    match = await filters.resolve(session, actor, asked)
+    if match.empty:
+        return []
+    keyset = images.keyset(order)
+    columns = [key.column for key in keyset.keys]
+    rows = match.images().with_only_columns(Image.id)
+    rows = rows.order_by(*paging.in_order(columns, keyset, Window()))
+    return list(await session.scalars(rows))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("many", [False, True], ids=["one team", "twenty teams"])
+async def test_pages_read_no_more_than_they_show(
+    here: Database, place: Seeded, shape: str, *, many: bool
+) -> None:
+    actor = place.actor if many else place.alone
+    async with here.acting(actor).transaction() as session:
+        asked = await wanted(session, place, shape)
+        whole = {order: await naive(session, actor, asked, order) for order in ORDERS}
+    wrong: dict[str, Any] = {}
+    for order in ORDERS:
+        rows = whole[order]
+        for backward in (False, True):
+            window = Window(20, backward=backward)
+            for expected in [rows[-20:], rows[-40:-20]] if backward else [rows[:20], rows[20:40]]:
+                async with here.acting(actor).transaction() as session:
+                    with statements(here) as ran:
+                        page = await images.page(session, actor, asked, order, window)
+                    plans = await bad_nodes(session, ran)
+                if plans or [row.id for row in page.rows] != expected:
+                    wrong[f"{order} {window}"] = (plans, ran[-1][0])
+                if page.cursors:
+                    window = Window(20, page.cursors[0 if backward else -1], backward=backward)
+    assert wrong == {}
+    for order in ORDERS[:2]:
+        middle = len(whole[order]) // 2
+        async with here.acting(actor).transaction() as session:
+            page = await images.page(session, actor, asked, order, Window(20, offset=middle))
+        assert [row.id for row in page.rows] == whole[order][middle : middle + 20]
+
+
+FAR = ("nothing", "a common tag", "a large collection", "the trash", "years")
+"""Lists that an index has in order, so that a page reads what it shows and little else."""
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one team", "twenty teams"])
+async def test_a_page_far_down_reads_as_little_as_the_first(
+    here: Database, place: Seeded, *, many: bool
+) -> None:
+    actor = place.actor if many else place.alone
+    read: dict[str, list[int]] = {}
+    for shape in FAR:
+        for order in ORDERS if shape == "nothing" else ORDERS[:2]:
+            async with here.acting(actor).transaction() as session:
+                asked = await wanted(session, place, shape)
+                # The newest, and those in the middle and near the end of the list; also among equals.
+                whole = await naive(session, actor, asked, order)
+                rows = await images.by_id(session, actor, [whole[len(whole) // 2], whole[-25]])
+            cursors = [images.keyset(order).cursor(row) for row in rows]
+            counts = []
+            for cursor in (None, *cursors):
+                async with here.acting(actor).transaction() as session:
+                    with statements(here) as ran:
+                        await images.page(session, actor, asked, order, Window(20, cursor))
+                    counts.append(await rows_read(session, ran[-1]))
+            read[f"{shape} by {order.field} {order.direction}"] = counts
+    # Some of the newest are too young for the trash: those of the first page, its rows, and as many again.
+    far = {name: counts for name, counts in read.items() if max(counts[1:]) > 3 * counts[0] + 40}
+    assert far == {}
+
+
+async def rows_read(session: AsyncSession, ran: tuple[str, Any]) -> int:
+    """What the scans of a statement found or passed over, run again here."""
+    statement, parameters = ran
+    connection = await session.connection()
+    explained = await connection.exec_driver_sql(
+        f"explain (analyze, format json) {statement}", parameters
+    )
+    return round(
+        sum(
+            (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+            for node in nodes(explained.scalar_one()[0]["Plan"])
+            if "Index Name" in node
+        )
+    )
