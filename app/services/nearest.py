@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, overload
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageVector
+from app.domain import SearchStrategy
 from app.embedding import Vectors
 from app.services import access
 from app.services.filters import Match
@@ -68,6 +69,28 @@ class Near:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Found(Sequence[Near]):
+    """The nearest, best first, and how they were found.
+
+    `complete`: they certainly are the nearest. An index may miss one, though never returns fewer than there are.
+    """
+
+    rows: Sequence[Near] = ()
+    strategy: SearchStrategy = SearchStrategy.EXACT
+    complete: bool = True
+
+    @overload
+    def __getitem__(self, at: int) -> Near: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Near]: ...
+    def __getitem__(self, at: int | slice) -> Near | Sequence[Near]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 async def best(
     session: AsyncSession,
     candidates: Candidates,
@@ -76,10 +99,10 @@ async def best(
     *,
     after: After | None = None,
     floor: Floor | None = None,
-) -> Sequence[Near]:
+) -> Found:
     """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`."""
     if candidates.match.empty or floor == {}:
-        return []
+        return Found()
     await session.execute(ANY_PLAN)
     scored = _scored(candidates, vector)
     columns = scored.c
@@ -89,7 +112,7 @@ async def best(
     if after is not None:
         worse = and_(columns.score == after.score, columns.image_id > after.image_id)
         rows = rows.where(or_(columns.score < after.score, worse))
-    return [Near(*row) for row in await session.execute(rows)]
+    return Found([Near(*row) for row in await session.execute(rows)])
 
 
 def _reaches(scored: CTE, floor: Floor) -> ColumnElement[bool]:
