@@ -521,6 +521,7 @@ class Image(Node):
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:
             hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+        info.context.resources.recall.saw(db, hits.near)
         info.context.trail.saw(hit.image for hit in hits.hits)
 
         async def count() -> int:
@@ -607,8 +608,8 @@ class SearchConnection:
                 end_cursor=hits.cursors[-1] if hits.cursors else None,
             ),
             model=hits.model,
-            strategy=hits.strategy,
-            complete=hits.complete,
+            strategy=hits.near.strategy,
+            complete=hits.near.complete,
             took_ms=hits.took_ms,
             counter=counter,
         )

@@ -25,6 +25,7 @@ from app.errors import bad_input
 from app.services import access
 
 MAX_TEXT_LENGTH = 1_000
+ALWAYS = DateTimeRange()
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,17 @@ class Match:
 
     `team_ids`: the teams in which anything can match; empty where nothing can. `all_tags`: in each of
     them, the tags that every match carries. `where`: the whole filter as conditions on Image, visibility
-    included. `only_tags`: the filter asks for live images and `all_tags`, and for nothing else.
+    included. `only_tags`: the filter asks for live images and `all_tags`, and for nothing else. `live`: it
+    asks for none in the trash. `created_at` is that part of it; `beside`: live images, `all_tags` and that are all of it.
     """
 
     team_ids: tuple[UUID, ...]
     all_tags: Mapping[UUID, tuple[UUID, ...]]
     where: tuple[ColumnElement[bool], ...]
     only_tags: bool
+    live: bool = True
+    created_at: DateTimeRange = ALWAYS
+    beside: bool = False
 
     @property
     def empty(self) -> bool:
@@ -66,6 +71,8 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         return NOTHING
     rest = [*_own_columns(wanted), *_relations(wanted, named)]
     all_tags = {one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams}
+    created_at = wanted.created_at or ALWAYS
+    dates = len(list(in_range(Image.created_at, created_at)))
     where = [
         access.in_teams(Image.team_id, tuple(teams)),
         Image.state == ImageState.STORED,
@@ -78,6 +85,9 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         all_tags=all_tags,
         where=tuple(where),
         only_tags=not rest and wanted.trashed is False,
+        live=wanted.trashed is False,
+        created_at=created_at,
+        beside=len(rest) == dates and wanted.trashed is False,
     )
 
 
@@ -129,8 +139,8 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
         yield Image.processing.in_(wanted.processing)
     if wanted.damaged is not None:
         yield Image.damage.is_not(None) if wanted.damaged else Image.damage.is_(None)
-    yield from _in_range(Image.created_at, wanted.created_at)
-    yield from _in_range(Image.taken_at, wanted.taken_at)
+    yield from in_range(Image.created_at, wanted.created_at)
+    yield from in_range(Image.taken_at, wanted.taken_at)
     yield from _between(Image.width, wanted.width)
     yield from _between(Image.height, wanted.height)
     yield from _between(Image.size_bytes, wanted.size_bytes)
@@ -169,7 +179,7 @@ def _relations(
         yield exists().where(
             _same_image(),
             *([ImageTag.tag_id.in_(asked)] if is_named else []),
-            *_in_range(ImageTag.tagged_at, wanted.tagged_at),
+            *in_range(ImageTag.tagged_at, wanted.tagged_at),
         )
 
 
@@ -191,7 +201,7 @@ def _carries(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
     return exists().where(_same_image(), ImageTag.tag_id.in_(tuple(tag_ids)))
 
 
-def _in_range(
+def in_range(
     column: InstrumentedAttribute[Any], wanted: DateTimeRange | None
 ) -> Iterable[ColumnElement[bool]]:
     if wanted is not None and wanted.start is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import EmbeddingModel, Image
-from app.domain import Actor, ImageFilter, SearchMode, SearchStrategy, Window
+from app.domain import Actor, ImageFilter, SearchMode, Window
 from app.errors import bad_input, unavailable
 from app.services import directions, embedding_models, filters, nearest, paging, places
 from app.services.directions import (
@@ -77,7 +77,7 @@ class Hit:
 class Hits:
     """Best first, with the cursor of each. `model`: whose vectors ranked them.
 
-    `strategy`, `complete`: how the vectors were looked through, see nearest.Found. `took_ms`: in the service.
+    `near`: how the vectors were looked through. `took_ms`: in the service.
     """
 
     hits: Sequence[Hit]
@@ -85,8 +85,7 @@ class Hits:
     has_next: bool
     has_previous: bool
     model: str
-    strategy: SearchStrategy = SearchStrategy.EXACT
-    complete: bool = True
+    near: nearest.Found = field(default_factory=nearest.Found)
     took_ms: float = 0.0
 
 
@@ -112,8 +111,7 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
         has_next=len(found) > window.limit,
         has_previous=window.cursor is not None,
         model=model.name,
-        strategy=near.strategy,
-        complete=near.complete,
+        near=near,
         took_ms=(time.perf_counter() - began) * 1000,
     )
 
