@@ -15,7 +15,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    exists,
+    false,
     func,
     literal,
     null,
@@ -322,11 +322,13 @@ class _Look:
             yield or_(columns.score < last.score, worse)
 
     def _is_match(self, top: Subquery) -> ColumnElement[bool]:
-        return exists().where(
+        """Not EXISTS, for which PostgreSQL may make a table of all matches first."""
+        its = select(literal(True)).where(
             Image.id == top.c.image_id,
             Image.team_id == top.c.team_id,
             *self.candidates.match.where,
         )
+        return func.coalesce(its.scalar_subquery(), false())
 
 
 def _score(distance: Any) -> ColumnElement[float]:
