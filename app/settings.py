@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         ge=0,
         description="bytes of deleted images and teams are kept: at least as long as you keep backups of the database",
     )
+    index_min_vectors: int = Field(
+        10_000,
+        ge=1,
+        description="images of a team from which on a graph of its vectors is built, to search it faster",
+    )
     index_memory_mib: int = Field(
         1024,
         ge=64,

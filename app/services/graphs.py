@@ -27,8 +27,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import NO_ID
 
 PREFIX: Final = "image_vector_graph_"
-FEWEST: Final = 10_000
-"""Vectors from which on a graph is worth its room; a team that has less than half as many left loses it."""
 MOST_DIMENSIONS: Final = 4_000
 """What pgvector indexes of a halfvec."""
 NEIGHBOURS: Final = 16
@@ -134,6 +132,19 @@ LEFT_OVER: Final = text(
 """Of a build that broke off, of a model whose vectors were dropped, of a team that went or shrank; not what is being built. For the owner,
 who alone sees what that is."""
 
+PRESENT: Final = text(
+    r"""
+    select c.relname::text, i.indisvalid from pg_class c join pg_index i on i.indexrelid = c.oid
+    where c.relname like replace(cast(:prefix as text), '_', '\_') || '%' and pg_table_is_visible(c.oid)
+    order by c.relname
+    """
+)
+PROGRESS: Final = text(
+    r"""
+    select p.tuples_done from pg_stat_progress_create_index p join pg_class c on c.oid = p.index_relid
+    where c.relname like replace(cast(:prefix as text), '_', '\_') || '%'
+    """
+)
 IS_OWNER: Final = text(
     "select pg_has_role(session_user, relowner, 'USAGE') from pg_class where oid = 'image_vector'::regclass"
 )
@@ -146,10 +157,9 @@ def is_there(team_id: ColumnElement[UUID], model_id: int) -> ColumnElement[bool]
     return func.coalesce(valid.scalar_subquery(), false())
 
 
-async def due(
-    session: AsyncSession, *, fewest: int = FEWEST, model_id: int | None = None
-) -> Upkeep:
-    """What there is to do, also for the model alone that is to take over."""
+async def due(session: AsyncSession, *, fewest: int, model_id: int | None = None) -> Upkeep:
+    """What there is to do, for one model or for all. `fewest`: vectors from which on a graph is worth its room; a team
+    that has less than half as many images left loses it."""
     sizes = {"whole": NO_ID, "fewest": fewest, "prefix": PREFIX}
     rows = await session.execute(
         WANTED, {**sizes, "dimensions": MOST_DIMENSIONS, "model_id": model_id}
@@ -160,6 +170,18 @@ async def due(
     ]
     left_over = await session.scalars(LEFT_OVER, sizes)
     return Upkeep(wanted, list(left_over))
+
+
+async def present(session: AsyncSession) -> list[tuple[str, bool]]:
+    """The name of each, and whether it may be searched."""
+    rows = await session.execute(PRESENT, {"prefix": PREFIX})
+    return [(row.relname, row.indisvalid) for row in rows]
+
+
+async def progress(session: AsyncSession) -> int | None:
+    """Vectors that the build that runs has behind it. For the owner."""
+    done: int | None = await session.scalar(PROGRESS, {"prefix": PREFIX})
+    return done
 
 
 async def may_build(session: AsyncSession) -> bool:

@@ -12,7 +12,7 @@ from app.db.maintenance import NoRoomError, maintenance
 from app.errors import AppError
 from app.resources import Resources
 from app.services import graphs
-from app.services.graphs import FEWEST, Upkeep, Wanted
+from app.services.graphs import Upkeep, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,14 @@ TIGHT: Final = "the graph of %d vectors wants %d MiB, and PICTOR_INDEX_MEMORY_MI
 
 async def keep(resources: Resources) -> None:
     """Until it is cancelled: builds what is due. Any number of workers may; one of them does it."""
-    warned, memory = False, resources.settings.index_memory_bytes
+    warned, settings, db = False, resources.settings, resources.db
+    fewest = settings.index_min_vectors
     while True:
         pause = LOOK_SECONDS
         try:
-            if await may_build(resources.db):
-                await build(resources.db, memory)
-            elif not warned and (wanted := (await due(resources.db)).wanted):
+            if await may_build(db):
+                await build(db, settings.index_memory_bytes, fewest=fewest)
+            elif not warned and (wanted := (await due(db, fewest=fewest)).wanted):
                 warned = True
                 log.warning(NOT_OWNER, len(wanted))
         except AppError as error:
@@ -53,13 +54,14 @@ async def keep(resources: Resources) -> None:
 
 async def prepare(resources: Resources, model_id: int) -> None:
     """The graphs of a model that is to take over, whoever builds them. It does not hold the model up where they cannot be."""
-    db = resources.db
-    while wanted := (await due(db, model_id=model_id)).wanted:
+    db, settings = resources.db, resources.settings
+    memory, fewest = settings.index_memory_bytes, settings.index_min_vectors
+    while wanted := (await due(db, fewest=fewest, model_id=model_id)).wanted:
         if not await may_build(db):
             log.warning(NOT_OWNER, len(wanted))
             return
         try:
-            if not await build(db, resources.settings.index_memory_bytes, model_id=model_id):
+            if not await build(db, memory, fewest=fewest, model_id=model_id):
                 await asyncio.sleep(WAIT_SECONDS)
         except AppError:
             raise
@@ -72,7 +74,7 @@ async def may_build(db: Database) -> bool:
     return await db.worker.run(graphs.may_build)
 
 
-async def due(db: Database, *, fewest: int = FEWEST, model_id: int | None = None) -> Upkeep:
+async def due(db: Database, *, fewest: int, model_id: int | None = None) -> Upkeep:
     return await db.worker.run(lambda s: graphs.due(s, fewest=fewest, model_id=model_id))
 
 
@@ -80,7 +82,7 @@ async def build(
     db: Database,
     memory_bytes: int,
     *,
-    fewest: int = FEWEST,
+    fewest: int,
     model_id: int | None = None,
     told: Callable[[Wanted], None] | None = None,
 ) -> bool:
@@ -101,11 +103,11 @@ async def build(
 
 
 async def clear(db: Database) -> None:
-    """Drops what is left over, where nobody builds and we may."""
+    """Drops what nobody is served by, where nobody builds and we may. Of a team that shrank, only a worker does."""
     if await may_build(db):
         async with locks.alone(db, LOCK) as mine:
             if mine:
-                await _clear(db, FEWEST)
+                await _clear(db, fewest=1)
 
 
 async def _next(db: Database, fewest: int, model_id: int | None) -> Wanted | None:

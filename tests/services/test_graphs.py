@@ -1,15 +1,17 @@
 """Large teams are searched by a graph: it is taken where it should be, misses next to nothing, and never shortens a page."""
 
-from collections.abc import AsyncIterator
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, event, update
 
-from app.db.models import EmbeddingModel
+from app.db.database import counted_statements
+from app.db.models import Image
 from app.domain import (
     Actor,
     DateTimeRange,
@@ -17,10 +19,12 @@ from app.domain import (
     ImageFormat,
     IntRange,
     ModelState,
+    Role,
     SearchStrategy,
     TagFilter,
 )
-from app.services import filters, nearest
+from app.services import filters, graphs, nearest
+from app.services.places import After
 from app.services.vector_plan import NO_GRAPHS, Bounds
 from app.worker import graphs as builder
 from tests import make
@@ -45,7 +49,6 @@ class World:
     db: Database
     model_id: int
     actor: Actor
-    rows: dict[UUID, planted.Rows]
 
     @property
     def team_id(self) -> UUID:
@@ -76,23 +79,27 @@ class World:
         return [one.image_id for one in found]
 
 
-@pytest.fixture
-async def world(db: Database) -> AsyncIterator[World]:
-    model_id = await planted.model(db)
+@pytest.fixture(scope="module")
+def planted_world(database_url: str) -> tuple[int, Actor]:
+    """One for all tests here, which leave it as it is."""
+    return asyncio.run(_plant(database_url))
+
+
+async def _plant(database_url: str) -> tuple[int, Actor]:
+    db = Database(database_url, pool_size=2)
+    model_id = await planted.model(db, "graphs")
     actor = await make.actor(db)
-    rows = await planted.library(
-        db, actor.team_ids[0], model_id, planted.clustered(COUNT), tags=TAGS
-    )
-    assert await builder.build(db, MEMORY, fewest=FEWEST)
-    yield World(db, model_id, actor, rows)
+    rows = planted.clustered(COUNT)
+    await planted.library(db, actor.team_ids[0], model_id, rows, tags=TAGS)
+    assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
     await planted.model(db, "other", 8, ModelState.RETIRED)
-    async with db.transaction() as session:
-        await session.execute(
-            update(EmbeddingModel)
-            .where(EmbeddingModel.name == planted.NAME)
-            .values(state=ModelState.RETIRED)
-        )
-    await builder.build(db, MEMORY, fewest=FEWEST)
+    await db.close()
+    return model_id, actor
+
+
+@pytest.fixture
+def world(db: Database, planted_world: tuple[int, Actor]) -> World:
+    return World(db, *planted_world)
 
 
 def between(first: int, last: int) -> DateTimeRange:
@@ -136,3 +143,145 @@ async def test_the_graph_finds_what_comparing_all_finds(world: World, shape: str
         hit += len({one.image_id for one in found} & set(truth))
         total += len(truth)
     assert hit >= 0.99 * total
+
+
+async def test_the_plan_is_the_graph_under_the_second_wall(world: World) -> None:
+    plans = await explained(world, ImageFilter())
+    assert f"Index Scan using {graphs.Graph(world.model_id, world.team_id).name}" in plans
+    assert "Seq Scan on image" not in plans
+    narrow = await explained(world, ImageFilter(tags=TagFilter(all=("few",))))
+    assert graphs.PREFIX not in narrow.replace("'image_vector_graph_", "")
+
+
+async def explained(world: World, wanted: ImageFilter) -> str:
+    """How PostgreSQL goes about the last statement of `best`, as the actor."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        seen.append((statement, values))
+
+    async with world.db.acting(world.actor).transaction() as session:
+        match = await filters.resolve(session, world.actor, wanted)
+        candidates = nearest.Candidates(match, world.model_id)
+        engine = world.db.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        await nearest.best(session, candidates, QUERIES[0], 10, bounds=BOUNDS)
+        event.remove(engine, "before_cursor_execute", note)
+        statement, values = seen[-1]
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(f"explain (costs off) {statement}", values)
+        return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("shape", ["everything", "tag", "two tags", "another column"])
+async def test_pages_go_on_without_a_repeat_to_the_last(world: World, shape: str) -> None:
+    """Deeper than the graph is followed: from there on every vector is compared."""
+    wanted = SHAPES[shape][0]
+    truth = await world.truth(wanted, QUERIES[0], COUNT)
+    seen: list[UUID] = []
+    after, strategies = None, set()
+    while True:
+        found = await world.best(wanted, QUERIES[0], 97, after=after)
+        strategies.add(found.strategy)
+        seen += [one.image_id for one in found]
+        if len(found) < 97:
+            break
+        after = After(found[-1].score, found[-1].image_id)
+    assert len(seen) == len(set(seen))
+    assert strategies == set(SearchStrategy) or shape == "two tags"
+    assert len(set(seen) & set(truth)) >= 0.99 * len(truth)
+
+
+async def test_a_floor_cuts_and_each_team_may_have_its_own(world: World) -> None:
+    query = QUERIES[3]
+    least = (await world.best(ImageFilter(), query, 40))[29].score
+    found = await world.best(ImageFilter(), query, 100, floor=least)
+    assert found.strategy is SearchStrategy.INDEX
+    assert [one.image_id for one in found] == await world.truth(
+        ImageFilter(), query, 100, floor=least
+    )
+    own = await world.best(ImageFilter(), query, 100, floor={world.team_id: least})
+    assert list(own) == list(found)
+    assert not await world.best(ImageFilter(), query, 100, floor={make_id(): 0.0})
+
+
+def make_id() -> UUID:
+    return UUID(int=7)
+
+
+async def test_the_trash_shortens_no_page(world: World) -> None:
+    """Those nearest lie in it: more of them than a page takes to spare."""
+    nearest_ids = await world.truth(ImageFilter(), QUERIES[5], 60)
+    async with world.db.transaction() as session:
+        trash = update(Image).where(Image.id.in_(nearest_ids))
+        await session.execute(trash.values(trashed_at=START))
+    try:
+        truth = await world.truth(ImageFilter(), QUERIES[5], 10)
+        found = await world.best(ImageFilter(), QUERIES[5])
+        in_trash = await world.best(ImageFilter(trashed=True), QUERIES[5], 100)
+    finally:
+        async with world.db.transaction() as session:
+            await session.execute(trash.values(trashed_at=None))
+    assert found.strategy is SearchStrategy.INDEX
+    assert [one.image_id for one in found] == truth
+    assert {one.image_id for one in in_trash} == set(nearest_ids)
+
+
+async def test_images_that_look_the_same_are_paged_by_id(world: World) -> None:
+    """More of one score than a page takes to spare: which come first, the graph does not know."""
+    db, team = world.db, world.team_id
+    same = np.repeat(planted.random(1, seed=31), 70, axis=0)
+    copies = await planted.library(db, team, world.model_id, same)
+    try:
+        seen: list[UUID] = []
+        after = None
+        for _ in range(7):
+            found = await world.best(ImageFilter(), same[0], after=after)
+            seen += [one.image_id for one in found]
+            after = After(found[-1].score, found[-1].image_id)
+    finally:
+        async with db.transaction() as session:
+            await session.execute(delete(Image).where(Image.id.in_(copies)))
+    assert seen == sorted(copies)
+
+
+async def test_many_teams_are_one_ranking(world: World) -> None:
+    """One by its graph, the others exactly; a team that is not the actor's never shows."""
+    db = world.db
+    actors = [await make.actor(db) for _ in range(3)]
+    for seed, actor in enumerate(actors):
+        rows = planted.clustered(80, seed=seed + 50)
+        await planted.library(db, actor.team_ids[0], world.model_id, rows, tags={"half": range(40)})
+    mine = {one.team_ids[0]: Role.VIEWER for one in actors[:2]}
+    both = Actor(world.actor.user_id, world.actor.roles | mine)
+    for wanted in (ImageFilter(), ImageFilter(tags=TagFilter(all=("half",)))):
+        hit = 0
+        teams = set()
+        for query in QUERIES:
+            truth = await world.truth(wanted, query, 20, actor=both)
+            found = await world.best(wanted, query, 20, actor=both)
+            assert found.strategy is SearchStrategy.INDEX
+            assert len(found) == 20
+            hit += len({one.image_id for one in found} & set(truth))
+            teams |= {one.team_id for one in found}
+        assert hit >= 0.99 * 20 * len(QUERIES)
+        assert teams == set(both.team_ids)
+    assert not await world.best(ImageFilter(), QUERIES[0], actor=await make.actor(db))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ("everything", 3),
+        ("few days", 3),
+        ("dates", 4),
+        ("tag", 4),
+        ("two tags", 5),
+        ("tag and dates", 5),
+    ],
+)
+async def test_it_takes_few_statements(world: World, shape: str, count: int) -> None:
+    """Counters, the count where they do not say enough, settings for a graph, the ranking; one for the tags' names."""
+    with counted_statements(world.db) as statements:
+        await world.best(SHAPES[shape][0], QUERIES[0])
+    assert len(statements) - 1 == count, statements
