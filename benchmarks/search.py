@@ -3,8 +3,8 @@
     python -m benchmarks.search --data-dir var/bench [--queries 40] [--build]
     python -m benchmarks.search --url postgresql+asyncpg://… --small
 
-The database is one that benchmarks.seed filled. `--build` first builds the graphs that are due. Each question is a vector
-between two images of the teams that are searched, every second one pushed away from all pictures as a text is. It is asked
+The database is one that benchmarks.seed filled. `--build` first builds the graphs that are due. Questions are vectors of
+no image there, every second one as far from all pictures as a text is. Each is asked
 through `search.page` as a member, and again vector by vector, in turns: read the ratio of the two, which holds on a busy
 machine. `--small` is for 50,000 images: smaller teams have graphs, and fewer questions are asked.
 """
@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -42,12 +43,12 @@ from app.services import graphs, search
 from app.worker import graphs as builder
 from tests.database import Database
 
+library: Any = import_module("benchmarks.library")
+
 SHARES: Final = (0.5, 0.05, 0.005, 0.0005)
 FIRST: Final = 10
 SMALL_FEWEST: Final = 1_000
 MEMORY: Final = 2 << 30
-GAP: Final = 0.73
-"""How far a text is from the pictures it describes, beside their length of 1."""
 
 TEAMS: Final = "select t.id, sum(h.images) from team t join draw_head h on h.team_id = t.id and h.tag_id = :whole group by 1"
 TAGGED: Final = """
@@ -57,10 +58,6 @@ PAIRS: Final = """
 select s.name, t.name, count(*) from image_tag a join image_tag b using (team_id, image_id)
 join tag s on s.id = a.tag_id join tag t on t.id = b.tag_id
 where a.team_id = :team and a.tag_id < b.tag_id group by 1, 2
-"""
-SOME: Final = """
-select embedding::text from image_vector v join embedding_model m on m.id = v.model_id and m.state = 'ACTIVE'
-where team_id = any(:teams) and abs(hashtext(image_id::text)) % :every = 0 limit :most
 """
 
 
@@ -130,23 +127,11 @@ async def _since(session: Any, teams: Sequence[UUID], count: int) -> datetime:
     return since
 
 
-async def questions(db: Database, teams: Sequence[UUID], count: int) -> NDArray[np.float32]:
-    async with db.transaction() as session:
-        size = await session.scalar(
-            text("select count(*) from image_vector where team_id = any(:teams)"),
-            {"teams": list(teams)},
-        )
-        every = max(1, (size or 0) // (4 * count))
-        rows = await session.scalars(
-            text(SOME), {"teams": list(teams), "every": every, "most": 2 * count}
-        )
-        known = np.asarray([np.fromstring(row.strip("[]"), sep=",") for row in rows], np.float32)
-    rng = np.random.default_rng(1)
-    pick = rng.integers(len(known), size=(count, 2))
-    asked = 0.8 * known[pick[:, 0]] + 0.2 * known[pick[:, 1]]
-    gap = rng.normal(size=known.shape[1])
-    asked[1::2] += GAP * gap / np.linalg.norm(gap)
-    return np.asarray(asked / np.linalg.norm(asked, axis=1, keepdims=True), np.float32)
+def questions(size: int, count: int) -> NDArray[np.float32]:
+    """float32[count, 512]: by turns like a picture, and like a text, of none that the library has."""
+    space = library.space_of(library.generate(size))
+    asked = np.stack([space.questions(count, texts=texts) for texts in (False, True)], axis=1)
+    return np.asarray(asked.reshape(2 * count, -1)[:count], np.float32)
 
 
 async def measure(
@@ -207,10 +192,12 @@ async def run(url: str, asked: argparse.Namespace) -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     made = await cells(db)
+    async with db.transaction() as session:
+        size = await session.scalar(text("select count(*) from image"))
+    vectors = questions(size or 0, asked.queries)
     for cell in tqdm(made, leave=False):
         if asked.only and asked.only not in cell.shape:
             continue
-        vectors = await questions(db, cell.teams, asked.queries)
         its = await measure(db, (row.name, row.revision), cell, vectors)
         tqdm.write(line(cell, its))
     await db.close()

@@ -1,7 +1,7 @@
 """Large teams are searched by a graph: it is taken where it should be, misses next to nothing, and never shortens a page."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from sqlalchemy import delete, event, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import counted_statements
 from app.db.models import Image
@@ -23,6 +24,7 @@ from app.domain import (
     SearchStrategy,
     TagFilter,
 )
+from app.metrics import Metrics, RecallSampler
 from app.services import filters, graphs, nearest
 from app.services.places import After
 from app.services.vector_plan import NO_GRAPHS, Bounds
@@ -285,3 +287,57 @@ async def test_it_takes_few_statements(world: World, shape: str, count: int) -> 
     with counted_statements(world.db) as statements:
         await world.best(SHAPES[shape][0], QUERIES[0])
     assert len(statements) - 1 == count, statements
+
+
+async def test_some_searches_are_done_again_exactly_for_the_metrics(world: World) -> None:
+    metrics = Metrics()
+    every_second, never = RecallSampler(metrics, 2), RecallSampler(metrics, 0)
+    entrance = world.db.acting(world.actor)
+    by_graph = await world.best(ImageFilter(), QUERIES[0])
+    exact = await world.best(ImageFilter(tags=TagFilter(all=("few",))), QUERIES[0])
+    half = replace(by_graph, rows=by_graph.rows[:5])
+    for found in (exact, by_graph, exact, half, half, half):
+        every_second.saw(entrance, found)
+        never.saw(entrance, found)
+        await every_second.idle()
+    text = metrics.text().decode()
+    assert "pictor_search_recall_count 2.0" in text
+    assert "pictor_search_recall_sum 1.0" in text
+    assert 'pictor_search_recall_bucket{le="0.5"} 2.0' in text
+    await every_second.close()
+
+
+async def test_one_comparison_runs_at_a_time_and_ends_with_the_process(world: World) -> None:
+    running, ended = [], []
+
+    async def slowly(_session: AsyncSession) -> nearest.Found:
+        running.append(1)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(1)
+        return nearest.Found()
+
+    metrics = Metrics()
+    sampler = RecallSampler(metrics, 1)
+    found = nearest.Found((), SearchStrategy.INDEX, complete=False, exactly=slowly)
+    for _ in range(3):
+        sampler.saw(world.db.acting(world.actor), found)
+        await asyncio.sleep(0.05)
+    while not running:  # noqa: ASYNC110  the connection may take its time
+        await asyncio.sleep(0.05)
+    await sampler.close()
+    assert (len(running), len(ended)) == (1, 1)
+    assert "pictor_search_recall_count 0.0" in metrics.text().decode()
+
+
+async def test_a_comparison_that_fails_is_nobody_elses_trouble(world: World) -> None:
+    async def broken(_session: AsyncSession) -> nearest.Found:
+        raise RuntimeError("the server went away")
+
+    metrics = Metrics()
+    sampler = RecallSampler(metrics, 1)
+    found = nearest.Found((), SearchStrategy.INDEX, complete=False, exactly=broken)
+    sampler.saw(world.db.acting(world.actor), found)
+    await sampler.idle()
+    assert "pictor_search_recall_count 0.0" in metrics.text().decode()
