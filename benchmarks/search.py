@@ -15,8 +15,9 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -71,8 +72,12 @@ class Cell:
 
 @dataclass
 class Measured:
-    milliseconds: list[float]
-    exact: list[float]
+    """`cpu`, `exact_cpu`: of this process and of PostgreSQL's, in milliseconds of which nobody else took any."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    exact: list[float] = field(default_factory=list)
+    exact_cpu: list[float] = field(default_factory=list)
     found: int = 0
     true: int = 0
     short: int = 0
@@ -134,25 +139,41 @@ def questions(size: int, count: int) -> NDArray[np.float32]:
     return np.asarray(asked.reshape(2 * count, -1)[:count], np.float32)
 
 
+@contextmanager
+def timed(pid: int) -> Iterator[list[float]]:
+    """Milliseconds by the clock, and of processor time."""
+    taken: list[float] = []
+    began, used = time.perf_counter(), _cpu(pid)
+    yield taken
+    taken += [(time.perf_counter() - began) * 1000, _cpu(pid) - used]
+
+
+def _cpu(pid: int) -> float:
+    spent = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return spent / 1e6 + time.process_time() * 1000
+
+
 async def measure(
-    db: Database, model: search.Identity, cell: Cell, vectors: NDArray[np.float32]
+    db: Database, pid: int, model: search.Identity, cell: Cell, vectors: NDArray[np.float32]
 ) -> Measured:
     actor = Actor(user_id=NO_ID, roles=dict.fromkeys(cell.teams, Role.VIEWER))
-    its = Measured([], [])
+    its = Measured()
     for turn, vector in enumerate((vectors[0], *vectors)):
         asked = search.Search(search.Direction(vector, model, "benchmark"), wanted=cell.wanted)
-        began = time.perf_counter()
-        async with db.acting(actor).transaction() as session:
-            hits = await search.page(session, actor, asked, Window(FIRST, None))
-        taken = (time.perf_counter() - began) * 1000
-        began = time.perf_counter()
-        async with db.acting(actor).transaction() as session:
-            truth = await hits.near.exactly(session)
-        exact = (time.perf_counter() - began) * 1000
+        with timed(pid) as taken:
+            async with db.acting(actor).transaction() as session:
+                hits = await search.page(session, actor, asked, Window(FIRST, None))
+        with timed(pid) as taken_exactly:
+            async with db.acting(actor).transaction() as session:
+                truth = await hits.near.exactly(session)
         if turn == 0:
             continue  # The first one warms.
-        its.milliseconds.append(taken)
-        its.exact.append(exact)
+        for list_, value in zip(
+            (its.milliseconds, its.cpu, its.exact, its.exact_cpu),
+            (*taken, *taken_exactly),
+            strict=True,
+        ):
+            list_.append(value)
         best = {one.image_id for one in truth[:FIRST]}
         its.found += len(best & {hit.image.id for hit in hits.hits})
         its.true += len(best)
@@ -166,14 +187,17 @@ def line(cell: Cell, its: Measured) -> str:
     p50, p95, exact = cuts[9], cuts[18], statistics.median(its.exact)
     strategy = {0: "EXACT", len(its.exact): "INDEX"}.get(its.by_graph, "both")
     recall = its.found / its.true if its.true else 1.0
+    cpu, exact_cpu = statistics.median(its.cpu), statistics.median(its.exact_cpu)
+    cpu95 = statistics.quantiles(its.cpu, n=20)[18]
     return (
         f"| {cell.shape} | {cell.matches:,} | {strategy} | {recall:.3f} | {its.short} |"
-        f" {p50:.1f} | {p95:.1f} | {exact:.1f} | {p50 / exact:.2f} |"
+        f" {p50:.1f} | {p95:.1f} | {cpu:.1f} | {cpu95:.1f} | {exact:.1f} | {exact_cpu:.1f} |"
+        f" {cpu / exact_cpu:.2f} |"
     )
 
 
 async def run(url: str, asked: argparse.Namespace) -> None:
-    db = Database(url, pool_size=4)
+    db = Database(url, pool_size=1)
     if asked.build:
         fewest = SMALL_FEWEST if asked.small else 10_000
         await builder.build(
@@ -185,20 +209,22 @@ async def run(url: str, asked: argparse.Namespace) -> None:
                 text("select name, revision from embedding_model where state = 'ACTIVE'")
             )
         ).one()
+        pid = await session.scalar(text("select pg_backend_pid()")) or 0
     there = await db.worker.run(graphs.present)
     print(f"{sum(is_valid for _, is_valid in there)} graphs\n")
     print(
-        "| filter | matches | strategy | recall@10 | short pages | p50 ms | p95 ms | exact p50 ms | ratio |"
+        "| filter | matches | strategy | recall@10 | short pages | p50 ms | p95 ms | CPU p50 | CPU p95 |"
+        " exact p50 ms | exact CPU p50 | ratio of CPU |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---" * 12 + "|")
     made = await cells(db)
     async with db.transaction() as session:
         size = await session.scalar(text("select count(*) from image"))
     vectors = questions(size or 0, asked.queries)
     for cell in tqdm(made, leave=False):
-        if asked.only and asked.only not in cell.shape:
+        if asked.only and cell.shape not in asked.only:
             continue
-        its = await measure(db, (row.name, row.revision), cell, vectors)
+        its = await measure(db, pid, (row.name, row.revision), cell, vectors)
         tqdm.write(line(cell, its))
     await db.close()
 
@@ -209,7 +235,7 @@ def main() -> None:
     where.add_argument("--data-dir", type=Path)
     where.add_argument("--url")
     parser.add_argument("--queries", type=int, default=40)
-    parser.add_argument("--only", help="shapes with this word")
+    parser.add_argument("--only", nargs="*", metavar="SHAPE", help="these shapes alone")
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--small", action="store_true")
     asked = parser.parse_args()
