@@ -154,6 +154,11 @@ class SearchMode(StrEnum):
     HYBRID = "HYBRID"
 
 
+class SearchStrategy(StrEnum):
+    EXACT = "EXACT"
+    INDEX = "INDEX"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who is asking: a user, through a key or a session, with the role in each team that counts now.

@@ -12,7 +12,7 @@ from app.db.changes import Changes
 from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
 from app.imaging import Decoder
-from app.metrics import MeasuredStorage, Metrics
+from app.metrics import MeasuredStorage, Metrics, RecallSampler
 from app.services.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
@@ -46,6 +46,11 @@ class Resources:
     def audit(self) -> Recorder:
         """Records every access. It holds nothing open."""
         return Recorder(self.db.audit, self.settings.signing_key)
+
+    @cached_property
+    def recall(self) -> RecallSampler:
+        """Compares some searches with the truth, beside the requests."""
+        return RecallSampler(self.metrics, self.settings.recall_sample)
 
     @cached_property
     def changes(self) -> Changes:
@@ -121,4 +126,5 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(embedder.close)
         resources = Resources(settings, db, storage, decoder, embedder, metrics)
         stack.push_async_callback(resources.models.close)
+        stack.push_async_callback(resources.recall.close)
         yield resources

@@ -156,6 +156,21 @@ class Settings(BaseSettings):
         ge=0,
         description="bytes of deleted images and teams are kept: at least as long as you keep backups of the database",
     )
+    index_min_vectors: int = Field(
+        10_000,
+        ge=1,
+        description="images of a team from which on a graph of its vectors is built, to search it faster",
+    )
+    index_memory_mib: int = Field(
+        1024,
+        ge=64,
+        description="memory for building the graph of a team's vectors: 1.7 KiB for each of 512 dimensions",
+    )
+    recall_sample: int = Field(
+        200,
+        ge=0,
+        description="one of so many searches by graph is done again exactly, for the metrics; 0: none",
+    )
     reconcile_hours: float = Field(
         24, ge=0, description="between two passes of `pictor reconcile` in the worker; 0: none"
     )
@@ -195,6 +210,10 @@ class Settings(BaseSettings):
     @property
     def purge_retention(self) -> timedelta:
         return timedelta(days=self.purge_retention_days)
+
+    @property
+    def index_memory_bytes(self) -> int:
+        return self.index_memory_mib * MIB
 
     @property
     def objects_dir(self) -> Path:

@@ -18,9 +18,10 @@ from app.embedding import Embedders, Known, embedder_from_name
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import NotMigratedError, open_database, open_storage
-from app.services import embedding_models, operators
+from app.services import embedding_models, graphs, operators
 from app.settings import Settings
 from app.storage import StorageSettingError
+from app.worker import graphs as builder
 
 HELP = "check database, storage, decoder and model"
 Check = Callable[[Settings], Awaitable[str]]
@@ -42,6 +43,7 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
         "database": _database,
         "wall": _wall,
         "storage": _storage,
+        "graphs": _graphs,
         "decoder": _decoder,
         "model": _model,
     }
@@ -70,6 +72,19 @@ async def _wall(settings: Settings) -> str:
     if gaps:
         raise RuntimeError(" ".join(gaps))
     return f"row-level security under {', '.join(ROLES)}"
+
+
+async def _graphs(settings: Settings) -> str:
+    """Due ones are no failure: a worker builds them, and large teams are only searched more slowly until then."""
+    async with open_database(settings) as db:
+        may_build = await builder.may_build(db)
+        there = await db.worker.run(graphs.present)
+        due = len((await builder.due(db, fewest=settings.index_min_vectors)).wanted)
+    ready = sum(is_valid for _, is_valid in there)
+    if not due:
+        return f"{ready} of large teams' vectors, none is due"
+    who = "a worker builds them" if may_build else "run `pictor reindex` as the tables' owner"
+    return f"{ready} of large teams' vectors, {due} due: {who}"
 
 
 async def _storage(settings: Settings) -> str:

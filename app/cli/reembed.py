@@ -20,7 +20,7 @@ from app.resources import Resources, open_database, open_resources
 from app.services import embedding_models, reembedding
 from app.services.reembedding import Progress
 from app.settings import Settings
-from app.worker import models
+from app.worker import graphs, models
 
 HELP = "change the embedding model while searches go on, or go back to the one before"
 LOOK_SECONDS: Final = 2.0
@@ -169,7 +169,10 @@ async def _rollback(db: Database, _asked: argparse.Namespace) -> int:
 
 async def _prune(db: Database, _asked: argparse.Namespace) -> int:
     dropped = 0
-    for model_id in await db.worker.run(reembedding.forget_retired):
+    retired = await db.worker.run(reembedding.forget_retired)
+    # Before the vectors: a graph costs time for each that goes.
+    await graphs.clear(db)
+    for model_id in retired:
         while gone := await _pruned(db.worker, model_id):
             dropped += gone
     print(f"Dropped {dropped} vectors.")

@@ -13,6 +13,7 @@ from app.domain import (
     ProcessingStatus,
     Role,
     SearchMode,
+    SearchStrategy,
     TagPolicy,
     ThumbnailSize,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "ProcessingStatus",
     "Role",
     "SearchMode",
+    "SearchStrategy",
     "TagPolicy",
     "ThumbnailSize",
     "UploadProblem",
@@ -114,6 +116,13 @@ describe(
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
     HYBRID="By meaning and by words: the first 200 of both ranks are fused, and listed. Needs a text query.",
+)
+describe(
+    SearchStrategy,
+    "How the vectors were looked through.",
+    EXACT="Each that the filter lets through was compared.",
+    INDEX="A graph of the vectors led to the nearest, in the large teams that were searched."
+    " It may miss one, but never returns fewer than asked for while there are more.",
 )
 describe(
     AuditOutcome,

@@ -68,6 +68,7 @@ class SearchQueries:
         part, db = window(10 if first is None else first, after), context.db
         async with db.transaction() as session:
             hits = await search.page(session, actor, asked, part)
+        context.resources.recall.saw(db, hits.near)
 
         async def count() -> int:
             async with db.transaction() as session:

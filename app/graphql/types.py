@@ -39,6 +39,7 @@ from app.graphql.enums import (
     ImageFormat,
     ProcessingStatus,
     Role,
+    SearchStrategy,
     TagPolicy,
     ThumbnailSize,
     UploadProblem,
@@ -545,6 +546,7 @@ class Image(Node):
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:
             hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+        info.context.resources.recall.saw(db, hits.near)
         info.context.trail.saw(hit.image for hit in hits.hits)
 
         async def count() -> int:
@@ -596,6 +598,14 @@ class SearchConnection:
     model: str = strawberry.field(
         description="The embedding model whose vectors ranked them, all by this one: later pages stay with it."
     )
+    strategy: SearchStrategy = strawberry.field(description="How the vectors were looked through.")
+    complete: bool = strawberry.field(
+        description="Whether these certainly are the nearest: true for EXACT."
+        " For INDEX false, because a near image may be missing, which hardly ever happens."
+    )
+    took_ms: float = strawberry.field(
+        description="Milliseconds that finding them took, without reading the question."
+    )
     counter: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @strawberry.field(description="The images alone.")
@@ -623,6 +633,9 @@ class SearchConnection:
                 end_cursor=hits.cursors[-1] if hits.cursors else None,
             ),
             model=hits.model,
+            strategy=hits.near.strategy,
+            complete=hits.near.complete,
+            took_ms=hits.took_ms,
             counter=counter,
         )
 

@@ -2,6 +2,7 @@
 
 from app.metrics.exposition import CONTENT_TYPE, exposition
 from app.metrics.instruments import Metrics
+from app.metrics.recall import RecallSampler
 from app.metrics.storage import MeasuredStorage
 
-__all__ = ["CONTENT_TYPE", "MeasuredStorage", "Metrics", "exposition"]
+__all__ = ["CONTENT_TYPE", "MeasuredStorage", "Metrics", "RecallSampler", "exposition"]

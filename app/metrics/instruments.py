@@ -20,6 +20,7 @@ from app.services.jobs import Backlog
 WAITING_STATES: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 JOB_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+RECALLS: Final = (0.5, 0.8, 0.9, 0.95, 0.99, 1)
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "OPTIONS"))
 OTHER: Final = "other"
 
@@ -86,6 +87,11 @@ class Metrics:
             "call",
             "outcome",
         )
+        self._recall = self._histogram(
+            "pictor_search_recall",
+            "Of searches by graph that were done again exactly: the share of the nearest that they had found.",
+            RECALLS,
+        )
         self._connections = self._gauge(
             "pictor_database_connections", "Of this process's pool.", "state"
         )
@@ -140,6 +146,9 @@ class Metrics:
 
     def storage_called(self, call: str, outcome: str, seconds: float) -> None:
         self._storage.labels(call, outcome).observe(seconds)
+
+    def recall(self, share: float) -> None:
+        self._recall.observe(share)
 
     def queue(self, found: Iterable[Backlog] | None) -> None:
         """How the queue looks; None where the database does not tell: then it has no samples at all."""

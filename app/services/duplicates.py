@@ -82,7 +82,8 @@ async def mark(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list
     teams = {row.team_id for row in rows}
     if len(teams) != 1:
         raise bad_input("imageIds", "Name images of one team.")
-    await duplicate_groups.keep_apart(session, *teams, [row.id for row in rows], actor.user_id)
+    (team_id,) = teams
+    await duplicate_groups.keep_apart(session, team_id, [row.id for row in rows], actor.user_id)
     return rows
 
 
@@ -143,4 +144,5 @@ def _stored(team_id: UUID) -> Match:
         any_tags=None,
         rest=(Image.state == ImageState.STORED,),
         only_tags=False,
+        beside=False,
     )

@@ -38,6 +38,7 @@ from app.errors import bad_input
 from app.services import access, paging
 
 MAX_TEXT_LENGTH = 1_000
+ALWAYS = DateTimeRange()
 
 
 TAKEN: Final = case((Image.taken_at.is_(None), paging.MINUS_INFINITY), else_=Image.taken_at)
@@ -52,7 +53,7 @@ class Match:
     `team_ids`: the teams in which anything can match; empty where nothing can. In each of them, `all_tags` are the
     tags that every match carries, and `any_tags` those of which it carries one; None where the filter asks for no such.
     `rest`: all other conditions on Image, but for the team. `only_tags`: the filter asks for live images and
-    `all_tags`, and for nothing else.
+    `all_tags`, and for nothing else. `beside`: for those and `created_at` at most.
     """
 
     wanted: ImageFilter
@@ -61,10 +62,20 @@ class Match:
     any_tags: Mapping[UUID, tuple[UUID, ...]] | None
     rest: tuple[ColumnElement[bool], ...]
     only_tags: bool
+    beside: bool
 
     @property
     def empty(self) -> bool:
         return not self.team_ids
+
+    @property
+    def live(self) -> bool:
+        """None of them lies in the trash."""
+        return self.wanted.trashed is False
+
+    @property
+    def created_at(self) -> DateTimeRange:
+        return self.wanted.created_at or ALWAYS
 
     @property
     def where(self) -> tuple[ColumnElement[bool], ...]:
@@ -103,13 +114,16 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         any_tags = {one: tuple(_ids(wanted.tags.any, {one: named[one]})) for one in teams}
         teams = [one for one in teams if any_tags[one]]
     rest = [*_own_columns(wanted), *_relations(wanted, named)]
+    dates = len(list(in_range(Image.created_at, wanted.created_at)))
+    plain = any_tags is None and wanted.trashed is False
     return Match(
         wanted=wanted,
         team_ids=tuple(teams),
         all_tags={one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams},
         any_tags=any_tags and {one: any_tags[one] for one in teams},
         rest=(Image.state == ImageState.STORED, *_trash(wanted), *rest),
-        only_tags=not rest and any_tags is None and wanted.trashed is False,
+        only_tags=plain and not rest,
+        beside=plain and len(rest) == dates,
     )
 
 

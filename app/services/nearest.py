@@ -1,71 +1,65 @@
 """The images nearest to a direction, among those that a filter lets through. What is made of them is in search."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
-from uuid import UUID
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, overload
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Float,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageVector
+from app.domain import SearchStrategy
 from app.embedding import Vectors
-from app.services import access
-from app.services.filters import Match
+from app.services import vector_plan
+from app.services.candidates import Candidates, Floor, Near
 from app.services.places import After
+from app.services.vector_look import Look
+from app.services.vector_plan import BOUNDS, NO_GRAPHS, Bounds, Plan
 
-ANY_PLAN: Final = text("set local plan_cache_mode = 'force_custom_plan'")
-"""The best plan depends on how many images the filter lets through."""
+__all__ = ["Candidates", "Floor", "Found", "Near", "best"]
+
+MOST_TEAMS: Final = 50
+"""Of teams whose tags are looked up one by one."""
+BREADTH: Final = 200
+"""hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
+LEAST_BREADTH: Final = 40
+MOST_BREADTH: Final = 1_000
+GRAPH_SETTINGS: Final = {
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.max_scan_tuples": "20000",
+    "hnsw.scan_mem_multiplier": "2",
+    # What is decided is done: nothing but the graph gives this order without sorting.
+    "enable_sort": "off",
+}
 
 
-Floor: TypeAlias = float | Mapping[UUID, float]
-"""The least score of a hit: one for all, or for each team its own. A team that is not there has no hits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The images that a filter lets through and that have a vector of this model; `without` leaves one out."""
-
-    match: Match
-    model_id: int
-    without: UUID | None = None
-
-    def rows(self) -> Select[Any]:
-        """Their image_id, with Image and ImageVector joined."""
-        same = and_(Image.team_id == ImageVector.team_id, Image.id == ImageVector.image_id)
-        rows = (
-            select(ImageVector.image_id)
-            .join(Image, same)
-            .where(
-                access.in_teams(ImageVector.team_id, self.match.team_ids),
-                ImageVector.model_id == self.model_id,
-                *self.match.where,
-            )
-        )
-        return rows if self.without is None else rows.where(Image.id != self.without)
+async def _nothing(_session: AsyncSession) -> "Found":
+    return Found()
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
-    """`score`: cosine similarity, -1 to 1."""
+class Found(Sequence[Near]):
+    """The nearest, best first, and how they were found.
 
-    image_id: UUID
-    team_id: UUID
-    score: float
+    `complete`: they certainly are the nearest. An index may miss one, though never returns fewer than there are.
+    `exactly`: the same question again, vector by vector, in another transaction.
+    """
+
+    rows: Sequence[Near] = ()
+    strategy: SearchStrategy = SearchStrategy.EXACT
+    complete: bool = True
+    exactly: Callable[[AsyncSession], Awaitable["Found"]] = field(
+        default=_nothing, repr=False, compare=False
+    )
+
+    @overload
+    def __getitem__(self, at: int) -> Near: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Near]: ...
+    def __getitem__(self, at: int | slice) -> Near | Sequence[Near]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 async def best(
@@ -76,39 +70,45 @@ async def best(
     *,
     after: After | None = None,
     floor: Floor | None = None,
-) -> Sequence[Near]:
-    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`."""
-    if candidates.match.empty or floor == {}:
-        return []
-    await session.execute(ANY_PLAN)
-    scored = _scored(candidates, vector)
-    columns = scored.c
-    rows = select(scored).order_by(columns.score.desc(), columns.image_id).limit(limit)
-    if floor is not None:
-        rows = rows.where(_reaches(scored, floor))
-    if after is not None:
-        worse = and_(columns.score == after.score, columns.image_id > after.image_id)
-        rows = rows.where(or_(columns.score < after.score, worse))
-    return [Near(*row) for row in await session.execute(rows)]
+    bounds: Bounds = BOUNDS,
+) -> Found:
+    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`.
 
-
-def _reaches(scored: CTE, floor: Floor) -> ColumnElement[bool]:
-    if isinstance(floor, float | int):
-        return scored.c.score >= floor
-    least = case(floor, value=scored.c.team_id, else_=literal(math.inf))
-    return scored.c.score >= least
-
-
-def _scored(candidates: Candidates, vector: Vectors) -> CTE:
-    """Every candidate with its cosine similarity.
-
-    Materialized: no condition on the score is ever tried on a vector of another model, which may have
-    another length. The exact scan, whatever indexes there are.
+    As many as there are, whatever the graphs of large teams give: what they leave open is compared vector by vector.
     """
-    distance = ImageVector.embedding.op("<#>", return_type=Float())(
-        cast(vector, ImageVector.embedding.type)
+    match = candidates.match
+    if match.empty or floor == {}:
+        return Found()
+    look = Look(candidates, vector, limit, after, floor)
+    return await _found(session, look, bounds)
+
+
+async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
+    match = look.candidates.match
+    plan = await vector_plan.made(session, match, look.candidates.model_id, bounds)
+    alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
+    while True:
+        if plan.by_graph:
+            await _settle(session, plan, look)
+        seen = await look.through(session, plan, alone=alone)
+        if seen.open_teams:
+            plan = plan.scanning(seen.open_teams)
+        elif alone and seen.too_few:
+            alone = False
+        else:
+            strategy = SearchStrategy.INDEX if plan.by_graph else SearchStrategy.EXACT
+            return Found(
+                seen.rows,
+                strategy,
+                complete=not plan.by_graph,
+                exactly=lambda other: _found(other, look, NO_GRAPHS),
+            )
+
+
+async def _settle(session: AsyncSession, plan: Plan, look: Look) -> None:
+    depth = look.depth(plan)
+    breadth = max(BREADTH // len(plan.by_graph), depth + depth // 3, LEAST_BREADTH)
+    settings = GRAPH_SETTINGS | {"hnsw.ef_search": str(min(breadth, MOST_BREADTH))}
+    await session.execute(
+        select(*(func.set_config(name, value, True) for name, value in settings.items()))
     )
-    # Half precision makes lengths of 1.0002.
-    score = func.greatest(-1.0, func.least(1.0, -distance), type_=Float())
-    rows = candidates.rows().add_columns(ImageVector.team_id, score.label("score"))
-    return rows.cte("scored").prefix_with("materialized")

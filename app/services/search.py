@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,13 +75,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Best first, with the cursor of each. `model`: whose vectors ranked them."""
+    """Best first, with the cursor of each. `model`: whose vectors ranked them.
+
+    `near`: how the vectors were looked through. `took_ms`: in the service.
+    """
 
     hits: Sequence[Hit]
     cursors: Sequence[str]
     has_next: bool
     has_previous: bool
     model: str
+    near: nearest.Found = field(default_factory=nearest.Found)
+    took_ms: float = 0.0
 
 
 async def page(session: AsyncSession, actor: Actor, asked: Search, window: Window) -> Hits:
@@ -88,6 +94,7 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
 
     UNAVAILABLE where not all images have one; BAD_USER_INPUT for a cursor of another search.
     """
+    began = time.perf_counter()
     paging.check(window)
     if asked.mode is SearchMode.HYBRID and asked.words is None:
         raise bad_input("mode", "HYBRID needs a text to look for.")
@@ -97,13 +104,15 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     match = await filters.resolve(session, actor, asked.wanted)
     candidates = Candidates(match, model.id, asked.without)
     rank = _by_meaning if asked.mode is SearchMode.SEMANTIC else _by_both
-    found, cursors = await rank(session, asked, candidates, window, _key(asked, model.id))
+    found, cursors, near = await rank(session, asked, candidates, window, _key(asked, model.id))
     return Hits(
         found[: window.limit],
         cursors[: window.limit],
         has_next=len(found) > window.limit,
         has_previous=window.cursor is not None,
         model=model.name,
+        near=near,
+        took_ms=(time.perf_counter() - began) * 1000,
     )
 
 
@@ -158,8 +167,8 @@ async def _count(
 
 async def _by_meaning(
     session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
-) -> tuple[list[Hit], list[str]]:
-    """The page and one hit more, with cursors."""
+) -> tuple[list[Hit], list[str], nearest.Found]:
+    """The page and one hit more, with cursors; and how it was found."""
     last = places.after(window.cursor, key)
     near = await nearest.best(
         session,
@@ -170,12 +179,13 @@ async def _by_meaning(
         floor=asked.min_score,
     )
     hits = await _hits(session, {one.image_id: one.score for one in near})
-    return hits, places.after_cursors(key, [places.After(hit.score, hit.image.id) for hit in hits])
+    cursors = places.after_cursors(key, [places.After(hit.score, hit.image.id) for hit in hits])
+    return hits, cursors, near
 
 
 async def _by_both(
     session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
-) -> tuple[list[Hit], list[str]]:
+) -> tuple[list[Hit], list[str], nearest.Found]:
     """As `_by_meaning`. Ranks move when images come and go: a cursor tells what was seen, not where it was."""
     seen = places.seen(window.cursor, key)
     near = await nearest.best(session, candidates, asked.query.vector, FUSED)
@@ -184,7 +194,7 @@ async def _by_both(
     least = -math.inf if asked.min_score is None else asked.min_score
     unseen = [one for one in fused if places.short(one) not in set(seen) and fused[one] >= least]
     hits = await _hits(session, {one: fused[one] for one in unseen[: window.limit + 1]})
-    return hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits])
+    return hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), near
 
 
 async def _hits(session: AsyncSession, scores: Mapping[UUID, float]) -> list[Hit]:

@@ -8,6 +8,7 @@ from typing import Final
 from app.embedding import Embedders, Known
 from app.resources import Resources
 from app.services import embedding_models, reembedding
+from app.worker import graphs
 from app.worker.reembed import Reembedding
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,9 @@ async def _build(resources: Resources) -> None:
 async def build(
     resources: Resources, model: Known, told: Callable[[int], None] | None = None
 ) -> bool:
-    """Reads what is missing, and switches; False where the model is not being built any more."""
+    """Reads what is missing, builds what it is searched by, and switches; False where the model is not being built any more."""
     await Reembedding(resources, model, told).run()
+    await graphs.prepare(resources, model.id)
     switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))
     if switched:
         log.info("%s has read every image, and answers from now on", model)

@@ -8,7 +8,7 @@ from typing import Final
 from app.db import locks
 from app.resources import Resources
 from app.services import repair
-from app.worker import reconcile
+from app.worker import graphs, reconcile
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,13 @@ LOOK_SECONDS: Final = 60.0
 
 async def keep(resources: Resources) -> None:
     """Looks whether anything is due, until it is cancelled. Any number of workers may; one of them does it."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_keep_in_step(resources))
+        # It takes minutes at times, for which the rest does not wait.
+        tasks.create_task(graphs.keep(resources))
+
+
+async def _keep_in_step(resources: Resources) -> None:
     while True:
         try:
             if ended := await reconcile.empty_trash(resources, resources.db.worker):

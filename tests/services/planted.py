@@ -1,14 +1,17 @@
 """Vectors put straight into the tables, of a model that no process has loaded."""
 
+import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import insert, select, update
 
-from app.db.models import EmbeddingModel, Image, ImageVector
-from app.domain import ModelState
+from app.db.models import EmbeddingModel, Image, ImageTag, ImageVector, Tag
+from app.domain import ImageFormat, ImageState, ModelState
 from app.services.search import Direction
 from tests.database import Database
 
@@ -49,6 +52,66 @@ async def model(
         row.state = state
         await session.flush()
         return row.id
+
+
+def clustered(count: int, seed: int = 0, *, clusters: int = 40) -> Rows:
+    """As pictures of the same things lie: in heaps."""
+    chance = np.random.default_rng(seed)
+    centres = random(clusters, seed=4_242)
+    noise = chance.normal(scale=0.12, size=(count, DIMENSION))
+    return unit((centres[chance.integers(clusters, size=count)] + noise).astype(np.float32))
+
+
+async def library(
+    db: Database,
+    team_id: UUID,
+    model_id: int,
+    rows: Rows,
+    *,
+    tags: Mapping[str, range] | None = None,
+    **columns: Any,
+) -> dict[UUID, Rows]:
+    """Many images at once, one for each row, a minute apart; the images of each tag by their numbers."""
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    images = [
+        {
+            "team_id": team_id,
+            "state": ImageState.STORED,
+            "object_key": f"t/{secrets.token_hex(8)}",
+            "sha256": secrets.token_bytes(32),
+            "size_bytes": 1000,
+            "format": ImageFormat.JPEG,
+            "width": 640 + number % 2,
+            "height": 480,
+            "created_at": first + timedelta(minutes=number),
+            **columns,
+        }
+        for number in range(len(rows))
+    ]
+    async with db.transaction() as session:
+        made = await session.execute(
+            insert(Image).returning(Image.id, Image.created_at, sort_by_parameter_order=True),
+            images,
+        )
+        made_at = {row.id: row.created_at for row in made}
+        found = dict(zip(made_at, rows, strict=True))
+        ids = list(found)
+        for name, numbers in (tags or {}).items():
+            tag = Tag(team_id=team_id, name=name, key=name)
+            session.add(tag)
+            await session.flush()
+            of_tag = [
+                {
+                    "team_id": team_id,
+                    "tag_id": tag.id,
+                    "image_id": ids[number],
+                    "created_at": made_at[ids[number]],
+                }
+                for number in numbers
+            ]
+            await session.execute(insert(ImageTag), of_tag)
+    await vectors(db, model_id, found)
+    return found
 
 
 async def vectors(db: Database, model_id: int, rows: Mapping[UUID, Rows]) -> None:

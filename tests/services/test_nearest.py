@@ -1,6 +1,6 @@
 """Rankings by vectors: what one team has to reach, another need not."""
 
-from app.domain import Actor, ImageFilter, Role
+from app.domain import Actor, ImageFilter, Role, SearchStrategy
 from app.services import filters, nearest
 from tests import make
 from tests.database import Database
@@ -28,5 +28,7 @@ async def test_each_team_has_its_own_floor(db: Database) -> None:
         middle = sorted(one.score for one in all_)[10]
         floor = {mine: middle}
         found = await nearest.best(session, candidates, QUERY, 100, floor=floor)
-    assert found == [one for one in all_ if one.team_id == mine and one.score >= middle]
+    assert list(found) == [one for one in all_ if one.team_id == mine and one.score >= middle]
     assert found
+    assert found.strategy is SearchStrategy.EXACT
+    assert found.complete

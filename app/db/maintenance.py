@@ -1,0 +1,47 @@
+"""A connection for statements that take minutes, as the tables' owner. It is not the pool's, and knows no time limit."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+
+from app.db.database import CONNECT_SECONDS, Database
+from app.db.notifications import arguments
+from app.errors import unavailable
+
+Run: TypeAlias = Callable[[str], Awaitable[None]]
+"""Runs one statement, outside any transaction."""
+
+LIVES: Final = {"client_connection_check_interval": "5s", "statement_timeout": "0"}
+"""Without its client, a statement ends within seconds: nobody would use what it makes."""
+
+
+class NoRoomError(RuntimeError):
+    """The server's memory or disk does not suffice."""
+
+
+@asynccontextmanager
+async def maintenance(database: Database, settings: Mapping[str, str]) -> AsyncIterator[Run]:
+    """UNAVAILABLE where the database cannot be reached or goes away; NoRoomError where it has no room."""
+    try:
+        connection = await asyncpg.connect(
+            **{**arguments(database.engine), "command_timeout": None}, timeout=CONNECT_SECONDS
+        )
+    except (OSError, asyncpg.PostgresError) as error:
+        raise unavailable("The database cannot be reached; try again.") from error
+
+    async def run(statement: str) -> None:
+        try:
+            await connection.execute(statement)
+        except asyncpg.InsufficientResourcesError as error:
+            raise NoRoomError(str(error)) from error
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            raise unavailable("The database went away.") from error
+
+    try:
+        for name, value in {**LIVES, **settings}.items():
+            await connection.execute("select set_config($1, $2, false)", name, value)
+        yield run
+    finally:
+        connection.terminate()

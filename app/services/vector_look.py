@@ -1,0 +1,206 @@
+"""One look through vectors, as a plan has it, in one statement; and what the look leaves open. Whether to look again is in nearest."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    Subquery,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image, ImageTag, ImageVector
+from app.embedding import Vectors
+from app.services import filters, graph_search
+from app.services.candidates import Candidates, Floor, Near
+from app.services.places import After
+from app.services.vector_plan import Plan
+
+SPARE: Final = 20
+"""Beside a page, so many more are taken from the vectors alone: some of them may be in the trash."""
+DEEPER: Final = 400
+"""Pages behind the first are found among so many more; those behind them by comparing every vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`open_teams`: whose graph may have left something out that belongs to the rows. `too_few`: the trash had the rest."""
+
+    rows: Sequence[Near]
+    open_teams: Sequence[UUID]
+    too_few: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One question, and how it is asked."""
+
+    candidates: Candidates
+    vector: Vectors
+    limit: int
+    after: After | None
+    floor: Floor | None
+
+    def depth(self, plan: Plan) -> int:
+        """How many of the nearest each branch of the statement finds at most."""
+        deeper = 0 if self.after is None else DEEPER // max(len(plan.by_graph), 1)
+        return self.limit + SPARE + deeper
+
+    async def through(self, session: AsyncSession, plan: Plan, *, alone: bool) -> Seen:
+        """The vectors, in one statement. `alone`: without Image, where then only the best are looked at."""
+        most = self.depth(plan)
+        found = union_all(*self._branches(plan, most, alone=alone)).cte("found")
+        found = found.prefix_with("materialized")
+        columns = found.c
+        top = (
+            select(columns.image_id, columns.team_id, columns.score)
+            .where(*self._wanted(columns))
+            .order_by(columns.score.desc(), columns.image_id)
+            .limit(most)
+            .subquery("top")
+        )
+        is_match = self._is_match(top) if alone else true()
+        rows = select(top.c.image_id, top.c.team_id, top.c.score, is_match, literal(0))
+        # How far each graph was followed.
+        extents = (
+            select(null(), columns.team_id, func.min(columns.score), true(), func.count())
+            .where(columns.team_id.in_(plan.by_graph))
+            .group_by(columns.team_id)
+        )
+        both = rows if not plan.by_graph else union_all(rows, extents)
+        return self._seen(plan, most, (await session.execute(both)).all(), alone=alone)
+
+    def _seen(self, plan: Plan, most: int, rows: Sequence[Any], *, alone: bool) -> Seen:
+        near = [Near(*row[:3]) for row in rows if row[0] is not None and row[3]]
+        near.sort(key=lambda one: (-one.score, one.image_id))
+        extents = {row[1]: (row[2], row[4]) for row in rows if row[0] is None}
+        cut = sum(row[0] is not None for row in rows) >= most
+        least = near[self.limit - 1].score if len(near) >= self.limit else None
+        open_teams = []
+        for team in plan.by_graph:
+            farthest, count = extents.get(team, (math.inf, 0))
+            if self._is_closed(team, farthest, least):
+                continue
+            # Where a first page was cut, it is the trash that had its place.
+            by_trash = alone and cut and least is None and self.after is None and count == most
+            if not by_trash:
+                open_teams.append(team)
+        return Seen(near[: self.limit], open_teams, too_few=least is None and cut)
+
+    def _is_closed(self, team: UUID, farthest: float, least: float | None) -> bool:
+        """Whether all that the graph did not reach is worse than the page, or than what is wanted.
+
+        What is as near as the farthest may not all have been reached.
+        """
+        floor = self.floor.get(team, math.inf) if isinstance(self.floor, Mapping) else self.floor
+        worst = max((one for one in (floor, least) if one is not None), default=-math.inf)
+        return farthest < worst
+
+    def _branches(self, plan: Plan, most: int, *, alone: bool) -> Iterator[Select[Any]]:
+        if alone and plan.by_graph:
+            its = self.candidates
+            yield graph_search.nearest(
+                its.match, its.model_id, plan.by_graph, self.vector, most, its.without
+            )
+        else:
+            for team in plan.by_graph:
+                yield self._by_graph(team, most)
+        if not plan.scanned:
+            return
+        if not alone:
+            yield self._scanned(self.candidates.of(plan.scanned), most)
+        elif not plan.rarest:
+            yield self._scanned(self.candidates.vectors(plan.scanned), most)
+        else:
+            for team in plan.scanned:
+                yield self._scanned(self._tagged(team, plan.rarest[team]), most)
+
+    def _by_graph(self, team: UUID, most: int) -> Select[Any]:
+        """The nearest of those that match in every respect, one image after the other."""
+        rows = self.candidates.of((team,))
+        if tags := self.candidates.match.all_tags.get(team):
+            rows = rows.where(ImageVector.tag_ids.contains(tags))
+        # As the index has it, see graphs.
+        embedding = cast(ImageVector.embedding, HALFVEC(len(self.vector)))
+        distance = self._distance(embedding)
+        near = rows.add_columns(ImageVector.team_id, distance.label("distance"))
+        near_ = near.order_by(distance).limit(most).subquery()
+        return select(near_.c.image_id, near_.c.team_id, _score(near_.c.distance).label("score"))
+
+    def _tagged(self, team: UUID, rarest: UUID) -> Select[Any]:
+        """The team's vectors by the tag that fewest have."""
+        match = self.candidates.match
+        same = and_(
+            ImageTag.team_id == ImageVector.team_id, ImageTag.image_id == ImageVector.image_id
+        )
+        rows = self.candidates.vectors((team,)).join(ImageTag, same)
+        rows = rows.where(
+            ImageTag.team_id == team,
+            ImageTag.tag_id == rarest,
+            *filters.in_range(ImageTag.created_at, match.created_at),
+        )
+        others = [tag for tag in match.all_tags[team] if tag != rarest]
+        return rows.where(ImageVector.tag_ids.contains(others)) if others else rows
+
+    def _scanned(self, rows: Select[Any], most: int) -> Select[Any]:
+        """Each of them compared. The offset is a fence: no condition on the score is ever tried on a vector of another
+        model, which may have another length."""
+        score = _score(self._distance(ImageVector.embedding)).label("score")
+        all_ = rows.add_columns(ImageVector.team_id, score).offset(0).subquery()
+        columns = all_.c
+        near = (
+            select(columns.image_id, columns.team_id, columns.score)
+            .where(*self._wanted(columns))
+            .order_by(columns.score.desc(), columns.image_id)
+            .limit(most)
+            .subquery()
+        )
+        return select(near)
+
+    def _distance(self, embedding: Any) -> ColumnElement[float]:
+        distance: ColumnElement[float] = embedding.op("<#>", return_type=Float())(
+            cast(self.vector, ImageVector.embedding.type)
+        )
+        return distance
+
+    def _wanted(self, columns: Any) -> Iterator[ColumnElement[bool]]:
+        """Behind the cursor, and near enough."""
+        if isinstance(self.floor, Mapping):
+            least = case(self.floor, value=columns.team_id, else_=literal(math.inf))
+            yield columns.score >= least
+        elif self.floor is not None:
+            yield columns.score >= self.floor
+        if (last := self.after) is not None:
+            worse = and_(columns.score == last.score, columns.image_id > last.image_id)
+            yield or_(columns.score < last.score, worse)
+
+    def _is_match(self, top: Subquery) -> ColumnElement[bool]:
+        """Not EXISTS, for which PostgreSQL may make a table of all matches first."""
+        its = select(literal(True)).where(
+            Image.id == top.c.image_id,
+            Image.team_id == top.c.team_id,
+            *self.candidates.match.where,
+        )
+        return func.coalesce(its.scalar_subquery(), false())
+
+
+def _score(distance: Any) -> ColumnElement[float]:
+    """Half precision makes lengths of 1.0002."""
+    return func.greatest(-1.0, func.least(1.0, -distance), type_=Float())

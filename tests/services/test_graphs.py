@@ -1,0 +1,343 @@
+"""Large teams are searched by a graph: it is taken where it should be, misses next to nothing, and never shortens a page."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, event, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.database import counted_statements
+from app.db.models import Image
+from app.domain import (
+    Actor,
+    DateTimeRange,
+    ImageFilter,
+    ImageFormat,
+    IntRange,
+    ModelState,
+    Role,
+    SearchStrategy,
+    TagFilter,
+)
+from app.metrics import Metrics, RecallSampler
+from app.services import filters, graphs, nearest
+from app.services.places import After
+from app.services.vector_plan import NO_GRAPHS, Bounds
+from app.worker import graphs as builder
+from tests import make
+from tests.database import Database
+from tests.services import planted
+
+FEWEST = 1_000
+BOUNDS = Bounds(exact=150)
+COUNT = 3_000
+MEMORY = 64 * 1024 * 1024
+START = datetime(2024, 1, 1, tzinfo=UTC)
+TAGS = {
+    "half": range(0, COUNT, 2),
+    "some": range(0, COUNT, 9),
+    "few": range(0, COUNT, 60),
+    "late": range(COUNT - 300, COUNT),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    db: Database
+    model_id: int
+    actor: Actor
+
+    @property
+    def team_id(self) -> UUID:
+        return self.actor.team_ids[0]
+
+    async def best(
+        self,
+        wanted: ImageFilter,
+        query: planted.Rows,
+        limit: int = 10,
+        *,
+        bounds: Bounds = BOUNDS,
+        actor: Actor | None = None,
+        **rest: Any,
+    ) -> nearest.Found:
+        actor = actor or self.actor
+        async with self.db.acting(actor).transaction() as session:
+            match = await filters.resolve(session, actor, wanted)
+            candidates = nearest.Candidates(match, self.model_id)
+            return await nearest.best(session, candidates, query, limit, bounds=bounds, **rest)
+
+    async def truth(
+        self, wanted: ImageFilter, query: planted.Rows, limit: int, **rest: Any
+    ) -> list[UUID]:
+        """Every vector compared."""
+        found = await self.best(wanted, query, limit, bounds=NO_GRAPHS, **rest)
+        assert found.strategy is SearchStrategy.EXACT
+        return [one.image_id for one in found]
+
+
+@pytest.fixture(scope="module")
+def planted_world(database_url: str) -> tuple[int, Actor]:
+    """One for all tests here, which leave it as it is."""
+    return asyncio.run(_plant(database_url))
+
+
+async def _plant(database_url: str) -> tuple[int, Actor]:
+    db = Database(database_url, pool_size=2)
+    model_id = await planted.model(db, "graphs")
+    actor = await make.actor(db)
+    rows = planted.clustered(COUNT)
+    await planted.library(db, actor.team_ids[0], model_id, rows, tags=TAGS)
+    assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
+    await planted.model(db, "other", 8, ModelState.RETIRED)
+    await db.close()
+    return model_id, actor
+
+
+@pytest.fixture
+def world(db: Database, planted_world: tuple[int, Actor]) -> World:
+    return World(db, *planted_world)
+
+
+def between(first: int, last: int) -> DateTimeRange:
+    return DateTimeRange(START + timedelta(minutes=first), START + timedelta(minutes=last))
+
+
+QUERIES = planted.clustered(20, seed=77)
+SHAPES = {
+    "everything": (ImageFilter(), SearchStrategy.INDEX),
+    "tag": (ImageFilter(tags=TagFilter(all=("half",))), SearchStrategy.INDEX),
+    "narrower tag": (ImageFilter(tags=TagFilter(all=("some",))), SearchStrategy.INDEX),
+    "rare tag": (ImageFilter(tags=TagFilter(all=("few",))), SearchStrategy.EXACT),
+    "two tags": (ImageFilter(tags=TagFilter(all=("half", "some"))), SearchStrategy.INDEX),
+    "two that rarely meet": (
+        ImageFilter(tags=TagFilter(all=("late", "some"))),
+        SearchStrategy.EXACT,
+    ),
+    "dates": (ImageFilter(created_at=between(500, 2_500)), SearchStrategy.INDEX),
+    "few days": (ImageFilter(created_at=between(500, 600)), SearchStrategy.EXACT),
+    "tag and dates": (
+        ImageFilter(tags=TagFilter(all=("half",)), created_at=between(0, 900)),
+        SearchStrategy.INDEX,
+    ),
+    "another column": (ImageFilter(width=IntRange(min=641)), SearchStrategy.INDEX),
+    "nothing": (ImageFilter(formats=(ImageFormat.GIF,)), SearchStrategy.EXACT),
+    "trash too": (ImageFilter(trashed=None), SearchStrategy.INDEX),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_the_graph_finds_what_comparing_all_finds(world: World, shape: str) -> None:
+    wanted, strategy = SHAPES[shape]
+    hit = total = 0
+    for query in QUERIES:
+        truth = await world.truth(wanted, query, 10)
+        found = await world.best(wanted, query)
+        assert found.strategy is strategy
+        assert found.complete is (strategy is SearchStrategy.EXACT)
+        assert len(found) == len(truth)
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+        hit += len({one.image_id for one in found} & set(truth))
+        total += len(truth)
+    assert hit >= 0.99 * total
+
+
+async def test_the_plan_is_the_graph_under_the_second_wall(world: World) -> None:
+    plans = await explained(world, ImageFilter())
+    assert f"Index Scan using {graphs.Graph(world.model_id, world.team_id).name}" in plans
+    assert "Seq Scan on image" not in plans
+    narrow = await explained(world, ImageFilter(tags=TagFilter(all=("few",))))
+    assert graphs.PREFIX not in narrow.replace("'image_vector_graph_", "")
+
+
+async def explained(world: World, wanted: ImageFilter) -> str:
+    """How PostgreSQL goes about the last statement of `best`, as the actor."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        seen.append((statement, values))
+
+    async with world.db.acting(world.actor).transaction() as session:
+        match = await filters.resolve(session, world.actor, wanted)
+        candidates = nearest.Candidates(match, world.model_id)
+        engine = world.db.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        await nearest.best(session, candidates, QUERIES[0], 10, bounds=BOUNDS)
+        event.remove(engine, "before_cursor_execute", note)
+        statement, values = seen[-1]
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(f"explain (costs off) {statement}", values)
+        return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("shape", ["everything", "tag", "two tags", "another column"])
+async def test_pages_go_on_without_a_repeat_to_the_last(world: World, shape: str) -> None:
+    """Deeper than the graph is followed: from there on every vector is compared."""
+    wanted = SHAPES[shape][0]
+    truth = await world.truth(wanted, QUERIES[0], COUNT)
+    seen: list[UUID] = []
+    after, strategies = None, set()
+    while True:
+        found = await world.best(wanted, QUERIES[0], 97, after=after)
+        strategies.add(found.strategy)
+        seen += [one.image_id for one in found]
+        if len(found) < 97:
+            break
+        after = After(found[-1].score, found[-1].image_id)
+    assert len(seen) == len(set(seen))
+    assert strategies == set(SearchStrategy) or shape == "two tags"
+    assert len(set(seen) & set(truth)) >= 0.99 * len(truth)
+
+
+async def test_a_floor_cuts_and_each_team_may_have_its_own(world: World) -> None:
+    query = QUERIES[3]
+    least = (await world.best(ImageFilter(), query, 40))[29].score
+    found = await world.best(ImageFilter(), query, 100, floor=least)
+    assert found.strategy is SearchStrategy.INDEX
+    assert [one.image_id for one in found] == await world.truth(
+        ImageFilter(), query, 100, floor=least
+    )
+    own = await world.best(ImageFilter(), query, 100, floor={world.team_id: least})
+    assert list(own) == list(found)
+    assert not await world.best(ImageFilter(), query, 100, floor={make_id(): 0.0})
+
+
+def make_id() -> UUID:
+    return UUID(int=7)
+
+
+async def test_the_trash_shortens_no_page(world: World) -> None:
+    """Those nearest lie in it: more of them than a page takes to spare."""
+    nearest_ids = await world.truth(ImageFilter(), QUERIES[5], 60)
+    async with world.db.transaction() as session:
+        trash = update(Image).where(Image.id.in_(nearest_ids))
+        await session.execute(trash.values(trashed_at=START))
+    try:
+        truth = await world.truth(ImageFilter(), QUERIES[5], 10)
+        found = await world.best(ImageFilter(), QUERIES[5])
+        in_trash = await world.best(ImageFilter(trashed=True), QUERIES[5], 100)
+    finally:
+        async with world.db.transaction() as session:
+            await session.execute(trash.values(trashed_at=None))
+    assert found.strategy is SearchStrategy.INDEX
+    assert [one.image_id for one in found] == truth
+    assert {one.image_id for one in in_trash} == set(nearest_ids)
+
+
+async def test_images_that_look_the_same_are_paged_by_id(world: World) -> None:
+    """More of one score than a page takes to spare: which come first, the graph does not know."""
+    db, team = world.db, world.team_id
+    same = np.repeat(planted.random(1, seed=31), 70, axis=0)
+    copies = await planted.library(db, team, world.model_id, same)
+    try:
+        seen: list[UUID] = []
+        after = None
+        for _ in range(7):
+            found = await world.best(ImageFilter(), same[0], after=after)
+            seen += [one.image_id for one in found]
+            after = After(found[-1].score, found[-1].image_id)
+    finally:
+        async with db.transaction() as session:
+            await session.execute(delete(Image).where(Image.id.in_(copies)))
+    assert seen == sorted(copies)
+
+
+async def test_many_teams_are_one_ranking(world: World) -> None:
+    """One by its graph, the others exactly; a team that is not the actor's never shows."""
+    db = world.db
+    actors = [await make.actor(db) for _ in range(3)]
+    for seed, actor in enumerate(actors):
+        rows = planted.clustered(80, seed=seed + 50)
+        await planted.library(db, actor.team_ids[0], world.model_id, rows, tags={"half": range(40)})
+    mine = {one.team_ids[0]: Role.VIEWER for one in actors[:2]}
+    both = Actor(world.actor.user_id, world.actor.roles | mine)
+    for wanted in (ImageFilter(), ImageFilter(tags=TagFilter(all=("half",)))):
+        hit = 0
+        teams = set()
+        for query in QUERIES:
+            truth = await world.truth(wanted, query, 20, actor=both)
+            found = await world.best(wanted, query, 20, actor=both)
+            assert found.strategy is SearchStrategy.INDEX
+            assert len(found) == 20
+            hit += len({one.image_id for one in found} & set(truth))
+            teams |= {one.team_id for one in found}
+        assert hit >= 0.99 * 20 * len(QUERIES)
+        assert teams == set(both.team_ids)
+    assert not await world.best(ImageFilter(), QUERIES[0], actor=await make.actor(db))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ("everything", 3),
+        ("few days", 3),
+        ("dates", 4),
+        ("tag", 4),
+        ("two tags", 5),
+        ("tag and dates", 5),
+    ],
+)
+async def test_it_takes_few_statements(world: World, shape: str, count: int) -> None:
+    """Counters, the count where they do not say enough, settings for a graph, the ranking; one for the tags' names."""
+    with counted_statements(world.db) as statements:
+        await world.best(SHAPES[shape][0], QUERIES[0])
+    assert len(statements) - 1 == count, statements
+
+
+async def test_some_searches_are_done_again_exactly_for_the_metrics(world: World) -> None:
+    metrics = Metrics()
+    every_second, never = RecallSampler(metrics, 2), RecallSampler(metrics, 0)
+    entrance = world.db.acting(world.actor)
+    by_graph = await world.best(ImageFilter(), QUERIES[0])
+    exact = await world.best(ImageFilter(tags=TagFilter(all=("few",))), QUERIES[0])
+    half = replace(by_graph, rows=by_graph.rows[:5])
+    for found in (exact, by_graph, exact, half, half, half):
+        every_second.saw(entrance, found)
+        never.saw(entrance, found)
+        await every_second.idle()
+    text = metrics.text().decode()
+    assert "pictor_search_recall_count 2.0" in text
+    assert "pictor_search_recall_sum 1.0" in text
+    assert 'pictor_search_recall_bucket{le="0.5"} 2.0' in text
+    await every_second.close()
+
+
+async def test_one_comparison_runs_at_a_time_and_ends_with_the_process(world: World) -> None:
+    running, ended = [], []
+
+    async def slowly(_session: AsyncSession) -> nearest.Found:
+        running.append(1)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(1)
+        return nearest.Found()
+
+    metrics = Metrics()
+    sampler = RecallSampler(metrics, 1)
+    found = nearest.Found((), SearchStrategy.INDEX, complete=False, exactly=slowly)
+    for _ in range(3):
+        sampler.saw(world.db.acting(world.actor), found)
+        await asyncio.sleep(0.05)
+    while not running:  # noqa: ASYNC110  the connection may take its time
+        await asyncio.sleep(0.05)
+    await sampler.close()
+    assert (len(running), len(ended)) == (1, 1)
+    assert "pictor_search_recall_count 0.0" in metrics.text().decode()
+
+
+async def test_a_comparison_that_fails_is_nobody_elses_trouble(world: World) -> None:
+    async def broken(_session: AsyncSession) -> nearest.Found:
+        raise RuntimeError("the server went away")
+
+    metrics = Metrics()
+    sampler = RecallSampler(metrics, 1)
+    found = nearest.Found((), SearchStrategy.INDEX, complete=False, exactly=broken)
+    sampler.saw(world.db.acting(world.actor), found)
+    await sampler.idle()
+    assert "pictor_search_recall_count 0.0" in metrics.text().decode()
