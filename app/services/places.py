@@ -2,6 +2,7 @@
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ SHORT_BYTES: Final = 6
 ID_BYTES: Final = 16
 LAST: Final = struct.Struct(">d16s")
 MAX_SEEN: Final = 1_000
+PLACE: Final = re.compile(rb"[A-Za-z0-9_-]+")
 MODEL: Final = struct.Struct(">i")
 """What the `key` of each cursor begins with: the id of the model whose vectors ranked the page."""
 
@@ -103,7 +105,9 @@ def sorted_place(cursor: str | None, key: bytes) -> tuple[UUID | None, str | Non
     if cursor is None:
         return None, None
     newest, rest = _newest(_packed(cursor, key))
-    return newest, rest.decode("ascii", "replace")
+    if not PLACE.fullmatch(rest):
+        raise _foreign()
+    return newest, rest.decode()
 
 
 def _id(newest: UUID | None) -> bytes:
