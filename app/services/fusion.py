@@ -37,7 +37,7 @@ WORDS_WEIGHT: Final = 1.0
 TAGS_WEIGHT: Final = 1.0
 """A tag that is the whole question counts as much as the first place of a ranking: a person has said so of the
 picture. One that is some of its words counts for that share of it, so that `the` lifts next to nothing."""
-MOST_RANKED: Final = 5_000
+MOST_RANKED: Final = filters.MOST_BY_INDEX
 """Of the images that have all the words, the newest so many are ranked by them: a word that more have says little."""
 MOST_FOUND: Final = 100
 MOST_SHARES: Final = 3
@@ -72,9 +72,10 @@ async def _worded(
     """The FUSED candidates whose texts have the words best, best first; of equals those that are near, then by id."""
     if candidates.match.empty:
         return []
+    having = await filters.has_words(session, candidates.match.team_ids, words)
     some = (
         candidates.rows()
-        .where(filters.words_match(words))
+        .where(having)
         .add_columns(Image.words)
         .order_by(Image.created_at.desc(), Image.id.desc())
         .limit(MOST_RANKED)

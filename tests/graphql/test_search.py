@@ -1,17 +1,19 @@
 """searchImages over GraphQL: terms, orders, diversity, and what is wrong with them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from app.domain import Actor
-from app.embedding import Embedder
+from app.embedding import Embedder, Vectors
 from app.resources import Resources
 from app.services import embedding_models
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client, png
 from tests.services import planted
+from tests.worker.wrapped import Wrapped
 
 SEARCH = """query ($more: [SearchTerm!], $less: [SearchTerm!], $not: SearchQuery, $mode: SearchMode! = SEMANTIC,
     $orderBy: ImageOrder, $diversity: Float, $minScore: Float, $first: Int, $after: String) {
@@ -137,21 +139,26 @@ async def test_orders_and_diversity_go_on_by_cursor(client: Client, actor: Actor
     assert await titles(client, actor, orderBy=BY_TITLE) == sorted(whole)
 
 
-async def test_all_texts_are_read_at_once(
-    client: Client, actor: Actor, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[list[str]] = []
-    read = embedder.texts
+class Counting(Wrapped):
+    """Keeps what it was asked to read."""
 
-    async def counted(texts: list[str]) -> Any:
-        calls.append(list(texts))
-        return await read(texts)
+    def __init__(self, inner: Embedder) -> None:
+        super().__init__(inner)
+        self.calls: list[list[str]] = []
 
-    monkeypatch.setattr(embedder, "texts", counted)
-    await titles(
-        client, actor, more=[{"text": "a"}, {"text": "b"}], less=[{"text": "c"}], **{"not": {"text": "d"}}
-    )  # fmt: skip
-    assert calls == [["a red boat", "d", "a", "b", "c"]]
+    async def texts(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(list(texts))
+        return await super().texts(texts)
+
+
+async def test_all_texts_are_read_at_once(client: Client, actor: Actor) -> None:
+    its = client.resources
+    counting = Counting(its.embedder)
+    own = Resources(its.settings, its.db, its.storage, its.decoder, counting)
+    more = [{"text": "a"}, {"text": "b"}]
+    without = {"not": {"text": "d"}}
+    await titles(Client(client.schema, own), actor, more=more, less=[{"text": "c"}], **without)
+    assert counting.calls == [["a red boat", "d", "a", "b", "c"]]
 
 
 async def test_a_picture_asks_and_texts_draw(client: Client, actor: Actor) -> None:
