@@ -55,7 +55,7 @@ class SearchQueries:
             float | None,
             strawberry.argument(
                 description="0 to 1: how much it counts that a hit is unlike those before it, so that near-copies do"
-                " not fill the page; 0.5 is a good start. It arranges the best 200; its pages end with them."
+                " not fill the page; 0.3 is a good start. It arranges the best 200; its pages end with them."
             ),
         ] = 0.0,
     ) -> SearchConnection:

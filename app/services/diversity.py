@@ -73,8 +73,8 @@ def ordered(
     picked: list[int] = []
     for _ in range(min(count, total - len(seen))):
         gain = np.where(taken, -np.inf, own - diversity * nearest)
-        # Sums of floats in another order differ in their last bits: what is equal is to stay so.
-        best = int(np.argmax(np.round(gain, 9)))
+        # Products of other matrices differ in their last bits: what is equal is to stay so.
+        best = int(np.argmax(np.round(gain, 6)))
         picked.append(best)
         taken[best] = True
         nearest = np.maximum(nearest, likeness[best])

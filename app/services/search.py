@@ -230,7 +230,8 @@ async def _of_shortlist(
     if asked.diversity:
         ids = await _diverse(session, asked, candidates, scores, seen, window.limit + 1)
     else:
-        ids = [one for one in scores if places.short(one) not in seen.images][: window.limit + 1]
+        shown = set(seen.images)
+        ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
     hits = await _hits(session, {one: scores[one] for one in ids})
     seen = replace(seen, newest=newest)
     return _Found(hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]))
@@ -294,7 +295,8 @@ async def _diverse(
     best = list(scores)[:SHORTLIST]
     rows = await diversity.vectors(session, candidates, best)
     best = [one for one in best if one in rows]
-    shown = [at for at, one in enumerate(best) if places.short(one) in seen.images]
+    images_shown = set(seen.images)
+    shown = [at for at, one in enumerate(best) if places.short(one) in images_shown]
     order = diversity.ordered(
         [scores[one] for one in best],
         [rows[one] for one in best],

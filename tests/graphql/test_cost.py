@@ -287,10 +287,8 @@ async def test_a_search_costs_what_it_is_chosen_from(
     client: Client, db: Database, world: World, asked: str
 ) -> None:
     """More images than a short list holds, and all of them fit every ranking."""
-    image_ids = [
-        await make.image(db, world.actor.team_ids[0], tags=("cat",), title="a cat")
-        for _ in range(230)
-    ]
+    first = await make.image(db, world.actor.team_ids[0], tags=("cat",), title="a cat")
+    image_ids = [first, *await make.copies(db, first, 230)]
     async with db.transaction() as session:
         active = await embedding_models.require(session)
     vectors = planted.random(len(image_ids), dimension=client.resources.embedder.dimension)

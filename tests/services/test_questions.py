@@ -63,9 +63,10 @@ def beside(vector: planted.Rows, distance: float, count: int, seed: int = 0) -> 
 async def put(
     db: Database, model_id: int, actor: Actor, rows: planted.Rows, **columns: object
 ) -> list[UUID]:
-    images = {await make.image(db, actor.team_ids[0], **columns): row for row in rows}
-    await planted.vectors(db, model_id, images)
-    return list(images)
+    first = await make.image(db, actor.team_ids[0], **columns)
+    images = [first, *await make.copies(db, first, len(rows) - 1)]
+    await planted.vectors(db, model_id, dict(zip(images, rows, strict=True)))
+    return images
 
 
 async def all_pages(
