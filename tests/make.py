@@ -73,6 +73,38 @@ async def image(
         return row.id
 
 
+async def copies(db: Database, image_id: UUID, count: int) -> list[UUID]:
+    """So many images like this one, with its tags, in one transaction."""
+    async with db.transaction() as session:
+        one = await session.get_one(Image, image_id)
+        same = (
+            "team_id",
+            "state",
+            "size_bytes",
+            "format",
+            "width",
+            "height",
+            "title",
+            "created_at",
+        )
+        values = {name: getattr(one, name) for name in same}
+        rows = [
+            Image(**values, object_key=secrets.token_hex(8), sha256=secrets.token_bytes(32))
+            for _ in range(count)
+        ]
+        session.add_all(rows)
+        await session.flush()
+        tag_ids = list(
+            await session.scalars(select(ImageTag.tag_id).where(ImageTag.image_id == image_id))
+        )
+        session.add_all(
+            ImageTag(team_id=row.team_id, image_id=row.id, tag_id=tag_id, created_at=row.created_at)
+            for row in rows
+            for tag_id in tag_ids
+        )
+        return [row.id for row in rows]
+
+
 def ticket(actor: Actor, token: str, **columns: Any) -> UploadTicket:
     """The row of an upload ticket of the actor's team, good for an hour."""
     values: dict[str, Any] = {

@@ -43,6 +43,13 @@ COUNT: Final = 10 * ROW
 """Of counting a whole list."""
 SEARCH: Final = 100 * ROW
 """Of ranking by meaning, or by words and meaning."""
+TERM: Final = 20 * ROW
+"""Of a text that the model reads beside the question, or the stored vector of an image."""
+SHORTLIST: Final = 200
+RELEVANT: Final = 1_000
+"""Rows that diversity or an order chooses from."""
+SHORTLIST_OF_HYBRID: Final = 3 * SHORTLIST + 100
+"""By meaning, by words and by tags, and the tags."""
 HASH: Final = 100 * ROW
 """Of a password's hash."""
 INTAKE: Final = 100 * ROW
@@ -204,8 +211,17 @@ def duplicate_groups(given: Given) -> Charge:
 
 
 def search(given: Given) -> Charge:
+    """The page, and the rows that are read to choose it."""
     points, size = page(10, SEARCH)(given)
-    return points + (SEARCH if given.value("not") is not None else 0), size
+    points += SEARCH if given.value("not") is not None else 0
+    points += TERM * (given.count("more") + given.count("less"))
+    if given.value("mode") == "HYBRID":
+        points += ROW * SHORTLIST_OF_HYBRID
+    if given.value("orderBy") is not None:
+        points += ROW * (SHORTLIST if given.value("minScore") is None else RELEVANT)
+    if given.value("diversity"):
+        points += ROW * 2 * SHORTLIST
+    return points, size
 
 
 def marked(given: Given) -> Charge:

@@ -115,7 +115,7 @@ describe(
     SearchMode,
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
-    HYBRID="By meaning and by words: the first 200 of both ranks are fused, and listed. Needs a text query.",
+    HYBRID="By meaning, by words and by tag names: the first 200 of each ranking are fused, and listed. Needs a text query.",
 )
 describe(
     SearchStrategy,

@@ -1,41 +1,25 @@
-"""searchImages: its input and root field. Ranked hits are in types, for Image.similar has them too."""
+"""searchImages: its root field. What it is asked with is in questions; hits are in types, for Image.similar has them too."""
 
 from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
 
-from app.domain import parse_id
-from app.embedding import PICTURE_SIDE, Embedder
-from app.errors import bad_input, blaming, too_large
+from app.errors import bad_input
+from app.graphql import questions
 from app.graphql.arguments import After, Filter, MinScore, Ten
-from app.graphql.context import Context
 from app.graphql.enums import SearchMode
-from app.graphql.inputs import filter_value
+from app.graphql.inputs import ImageOrder, filter_value
 from app.graphql.pagination import window
+from app.graphql.questions import SearchQuery, SearchTerm
 from app.graphql.types import Info, SearchConnection
-from app.graphql.uploads import Upload
 from app.services import search
-
-
-@strawberry.input(description="What to look for: exactly one.", one_of=True)
-class SearchQuery:
-    text: str | None = strawberry.field(
-        description="A sentence or a few words that describe the picture.", default=UNSET
-    )
-    image_id: strawberry.ID | None = strawberry.field(
-        description="An image of yours: what looks like it.", default=UNSET
-    )
-    image: Upload | None = strawberry.field(
-        description="A picture that is not stored: what looks like it.", default=UNSET
-    )
 
 
 @strawberry.type
 class SearchQueries:
     @strawberry.field(
-        description="Images ranked by meaning, best first. not pushes away from what it describes."
-        " Only images whose processing is READY take part."
+        description="Images ranked by meaning, best first. more draws towards what it describes, less and not"
+        " push away from it. Only images whose processing is READY take part."
     )
     async def search_images(
         self,
@@ -52,18 +36,42 @@ class SearchQueries:
         min_score: MinScore = None,
         first: Ten = 10,
         after: After = None,
+        more: Annotated[
+            list[SearchTerm] | None,
+            strawberry.argument(description="What there should be more of: at most 10."),
+        ] = None,
+        less: Annotated[
+            list[SearchTerm] | None,
+            strawberry.argument(description="What there should be less of: at most 10."),
+        ] = None,
+        order_by: Annotated[
+            ImageOrder | None,
+            strawberry.argument(
+                description="Sorts the relevant images by something else than their score: the best 1,000 that reach"
+                " minScore, or the best 200 without one. In HYBRID those of its rankings. Not with diversity."
+            ),
+        ] = None,
+        diversity: Annotated[
+            float | None,
+            strawberry.argument(
+                description="0 to 1: how much it counts that a hit is unlike those before it, so that near-copies do"
+                " not fill the page; 0.3 is a good start. It arranges the best 200; its pages end with them."
+            ),
+        ] = 0.0,
     ) -> SearchConnection:
         context = info.context
         actor = context.viewer
         if mode is SearchMode.HYBRID and not query.text:
             raise bad_input("mode", "HYBRID needs a text query.")
-        direction = await _question(context, query, not_, after)
+        direction = await questions.direction(context, query, not_, more or [], less or [], after)
         asked = search.Search(
             direction,
             wanted=filter_value(filter),
             mode=mode,
             words=query.text or None,
             min_score=min_score,
+            order=order_by.value() if order_by else None,
+            diversity=diversity or 0.0,
         )
         part, db = window(10 if first is None else first, after), context.db
         async with db.transaction() as session:
@@ -75,47 +83,3 @@ class SearchQueries:
                 return await search.candidate_count(session, actor, asked)
 
         return SearchConnection.of(hits, count)
-
-
-async def _question(
-    context: Context, query: SearchQuery, unwanted: SearchQuery | None, after: str | None
-) -> search.Direction:
-    """The question as a vector, all of it read by one model: that of the page before, where there was one."""
-    parts = {"query": query} if unwanted is None else {"query": query, "not": unwanted}
-    page_of = search.model_of(after)
-    embedder = None
-    if any(part.text or part.image for part in parts.values()):
-        embedder = context.resources.models.reading(page_of)
-    read: dict[str, search.Direction] = {}
-    model: search.Identity | int | None = page_of
-    # Images last: whichever model read the rest, their vectors of it are stored.
-    for field in sorted(parts, key=lambda field: bool(parts[field].image_id)):
-        read[field] = await _direction(context, parts[field], field, embedder, model)
-        model = read[field].model
-    return search.away_from(read["query"], read["not"]) if "not" in read else read["query"]
-
-
-async def _direction(
-    context: Context,
-    query: SearchQuery,
-    field: str,
-    embedder: Embedder | None,
-    model: search.Identity | int | None,
-) -> search.Direction:
-    """No transaction is open while the model or the decoder works."""
-    resources = context.resources
-    if query.text and embedder:
-        return await search.by_text(embedder, query.text, field=f"{field}.text")
-    if query.image_id is not UNSET and query.image_id is not None:
-        async with context.db.transaction() as session:
-            image_id = parse_id(query.image_id)
-            return await search.by_image(
-                session, context.viewer, image_id, field=f"{field}.imageId", model=model
-            )
-    if query.image and embedder:
-        if query.image.too_large:
-            raise too_large(query.image.field, resources.settings.max_upload_bytes)
-        with blaming(query.image.field):
-            picture = await resources.decoder.picture(query.image.path, PICTURE_SIDE)
-        return await search.by_picture(embedder, picture)
-    raise bad_input(f"{field}.text", "An empty text describes nothing.")

@@ -591,7 +591,7 @@ class SearchEdge:
     )
 
 
-@strawberry.type(description="Ranked hits, best first.")
+@strawberry.type(description="Ranked hits, best first, or as orderBy has them.")
 class SearchConnection:
     edges: list[SearchEdge] = strawberry.field(description="The hits with score and cursor.")
     page_info: PageInfo = strawberry.field(description="Where this page lies among the hits.")

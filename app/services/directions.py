@@ -1,8 +1,9 @@
 """Questions as directions: a text, a picture or a stored image, read by one model. Ranking is in search."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -17,8 +18,6 @@ from app.errors import bad_input, conflict, not_found, unavailable
 from app.services import access, embedding_models
 
 MAX_TEXT_LENGTH: Final = 1_000
-PUSH: Final = 0.5
-"""How far `not` pushes: the question minus half of what is not wanted, at length 1 again."""
 OTHER_MODEL: Final = (
     "The images have not been read by the model that reads questions here;"
     " search by text or picture answers again when one of the two has changed."
@@ -30,31 +29,43 @@ Identity: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """A question as a vector of length 1. It remembers its model, and `source` what it was made from."""
+    """A question as a vector of length 1. It remembers its model, and `source` what it was made from.
+
+    `of_text`: words, which lie further from all pictures than pictures do from each other.
+    """
 
     vector: Vectors
     model: Identity
     source: str
+    of_text: bool = True
 
 
 async def by_text(embedder: Embedder, words: str, *, field: str = "query.text") -> Direction:
     """What the text means. Call it outside any transaction: the model is slow, and loaded late."""
-    clean = " ".join(words.split())
-    if not 1 <= len(clean) <= MAX_TEXT_LENGTH:
-        raise bad_input(field, f"A text has 1 to {MAX_TEXT_LENGTH} characters.")
-    [vector] = await embedder.texts([clean])
-    return _direction(embedder, vector, f"text:{clean}")
+    return (await by_texts(embedder, {field: words}))[field]
+
+
+async def by_texts(embedder: Embedder, words: Mapping[str, str]) -> dict[str, Direction]:
+    """What each field's text means, read at once. Call it outside any transaction."""
+    clean = {field: " ".join(text.split()) for field, text in words.items()}
+    for field, text in clean.items():
+        if not text:
+            raise bad_input(field, "An empty text describes nothing.")
+        if len(text) > MAX_TEXT_LENGTH:
+            raise bad_input(field, f"A text has 1 to {MAX_TEXT_LENGTH} characters.")
+    vectors = await embedder.texts(list(clean.values()))
+    return {
+        field: Direction(vector, (embedder.name, embedder.revision), f"text:{text}")
+        for (field, text), vector in zip(clean.items(), vectors, strict=True)
+    }
 
 
 async def by_picture(embedder: Embedder, picture: NDArray[np.uint8]) -> Direction:
     """What a picture uint8[h, w, 3] shows. Call it outside any transaction."""
     [vector] = await embedder.pictures([picture])
     digest = hashlib.sha256(picture.tobytes()).hexdigest()
-    return _direction(embedder, vector, f"picture:{picture.shape}:{digest}")
-
-
-def _direction(embedder: Embedder, vector: Vectors, source: str) -> Direction:
-    return Direction(vector, (embedder.name, embedder.revision), source)
+    source = f"picture:{picture.shape}:{digest}"
+    return Direction(vector, (embedder.name, embedder.revision), source, of_text=False)
 
 
 async def by_image(
@@ -69,11 +80,23 @@ async def by_image(
 
     `model`: that of the question's other part, or the id that a cursor names; else the active one.
     """
+    return (await by_images(session, actor, {field: image_id}, model=model))[field]
+
+
+async def by_images(
+    session: AsyncSession,
+    actor: Actor,
+    wanted: Mapping[str, UUID],
+    *,
+    model: Identity | int | None = None,
+) -> dict[str, Direction]:
+    """As `by_image`, for each field its image, in one statement more than the model's."""
     its = await _model(session, model)
-    direction = await stored(session, actor, image_id, its, field=field)
-    if direction is None:
-        raise conflict(field, "This image has not been processed yet.")
-    return direction
+    found = await stored(session, actor, wanted, its)
+    for field in wanted:
+        if field not in found:
+            raise conflict(field, "This image has not been processed yet.")
+    return found
 
 
 async def _model(session: AsyncSession, model: Identity | int | None) -> EmbeddingModel:
@@ -87,44 +110,35 @@ async def _model(session: AsyncSession, model: Identity | int | None) -> Embeddi
 
 
 async def stored(
-    session: AsyncSession,
-    actor: Actor,
-    image_id: UUID,
-    model: EmbeddingModel,
-    *,
-    field: str | None = None,
-) -> Direction | None:
-    """The image's vector of that model; None where it has none. NOT_FOUND where the actor cannot see it."""
-    row = (
-        await session.execute(
-            access.visible_images(actor)
-            .where(Image.id == image_id)
-            .outerjoin(
-                ImageVector,
-                and_(
-                    ImageVector.team_id == Image.team_id,
-                    ImageVector.image_id == Image.id,
-                    ImageVector.model_id == model.id,
-                ),
-            )
-            .with_only_columns(ImageVector.embedding)
+    session: AsyncSession, actor: Actor, wanted: Mapping[str, UUID], model: EmbeddingModel
+) -> dict[str, Direction]:
+    """The images' vectors of that model; without those that have none. NOT_FOUND where the actor cannot see one."""
+    rows = await session.execute(
+        access.visible_images(actor)
+        .where(Image.id.in_(wanted.values()))
+        .outerjoin(
+            ImageVector,
+            and_(
+                ImageVector.team_id == Image.team_id,
+                ImageVector.image_id == Image.id,
+                ImageVector.model_id == model.id,
+            ),
         )
-    ).one_or_none()
-    if row is None:
-        raise not_found("Image", field=field, ids=[image_id])
-    if row[0] is None:
-        return None
-    vector = np.asarray(row[0], np.float32)
-    return Direction(_unit(vector), (model.name, model.revision), f"image:{image_id}")
+        .with_only_columns(Image.id, ImageVector.embedding)
+    )
+    vectors: dict[UUID, Any] = dict(rows.all())
+    for field, image_id in wanted.items():
+        if image_id not in vectors:
+            raise not_found("Image", field=field, ids=[image_id])
+    identity = (model.name, model.revision)
+    return {
+        field: Direction(_unit(vectors[one]), identity, f"image:{one}", of_text=False)
+        for field, one in wanted.items()
+        if vectors[one] is not None
+    }
 
 
-def away_from(query: Direction, unwanted: Direction) -> Direction:
-    """The question, pushed away from what is not wanted. UNAVAILABLE where two models read them."""
-    if query.model != unwanted.model:
-        raise unavailable(OTHER_MODEL)
-    vector = _unit(query.vector - np.float32(PUSH) * unwanted.vector)
-    return Direction(vector, query.model, f"{query.source} not {unwanted.source}")
-
-
-def _unit(vector: Vectors) -> Vectors:
+def _unit(stored: Any) -> Vectors:
+    """Half precision makes lengths of 1.0002."""
+    vector = np.asarray(stored, np.float32)
     return np.asarray(vector / np.linalg.norm(vector), np.float32)

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from uuid import UUID
 from app.errors import AppError, bad_input
 
 SHORT_BYTES: Final = 6
+ID_BYTES: Final = 16
 LAST: Final = struct.Struct(">d16s")
 MAX_SEEN: Final = 1_000
+PLACE: Final = re.compile(rb"[A-Za-z0-9_-]+")
 MODEL: Final = struct.Struct(">i")
 """What the `key` of each cursor begins with: the id of the model whose vectors ranked the page."""
 
@@ -36,6 +39,18 @@ def model_of(cursor: str | None) -> int | None:
     return model_id
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the pages so far have shown of a short list, `images` by their `short`.
+
+    `newest`: the largest id in it when it was first made. Ids grow with time, so that later pages leave out what
+    has come since, and nothing is pushed off the list's end before it was shown.
+    """
+
+    newest: UUID | None = None
+    images: tuple[bytes, ...] = ()
+
+
 def short(image_id: UUID) -> bytes:
     """Enough of an id's random end to tell the few hundred images of one ranking apart."""
     return image_id.bytes[-SHORT_BYTES:]
@@ -46,14 +61,19 @@ def after_cursors(key: bytes, places: Sequence[After]) -> list[str]:
     return [_text(key + LAST.pack(one.score, one.image_id.bytes)) for one in places]
 
 
-def seen_cursors(key: bytes, seen: Sequence[bytes], images: Sequence[UUID]) -> list[str]:
-    """One cursor for each image: it remembers this one and all before it, in their short form."""
+def seen_cursors(key: bytes, seen: Seen, images: Sequence[UUID]) -> list[str]:
+    """One cursor for each image: it remembers this one and all before it. Without images, `newest` may be None."""
     cursors = []
-    packed = key + b"".join(seen)
+    packed = key + _id(seen.newest) + b"".join(seen.images)
     for image_id in images:
         packed += short(image_id)
         cursors.append(_text(packed))
     return cursors
+
+
+def sorted_cursors(key: bytes, newest: UUID | None, places: Sequence[str]) -> list[str]:
+    """One cursor for each place of a list that is sorted by something else; `newest` as in Seen."""
+    return [_text(key + _id(newest) + one.encode()) for one in places]
 
 
 def after(cursor: str | None, key: bytes) -> After | None:
@@ -69,12 +89,35 @@ def after(cursor: str | None, key: bytes) -> After | None:
     return After(score, UUID(bytes=raw))
 
 
-def seen(cursor: str | None, key: bytes) -> list[bytes]:
+def seen(cursor: str | None, key: bytes) -> Seen:
     """What `seen_cursors` made, with the same errors."""
-    packed = b"" if cursor is None else _packed(cursor, key)
-    if len(packed) % SHORT_BYTES or len(packed) > MAX_SEEN * SHORT_BYTES:
+    if cursor is None:
+        return Seen()
+    newest, rest = _newest(_packed(cursor, key))
+    if len(rest) % SHORT_BYTES or not 0 < len(rest) <= MAX_SEEN * SHORT_BYTES:
         raise _foreign()
-    return [packed[at : at + SHORT_BYTES] for at in range(0, len(packed), SHORT_BYTES)]
+    images = (rest[at : at + SHORT_BYTES] for at in range(0, len(rest), SHORT_BYTES))
+    return Seen(newest, tuple(images))
+
+
+def sorted_place(cursor: str | None, key: bytes) -> tuple[UUID | None, str | None]:
+    """What `sorted_cursors` made: `newest` and the place, which whoever made it still has to check."""
+    if cursor is None:
+        return None, None
+    newest, rest = _newest(_packed(cursor, key))
+    if not PLACE.fullmatch(rest):
+        raise _foreign()
+    return newest, rest.decode()
+
+
+def _id(newest: UUID | None) -> bytes:
+    return newest.bytes if newest else b""
+
+
+def _newest(packed: bytes) -> tuple[UUID, bytes]:
+    if len(packed) < ID_BYTES:
+        raise _foreign()
+    return UUID(bytes=packed[:ID_BYTES]), packed[ID_BYTES:]
 
 
 def _text(packed: bytes) -> str:

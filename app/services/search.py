@@ -1,29 +1,43 @@
-"""Images by meaning: what is asked, and the page that answers. Questions are in directions, ranking by vectors in nearest."""
+"""Images by meaning: what is asked, and the page that answers.
+
+Questions are in directions, ranking by vectors in nearest, by words too in fusion, what repeats itself in diversity.
+"""
 
 import hashlib
 import math
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import EmbeddingModel, Image
-from app.domain import Actor, ImageFilter, SearchMode, Window
+from app.domain import Actor, ImageFilter, ImageOrder, SearchMode, Window
 from app.errors import bad_input, unavailable
-from app.services import directions, embedding_models, filters, nearest, paging, places
+from app.services import (
+    directions,
+    diversity,
+    embedding_models,
+    filters,
+    fusion,
+    images,
+    nearest,
+    paging,
+    places,
+)
 from app.services.directions import (
     OTHER_MODEL,
     Direction,
     Identity,
-    away_from,
     by_image,
+    by_images,
     by_picture,
     by_text,
+    by_texts,
 )
 from app.services.nearest import Candidates
 from app.services.places import model_of
@@ -34,10 +48,11 @@ __all__ = [
     "Hits",
     "Identity",
     "Search",
-    "away_from",
     "by_image",
+    "by_images",
     "by_picture",
     "by_text",
+    "by_texts",
     "candidate_count",
     "model_of",
     "page",
@@ -45,17 +60,19 @@ __all__ = [
     "similar_count",
 ]
 
-FUSED: Final = 200
-"""Of each ranking, so many take part in a HYBRID search."""
-RANK_OFFSET: Final = 60
-"""Reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009): 1 / (60 + rank), summed."""
-MEANING_WEIGHT: Final = 1.0
-WORDS_WEIGHT: Final = 1.0
+SHORTLIST: Final = 200
+"""The best so many are what diversity and an order choose from."""
+RELEVANT: Final = 1_000
+"""What an order chooses from where `min_score` says what belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`words` is what HYBRID looks for in the images' texts; `without` leaves one image out."""
+    """`words` is what HYBRID looks for in the images' texts; `without` leaves one image out.
+
+    `order` sorts the relevant ones by something else than their score. `diversity`: 0 to 1, how much more it counts
+    that a hit is unlike those before it.
+    """
 
     query: Direction
     wanted: ImageFilter = field(default_factory=ImageFilter)
@@ -63,6 +80,8 @@ class Search:
     words: str | None = None
     min_score: float | None = None
     without: UUID | None = None
+    order: ImageOrder | None = None
+    diversity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +115,31 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     """
     began = time.perf_counter()
     paging.check(window)
-    if asked.mode is SearchMode.HYBRID and asked.words is None:
-        raise bad_input("mode", "HYBRID needs a text to look for.")
+    _check(asked)
     model = await embedding_models.answering(session, *asked.query.model)
     if model is None:
         raise unavailable(OTHER_MODEL)
     match = await filters.resolve(session, actor, asked.wanted)
     candidates = Candidates(match, model.id, asked.without)
-    rank = _by_meaning if asked.mode is SearchMode.SEMANTIC else _by_both
-    found, cursors, near = await rank(session, asked, candidates, window, _key(asked, model.id))
+    found = await _found(session, asked, candidates, window, _key(asked, model.id))
     return Hits(
-        found[: window.limit],
-        cursors[: window.limit],
-        has_next=len(found) > window.limit,
+        found.hits[: window.limit],
+        found.cursors[: window.limit],
+        has_next=found.has_next or len(found.hits) > window.limit,
         has_previous=window.cursor is not None,
         model=model.name,
-        near=near,
+        near=found.near,
         took_ms=(time.perf_counter() - began) * 1000,
     )
+
+
+def _check(asked: Search) -> None:
+    if asked.mode is SearchMode.HYBRID and asked.words is None:
+        raise bad_input("mode", "HYBRID needs a text to look for.")
+    if not 0 <= asked.diversity <= 1:
+        raise bad_input("diversity", "A diversity lies between 0 and 1.")
+    if asked.diversity and asked.order:
+        raise bad_input("diversity", "An order leaves diversity no choice: give one of the two.")
 
 
 async def similar(
@@ -127,11 +153,13 @@ async def similar(
     """The images that look most like this one, without it; empty until it has a vector."""
     paging.check(window)
     model = await embedding_models.of_page(session, model_of(window.cursor))
-    query = None if model is None else await directions.stored(session, actor, image_id, model)
-    if query is None:
+    stored = (
+        {} if model is None else await directions.stored(session, actor, {"id": image_id}, model)
+    )
+    if not stored:
         name = "" if model is None else model.name
         return Hits([], [], has_next=False, has_previous=False, model=name)
-    asked = Search(query, wanted, min_score=min_score, without=image_id)
+    asked = Search(stored["id"], wanted, min_score=min_score, without=image_id)
     return await page(session, actor, asked, window)
 
 
@@ -165,10 +193,39 @@ async def _count(
     return await paging.count(session, Candidates(match, model.id, without).rows())
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A page, or a page and the hit behind it. `has_next`: what is known of more without that one."""
+
+    hits: Sequence[Hit]
+    cursors: Sequence[str]
+    near: nearest.Found
+    has_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Shortlist:
+    """Scores, best first; the newest image that had a chance, and how the vectors were looked through."""
+
+    scores: Mapping[UUID, float]
+    newest: UUID | None
+    near: nearest.Found
+
+
+async def _found(
+    session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
+) -> _Found:
+    if asked.order is not None:
+        return await _sorted(session, asked, asked.order, candidates, window, key)
+    if asked.mode is SearchMode.HYBRID or asked.diversity:
+        return await _of_shortlist(session, asked, candidates, window, key)
+    return await _by_meaning(session, asked, candidates, window, key)
+
+
 async def _by_meaning(
     session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
-) -> tuple[list[Hit], list[str], nearest.Found]:
-    """The page and one hit more, with cursors; and how it was found."""
+) -> _Found:
+    """Every candidate has its place, however deep: a score that no other image changes, then its id."""
     last = places.after(window.cursor, key)
     near = await nearest.best(
         session,
@@ -179,22 +236,94 @@ async def _by_meaning(
         floor=asked.min_score,
     )
     hits = await _hits(session, {one.image_id: one.score for one in near})
-    cursors = places.after_cursors(key, [places.After(hit.score, hit.image.id) for hit in hits])
-    return hits, cursors, near
+    after = [places.After(hit.score, hit.image.id) for hit in hits]
+    return _Found(hits, places.after_cursors(key, after), near)
 
 
-async def _by_both(
+async def _of_shortlist(
     session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
-) -> tuple[list[Hit], list[str], nearest.Found]:
-    """As `_by_meaning`. Ranks move when images come and go: a cursor tells what was seen, not where it was."""
+) -> _Found:
+    """Places in it move when images come and go: a cursor tells what was seen, not where it was."""
     seen = places.seen(window.cursor, key)
-    near = await nearest.best(session, candidates, asked.query.vector, FUSED)
-    worded = await _worded(session, candidates, asked.words or "")
-    fused = _fused([one.image_id for one in near], worded)
-    least = -math.inf if asked.min_score is None else asked.min_score
-    unseen = [one for one in fused if places.short(one) not in set(seen) and fused[one] >= least]
-    hits = await _hits(session, {one: fused[one] for one in unseen[: window.limit + 1]})
-    return hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), near
+    found = await _shortlist(session, asked, candidates, SHORTLIST, seen.newest)
+    scores = found.scores
+    if asked.diversity:
+        ids = await _diverse(session, asked, candidates, scores, seen, window.limit + 1)
+    else:
+        shown = set(seen.images)
+        ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
+    hits = await _hits(session, {one: scores[one] for one in ids})
+    seen = replace(seen, newest=found.newest)
+    return _Found(hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), found.near)
+
+
+async def _sorted(
+    session: AsyncSession,
+    asked: Search,
+    order: ImageOrder,
+    candidates: Candidates,
+    window: Window,
+    key: bytes,
+) -> _Found:
+    """The relevant ones in another order."""
+    newest, place = places.sorted_place(window.cursor, key)
+    most = SHORTLIST if asked.min_score is None else RELEVANT
+    short = await _shortlist(session, asked, candidates, most, newest)
+    rows = select(Image).where(Image.id == any_(literal(list(short.scores), ARRAY(Uuid()))))
+    part = replace(window, cursor=place)
+    found = await paging.page(session, rows, images.keyset(order), part)
+    hits = [Hit(image, short.scores[image.id]) for image in found.rows]
+    cursors = places.sorted_cursors(key, short.newest, found.cursors)
+    return _Found(hits, cursors, short.near, has_next=found.has_next)
+
+
+async def _shortlist(
+    session: AsyncSession, asked: Search, candidates: Candidates, most: int, newest: UUID | None
+) -> _Shortlist:
+    """The best that reach the score, best first, without what came after `newest`; and the newest there is among them."""
+    if newest is not None:
+        candidates = _until(candidates, newest)
+    if asked.mode is SearchMode.HYBRID:
+        every, near = await fusion.fused(session, candidates, asked.query.vector, asked.words or "")
+        least = -math.inf if asked.min_score is None else asked.min_score
+        scores = {one: score for one, score in every.items() if score >= least}
+    else:
+        near = await nearest.best(
+            session, candidates, asked.query.vector, most, floor=asked.min_score
+        )
+        every = scores = {one.image_id: one.score for one in near}
+    return _Shortlist(scores, newest or max(every, default=None), near)
+
+
+def _until(candidates: Candidates, newest: UUID) -> Candidates:
+    match = candidates.match
+    rest = (*match.rest, Image.id <= newest)
+    narrowed = replace(match, rest=rest, only_tags=False, beside=False)
+    return replace(candidates, match=narrowed)
+
+
+async def _diverse(
+    session: AsyncSession,
+    asked: Search,
+    candidates: Candidates,
+    scores: Mapping[UUID, float],
+    seen: places.Seen,
+    count: int,
+) -> list[UUID]:
+    """The next ones that repeat least what was seen, of the best SHORTLIST."""
+    best = list(scores)[:SHORTLIST]
+    rows = await diversity.vectors(session, candidates, best)
+    best = [one for one in best if one in rows]
+    images_shown = set(seen.images)
+    shown = [at for at, one in enumerate(best) if places.short(one) in images_shown]
+    order = diversity.ordered(
+        [scores[one] for one in best],
+        [rows[one] for one in best],
+        shown,
+        diversity=asked.diversity,
+        count=count,
+    )
+    return [best[at] for at in order]
 
 
 async def _hits(session: AsyncSession, scores: Mapping[UUID, float]) -> list[Hit]:
@@ -204,31 +333,6 @@ async def _hits(session: AsyncSession, scores: Mapping[UUID, float]) -> list[Hit
     rows = await session.scalars(select(Image).where(Image.id.in_(scores)))
     images = {image.id: image for image in rows}
     return [Hit(images[one], score) for one, score in scores.items() if one in images]
-
-
-async def _worded(session: AsyncSession, candidates: Candidates, words: str) -> list[UUID]:
-    """The FUSED candidates whose texts have the words best, best first; ties by id."""
-    if candidates.match.empty:
-        return []
-    rank = func.greatest(
-        *(
-            func.ts_rank_cd(Image.words, func.websearch_to_tsquery(config, words))
-            for config in ("simple", "english")
-        )
-    )
-    rows = candidates.rows().where(filters.words_match(words))
-    return list(await session.scalars(rows.order_by(rank.desc(), Image.id).limit(FUSED)))
-
-
-def _fused(near: Sequence[UUID], worded: Sequence[UUID]) -> dict[UUID, float]:
-    """Best first: the sums of the reciprocal ranks, scaled so that the first of both rankings has 1."""
-    scores: dict[UUID, float] = defaultdict(float)
-    for ranking, weight in ((near, MEANING_WEIGHT), (worded, WORDS_WEIGHT)):
-        for rank, image_id in enumerate(ranking, start=1):
-            scores[image_id] += weight / (RANK_OFFSET + rank)
-    whole = (RANK_OFFSET + 1) / (MEANING_WEIGHT + WORDS_WEIGHT)
-    best = sorted(scores, key=lambda one: (-scores[one], one))
-    return {one: scores[one] * whole for one in best}
 
 
 def _key(asked: Search, model_id: int) -> bytes:
@@ -241,7 +345,7 @@ def _key(asked: Search, model_id: int) -> bytes:
         asked.words,
         asked.min_score,
         asked.without,
+        *((asked.order, asked.diversity) if asked.order or asked.diversity else ()),
     )
-    return (
-        places.MODEL.pack(model_id) + hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
-    )
+    digest = hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
+    return places.MODEL.pack(model_id) + digest

@@ -7,7 +7,7 @@ that coalesce may; the same as a case may not.
 from alembic import op
 
 revision = "0020"
-down_revision = "0012"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

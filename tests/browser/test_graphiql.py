@@ -332,5 +332,5 @@ def test_explorer_writes_the_query(signed_in: Page) -> None:
 
 def test_examples_are_all_in_the_menu(signed_in: Page, shots: Path) -> None:
     signed_in.get_by_role("button", name="Examples").click()
-    expect(signed_in.get_by_role("menuitem")).to_have_count(18)
+    expect(signed_in.get_by_role("menuitem")).to_have_count(20)
     signed_in.screenshot(path=shots / "examples.png")

@@ -156,6 +156,9 @@ def finds(reader: Reader, image_ids: list[str]) -> None:
     assert len(reader.run("random-draw", "RandomDraw")["randomImages"]) == 3
     by_words = reader.run("search-by-sentence", "SearchBySentence")["searchImages"]
     assert by_words["candidateCount"] >= len(by_words["edges"]) >= 3
+    mixed = reader.run("more-and-less", "MoreAndLess")["searchImages"]
+    assert len(mixed["edges"]) >= 3
+    reader.run("words-and-tags", "WordsAndTags")
     by_picture = reader.send("search-by-picture", "SearchByPicture", drawn())["searchImages"]
     assert len(by_picture["edges"]) >= 3
     alike = reader.run("similar-images", "SimilarImages")["images"]["nodes"]

@@ -76,6 +76,7 @@ orders = st.fixed_dictionaries(
     {"field": st.sampled_from(("CREATED_AT", "TAKEN_AT", "TITLE", "SIZE_BYTES", "WEIGHT"))},
     optional={"direction": st.sampled_from(("ASC", "DESC"))},
 )
+terms = st.lists(some(text=maybe(words), imageId=maybe(ids), weight=floats), max_size=11)
 pages = {"first": maybe(integers), "after": maybe(cursors)}
 both_ways = pages | {"last": maybe(integers), "before": maybe(cursors), "offset": maybe(integers)}
 
@@ -94,14 +95,17 @@ CASES: Final[dict[str, tuple[str, st.SearchStrategy[dict[str, Any]]]]] = {
         st.fixed_dictionaries({"id": ids, "ids": many_ids}),
     ),
     "search": (
-        "query ($text: String!, $not: SearchQuery, $mode: SearchMode! = SEMANTIC, $filter: ImageFilter, $minScore: Float, " + ARGUMENTS + ") {"
-        " searchImages(query: {text: $text}, not: $not, mode: $mode, filter: $filter, minScore: $minScore, first: $first, after: $after)"
+        "query ($text: String!, $not: SearchQuery, $mode: SearchMode! = SEMANTIC, $filter: ImageFilter, $minScore: Float, $orderBy: ImageOrder,"
+        " $more: [SearchTerm!], $less: [SearchTerm!], $diversity: Float, " + ARGUMENTS + ") {"
+        " searchImages(query: {text: $text}, not: $not, more: $more, less: $less, mode: $mode, filter: $filter, minScore: $minScore,"
+        " orderBy: $orderBy, diversity: $diversity, first: $first, after: $after)"
         " { nodes { id } pageInfo { endCursor } } }",
         st.fixed_dictionaries(
             {"text": words},
             optional={
                 "not": some(text=words, imageId=ids), "mode": st.sampled_from(("SEMANTIC", "HYBRID")), "filter": filters,
-                "minScore": maybe(floats), **pages,
+                "minScore": maybe(floats), "orderBy": maybe(orders), "more": maybe(terms), "less": maybe(terms),
+                "diversity": maybe(floats), **pages,
             },
         ),
     ),

@@ -270,6 +270,38 @@ async def test_a_page_that_is_full_is_nearly_what_it_costs(client: Client, db: D
     assert price < 51 + 50 * 2 + 40
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "mode: HYBRID",
+        "mode: HYBRID, diversity: 0.5",
+        "mode: HYBRID, orderBy: {field: TITLE}, minScore: 0",
+        "diversity: 0.5",
+        "orderBy: {field: TITLE}",
+        "orderBy: {field: TITLE}, minScore: -1",
+        'more: [{text: "red"}, {imageId: "IMAGE"}], less: {imageId: "IMAGE"}, not: {imageId: "IMAGE"}',
+    ],
+)
+async def test_a_search_costs_what_it_is_chosen_from(
+    client: Client, db: Database, world: World, asked: str
+) -> None:
+    """More images than a short list holds, and all of them fit every ranking."""
+    first = await make.image(db, world.actor.team_ids[0], tags=("cat",), title="a cat")
+    image_ids = [first, *await make.copies(db, first, 230)]
+    async with db.transaction() as session:
+        active = await embedding_models.require(session)
+    vectors = planted.random(len(image_ids), dimension=client.resources.embedder.dimension)
+    await planted.vectors(db, active.id, dict(zip(image_ids, vectors, strict=True)))
+    asked = asked.replace("IMAGE", str(image_ids[0]))
+    query = f'{{ searchImages(query: {{text: "a cat"}}, first: 100 {asked}) {{ nodes {{ id }} }} }}'
+    (plan,) = plans.read(parse(query), PRICES).operations.values()
+    with rows_read(db) as rows:
+        data = await client.get(world.actor, query)
+    assert len(data["searchImages"]["nodes"]) == 100
+    assert 100 < sum(rows) <= plan.cost(Request.of({}, world.actor))
+
+
 def test_the_generated_queries_reach_the_whole_schema() -> None:
     """Runs last in this module."""
     reachable: set[tuple[str, str]] = set()

@@ -23,7 +23,7 @@ from app.domain import (
 )
 from app.embedding import embedder_from_name
 from app.errors import AppError, ErrorCode
-from app.services import search
+from app.services import questions, search
 from tests import make
 from tests.database import Database
 from tests.services import planted
@@ -165,13 +165,14 @@ async def test_not_pushes_away(db: Database, model_id: int) -> None:
     rows = await library(db, model_id, actor.team_ids[0], 40)
     best = ids(await page(db, actor))[0]
     unwanted = planted.direction(rows[best], "that one")
-    query = search.away_from(ASKED.query, unwanted)
+    query = questions.combined(ASKED.query, less=[questions.Term(unwanted)])
     np.testing.assert_allclose(np.linalg.norm(query.vector), 1, rtol=1e-5)
     hits = await page(db, actor, search.Search(query))
     assert ids(hits) == by_cosine(rows, query.vector)
     assert ids(hits).index(best) > 0
+    other = planted.direction(QUERY, model="other")
     with pytest.raises(AppError) as refused:
-        search.away_from(ASKED.query, planted.direction(QUERY, model="other"))
+        questions.combined(ASKED.query, less=[questions.Term(other)])
     assert refused.value.code is ErrorCode.UNAVAILABLE
 
 
