@@ -198,7 +198,13 @@ def draw(given: Given) -> Charge:
 
 def search(given: Given) -> Charge:
     points, size = page(10, SEARCH)(given)
+    points += measured(given)[0] if given.value("minRelevance") is not None else 0
     return points + (SEARCH if given.value("not") is not None else 0), size
+
+
+def measured(given: Given) -> Charge:
+    """What is known of relevance in each team."""
+    return ROW * given.request.teams + VALUE, 1
 
 
 def intake(files: str | None) -> Price:
@@ -251,6 +257,8 @@ PRICES: Final[dict[str, Price]] = {
     "AuditEvent.subject": flat(2 * ROW),
     "UploadTicket.headers": flat(VALUE, MOST_HEADERS),
     "SearchConnection.candidateCount": flat(SEARCH),
+    "SearchConnection.relevanceBasis": measured,
+    "SearchEdge.relevance": flat(ROW + VALUE),
     "Mutation.register": flat(WRITE + HASH),
     "Mutation.login": flat(WRITE + HASH),
     "Mutation.setPassword": flat(WRITE + HASH),

@@ -11,6 +11,7 @@ from app.domain import (
     ImageOrderField,
     OrderDirection,
     ProcessingStatus,
+    RelevanceBasis,
     Role,
     SearchMode,
     TagPolicy,
@@ -26,6 +27,7 @@ __all__ = [
     "ImageOrderField",
     "OrderDirection",
     "ProcessingStatus",
+    "RelevanceBasis",
     "Role",
     "SearchMode",
     "TagPolicy",
@@ -114,6 +116,13 @@ describe(
     "How search ranks.",
     SEMANTIC="By meaning alone: the similarity of vectors.",
     HYBRID="By meaning and by words: the first 200 of both ranks are fused, and listed. Needs a text query.",
+)
+describe(
+    RelevanceBasis,
+    "What the relevance of hits stands on.",
+    TEAM="Measured: unrelated questions were put to the team's own images, with this very model.",
+    PRIOR="Shipped figures, for a team with fewer than 50 searchable images, or one that a worker has not measured"
+    " yet: a rough guess. Rougher still where the model is neither the built-in one nor a CLIP.",
 )
 describe(
     AuditOutcome,

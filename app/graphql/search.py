@@ -8,7 +8,7 @@ from strawberry import UNSET
 from app.domain import parse_id
 from app.embedding import PICTURE_SIDE, Embedder
 from app.errors import bad_input, blaming, too_large
-from app.graphql.arguments import After, Filter, MinScore, Ten
+from app.graphql.arguments import After, Filter, MinRelevance, MinScore, Ten
 from app.graphql.context import Context
 from app.graphql.enums import SearchMode
 from app.graphql.inputs import filter_value
@@ -50,6 +50,7 @@ class SearchQueries:
         ] = SearchMode.SEMANTIC,
         filter: Filter = None,
         min_score: MinScore = None,
+        min_relevance: MinRelevance = None,
         first: Ten = 10,
         after: After = None,
     ) -> SearchConnection:
@@ -64,6 +65,7 @@ class SearchQueries:
             mode=mode,
             words=query.text or None,
             min_score=min_score,
+            min_relevance=min_relevance,
         )
         part, db = window(10 if first is None else first, after), context.db
         async with db.transaction() as session:

@@ -30,11 +30,15 @@ Identity: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """A question as a vector of length 1. It remembers its model, and `source` what it was made from."""
+    """A question as a vector of length 1. It remembers its model, and `source` what it was made from.
+
+    `of_text`: words, which lie further from all pictures than pictures do from each other.
+    """
 
     vector: Vectors
     model: Identity
     source: str
+    of_text: bool = True
 
 
 async def by_text(embedder: Embedder, words: str, *, field: str = "query.text") -> Direction:
@@ -43,18 +47,15 @@ async def by_text(embedder: Embedder, words: str, *, field: str = "query.text") 
     if not 1 <= len(clean) <= MAX_TEXT_LENGTH:
         raise bad_input(field, f"A text has 1 to {MAX_TEXT_LENGTH} characters.")
     [vector] = await embedder.texts([clean])
-    return _direction(embedder, vector, f"text:{clean}")
+    return Direction(vector, (embedder.name, embedder.revision), f"text:{clean}")
 
 
 async def by_picture(embedder: Embedder, picture: NDArray[np.uint8]) -> Direction:
     """What a picture uint8[h, w, 3] shows. Call it outside any transaction."""
     [vector] = await embedder.pictures([picture])
     digest = hashlib.sha256(picture.tobytes()).hexdigest()
-    return _direction(embedder, vector, f"picture:{picture.shape}:{digest}")
-
-
-def _direction(embedder: Embedder, vector: Vectors, source: str) -> Direction:
-    return Direction(vector, (embedder.name, embedder.revision), source)
+    source = f"picture:{picture.shape}:{digest}"
+    return Direction(vector, (embedder.name, embedder.revision), source, of_text=False)
 
 
 async def by_image(
@@ -115,7 +116,8 @@ async def stored(
     if row[0] is None:
         return None
     vector = np.asarray(row[0], np.float32)
-    return Direction(_unit(vector), (model.name, model.revision), f"image:{image_id}")
+    source = f"image:{image_id}"
+    return Direction(_unit(vector), (model.name, model.revision), source, of_text=False)
 
 
 def away_from(query: Direction, unwanted: Direction) -> Direction:
@@ -123,7 +125,7 @@ def away_from(query: Direction, unwanted: Direction) -> Direction:
     if query.model != unwanted.model:
         raise unavailable(OTHER_MODEL)
     vector = _unit(query.vector - np.float32(PUSH) * unwanted.vector)
-    return Direction(vector, query.model, f"{query.source} not {unwanted.source}")
+    return Direction(vector, query.model, f"{query.source} not {unwanted.source}", query.of_text)
 
 
 def _unit(vector: Vectors) -> Vectors:

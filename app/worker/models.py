@@ -9,6 +9,7 @@ from app.embedding import Embedders, Known
 from app.resources import Resources
 from app.services import embedding_models, reembedding
 from app.worker.reembed import Reembedding
+from app.worker.relevance import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ async def build(
 ) -> bool:
     """Reads what is missing, and switches; False where the model is not being built any more."""
     await Reembedding(resources, model, told).run()
+    await Calibration(resources).before_switch(model)
     switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))
     if switched:
         log.info("%s has read every image, and answers from now on", model)
