@@ -21,6 +21,7 @@ from app.services import (
     teams,
     users,
 )
+from app.services.chance import Chance
 
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
@@ -114,8 +115,8 @@ class Loaders:
         return self._loader(collections.by_id)
 
     @cached_property
-    def chance(self) -> DataLoader[relevance.Key, relevance.Chance | None]:
-        async def batch(keys: list[relevance.Key]) -> Sequence[relevance.Chance | None]:
+    def chance(self) -> DataLoader[relevance.Key, Chance | None]:
+        async def batch(keys: list[relevance.Key]) -> Sequence[Chance | None]:
             async with self._db.transaction() as session:
                 return await relevance.by_key(session, self._actor, keys)
 
