@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select
 
 from app.db.models import Image, RelevanceFit
@@ -21,58 +20,12 @@ from app.services.search import Direction, Search
 from app.worker import models
 from app.worker.relevance import Calibration
 from tests import make, nonsense
+from tests.fixtures.geometry import CLIP_LIKE, WIDE, Geometry
 from tests.services import planted
 
 NONSENSE = nonsense.sentences(500)
 MOST_FOUND = 35
 """Of 500, where each finds something with 5 %: 97.5 % of all such samples have at most so many."""
-
-
-@dataclass
-class Geometry:
-    """A model that reads no pixels: texts lie around one pole and pictures around another, `gap` apart, so much
-    stronger than what they say. "picture 7" is true of the 7th picture, and every other text of none."""
-
-    name: str
-    dimension: int
-    gap: float
-    noise: float
-    source: str = "planted"
-    revision: str = planted.REVISION
-
-    def shown(self, number: int) -> NDArray[np.float32]:
-        """What the picture is about."""
-        return planted.random(1, 10_000 + number, self.dimension)[0]
-
-    def picture(self, number: int) -> NDArray[np.float32]:
-        poles = planted.random(2, 1, self.dimension)
-        blur = planted.random(1, 20_000 + number, self.dimension)[0]
-        return planted.unit(self.shown(number) + self.noise * blur + self.gap * poles[0])
-
-    def text(self, words: str) -> NDArray[np.float32]:
-        poles = planted.random(2, 1, self.dimension)
-        if words.startswith("picture "):
-            meant = self.shown(int(words.removeprefix("picture ")))
-        else:
-            seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4])
-            meant = planted.random(1, seed, self.dimension)[0]
-        return planted.unit(meant + self.gap * (poles[0] / 4 + poles[1]))
-
-    async def warm(self) -> None: ...
-
-    async def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.stack([self.text(one) for one in texts])
-
-    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        raise NotImplementedError
-
-    async def rest(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-CLIP_LIKE = Geometry("clip-like", 128, gap=1.0, noise=0.6)
-WIDE = Geometry("wide", 48, gap=0.2, noise=0.3)
 
 
 async def known(resources: Resources, embedder: Embedder, state: ModelState) -> Known:
