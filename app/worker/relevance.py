@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -21,8 +22,7 @@ from app.worker.questions import KINDS
 log = logging.getLogger(__name__)
 
 LOCK: Final = "pictor.relevance"
-TURN_SECONDS: Final = 20.0
-"""So long at most the other upkeep waits for it; the next turn goes on."""
+LOOK_SECONDS: Final = 60.0
 SWITCH_SECONDS: Final = 600.0
 """So long at most a model that has read everything waits before it takes over."""
 TEXTS: Final = 16
@@ -31,6 +31,17 @@ AT_ONCE: Final = 64
 """Questions a statement, so that none takes long."""
 PICTURES: Final = 500
 PHANTOMS: Final = 256
+
+
+async def keep(resources: Resources) -> None:
+    """Until it is cancelled: measures what is due. Any number of workers may; one of them does it."""
+    calibration = Calibration(resources)
+    while True:
+        try:
+            await calibration.turn()
+        except Exception as error:
+            log.warning("measuring relevance is put off: %s", error)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class Calibration:
@@ -48,7 +59,7 @@ class Calibration:
         if model is None or embedder is None or not await self._due(model):
             return 0
         async with locks.alone(self._resources.db, LOCK) as mine:
-            return await self._measure(model, embedder, TURN_SECONDS) if mine else 0
+            return await self._measure(model, embedder, math.inf) if mine else 0
 
     async def before_switch(self, model: Known) -> None:
         """Measures the teams with a model that is to take over. Where that fails it takes over unmeasured."""

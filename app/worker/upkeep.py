@@ -8,8 +8,7 @@ from typing import Final
 from app.db import locks
 from app.resources import Resources
 from app.services import repair
-from app.worker import reconcile
-from app.worker.relevance import Calibration
+from app.worker import reconcile, relevance
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +17,18 @@ LOOK_SECONDS: Final = 60.0
 
 async def keep(resources: Resources) -> None:
     """Looks whether anything is due, until it is cancelled. Any number of workers may; one of them does it."""
-    calibration = Calibration(resources)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_keep_in_step(resources))
+        # It takes minutes at times, for which the rest does not wait.
+        tasks.create_task(relevance.keep(resources))
+
+
+async def _keep_in_step(resources: Resources) -> None:
     while True:
         try:
             if ended := await reconcile.empty_trash(resources, resources.db.worker):
                 log.info("%d images had been in the trash for long and are deleted", ended)
             await reconcile_if_due(resources)
-            await calibration.turn()
         except Exception as error:
             log.warning("upkeep is put off: %s", error)
         await asyncio.sleep(LOOK_SECONDS)
