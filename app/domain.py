@@ -159,6 +159,20 @@ class SearchStrategy(StrEnum):
     INDEX = "INDEX"
 
 
+class Modality(StrEnum):
+    """What a question is made of. Words lie further from all pictures than pictures do from each other."""
+
+    TEXT = "TEXT"
+    IMAGE = "IMAGE"
+
+
+class RelevanceBasis(StrEnum):
+    """What a relevance stands on."""
+
+    TEAM = "TEAM"
+    PRIOR = "PRIOR"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who is asking: a user, through a key or a session, with the role in each team that counts now.

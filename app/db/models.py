@@ -38,6 +38,7 @@ from app.domain import (
     ImageState,
     JobKind,
     JobState,
+    Modality,
     ModelState,
     ProcessingStatus,
     Role,
@@ -495,6 +496,26 @@ class ImageVector(Base):
     created_at: Mapped[datetime]
     tag_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
     embedding: Mapped[Any] = mapped_column(HALFVEC())
+
+
+class RelevanceFit(Base):
+    """How near unrelated questions come to some picture of the team: `location` the median of their best scores,
+    `spread` the standard deviation. Of `questions`, when the team had so many `images` with a vector."""
+
+    __tablename__ = "relevance_fit"
+
+    team_id: Mapped[UUID] = mapped_column(
+        ForeignKey("team.id", ondelete="CASCADE"), primary_key=True
+    )
+    model_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_model.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    modality: Mapped[Modality] = mapped_column(_enum(Modality), primary_key=True)
+    questions: Mapped[int]
+    images: Mapped[int] = mapped_column(BigInteger)
+    location: Mapped[float] = mapped_column(Double)
+    spread: Mapped[float] = mapped_column(Double)
+    fitted_at: Mapped[datetime] = _now()
 
 
 class VectorClaim(Base):

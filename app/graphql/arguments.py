@@ -18,6 +18,15 @@ MinScore: TypeAlias = Annotated[
         description="Only hits with at least this score; absent: the best there are."
     ),
 ]
+MinRelevance: TypeAlias = Annotated[
+    float | None,
+    strawberry.argument(
+        description="Only hits with at least this relevance, 0 to 1: with 0.95, at most one in twenty unrelated"
+        " questions finds anything in a team, and nonsense an empty page. With HYBRID also those whose texts have all"
+        " the words. A team that is measured anew between two pages repeats none and reorders none; at most the end"
+        " moves."
+    ),
+]
 After: TypeAlias = Annotated[
     str | None, strawberry.argument(description="Only what follows this cursor.")
 ]

@@ -218,9 +218,11 @@ def search(given: Given) -> Charge:
     if given.value("mode") == "HYBRID":
         points += ROW * SHORTLIST_OF_HYBRID
     if given.value("orderBy") is not None:
-        points += ROW * (SHORTLIST if given.value("minScore") is None else RELEVANT)
+        has_cut = any(given.value(one) is not None for one in ("minScore", "minRelevance"))
+        points += ROW * (RELEVANT if has_cut else SHORTLIST)
     if given.value("diversity"):
         points += ROW * 2 * SHORTLIST
+    points += measured(given)[0] if given.value("minRelevance") is not None else 0
     return points, size
 
 
@@ -228,6 +230,11 @@ def marked(given: Given) -> Charge:
     """The images, and every pair of them; then their groups are made anew."""
     count = given.count("imageIds")
     return WRITE + ROW * count * (3 + min(count, MAX_IDS) / 2 + MAX_GROUP), count
+
+
+def measured(given: Given) -> Charge:
+    """What is known of relevance in each team."""
+    return ROW * given.request.teams + VALUE, 1
 
 
 def intake(files: str | None) -> Price:
@@ -282,6 +289,8 @@ PRICES: Final[dict[str, Price]] = {
     "AuditEvent.subject": flat(2 * ROW),
     "UploadTicket.headers": flat(VALUE, MOST_HEADERS),
     "SearchConnection.candidateCount": flat(SEARCH),
+    "SearchConnection.relevanceBasis": measured,
+    "SearchEdge.relevance": flat(ROW + VALUE),
     "Mutation.register": flat(WRITE + HASH),
     "Mutation.login": flat(WRITE + HASH),
     "Mutation.setPassword": flat(WRITE + HASH),

@@ -11,6 +11,7 @@ from app.domain import (
     ImageOrderField,
     OrderDirection,
     ProcessingStatus,
+    RelevanceBasis,
     Role,
     SearchMode,
     SearchStrategy,
@@ -27,6 +28,7 @@ __all__ = [
     "ImageOrderField",
     "OrderDirection",
     "ProcessingStatus",
+    "RelevanceBasis",
     "Role",
     "SearchMode",
     "SearchStrategy",
@@ -123,6 +125,13 @@ describe(
     EXACT="Each that the filter lets through was compared.",
     INDEX="A graph of the vectors led to the nearest, in the large teams that were searched."
     " It may miss one, but never returns fewer than asked for while there are more.",
+)
+describe(
+    RelevanceBasis,
+    "What the relevance of hits stands on.",
+    TEAM="Measured: unrelated questions were put to the team's own images, with this very model.",
+    PRIOR="Shipped figures, for a team with fewer than 50 searchable images, or one that a worker has not measured"
+    " yet: a rough guess. Rougher still where the model is neither the built-in one nor a CLIP.",
 )
 describe(
     AuditOutcome,

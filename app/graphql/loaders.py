@@ -10,7 +10,18 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import api_keys, audit_log, collections, images, nodes, tags, teams, users
+from app.services import (
+    api_keys,
+    audit_log,
+    collections,
+    images,
+    nodes,
+    relevance,
+    tags,
+    teams,
+    users,
+)
+from app.services.chance import Chance
 
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
@@ -102,6 +113,14 @@ class Loaders:
     @cached_property
     def collection(self) -> DataLoader[UUID, models.Collection | None]:
         return self._loader(collections.by_id)
+
+    @cached_property
+    def chance(self) -> DataLoader[relevance.Key, Chance | None]:
+        async def batch(keys: list[relevance.Key]) -> Sequence[Chance | None]:
+            async with self._db.transaction() as session:
+                return await relevance.by_key(session, self._actor, keys)
+
+        return DataLoader(batch)
 
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:

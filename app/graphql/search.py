@@ -6,7 +6,7 @@ import strawberry
 
 from app.errors import bad_input
 from app.graphql import questions
-from app.graphql.arguments import After, Filter, MinScore, Ten
+from app.graphql.arguments import After, Filter, MinRelevance, MinScore, Ten
 from app.graphql.enums import SearchMode
 from app.graphql.inputs import ImageOrder, filter_value
 from app.graphql.pagination import window
@@ -34,6 +34,7 @@ class SearchQueries:
         ] = SearchMode.SEMANTIC,
         filter: Filter = None,
         min_score: MinScore = None,
+        min_relevance: MinRelevance = None,
         first: Ten = 10,
         after: After = None,
         more: Annotated[
@@ -72,6 +73,7 @@ class SearchQueries:
             min_score=min_score,
             order=order_by.value() if order_by else None,
             diversity=diversity or 0.0,
+            min_relevance=min_relevance,
         )
         part, db = window(10 if first is None else first, after), context.db
         async with db.transaction() as session:

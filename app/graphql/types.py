@@ -25,6 +25,7 @@ from app.graphql.arguments import (
     First,
     Fit,
     Last,
+    MinRelevance,
     MinScore,
     NameContains,
     Offset,
@@ -38,6 +39,7 @@ from app.graphql.enums import (
     ErrorCode,
     ImageFormat,
     ProcessingStatus,
+    RelevanceBasis,
     Role,
     SearchStrategy,
     TagPolicy,
@@ -62,6 +64,7 @@ from app.services import (
     ticketing,
     uploads,
 )
+from app.services.relevance import Measure
 
 N = TypeVar("N")
 V = TypeVar("V")
@@ -538,6 +541,7 @@ class Image(Node):
         info: Info,
         filter: Filter = None,
         min_score: MinScore = None,
+        min_relevance: MinRelevance = None,
         first: Ten = 10,
         after: After = None,
     ) -> "SearchConnection":
@@ -545,7 +549,9 @@ class Image(Node):
         wanted = filter_value(filter).within(team_id=self.row.team_id)
         part = window(10 if first is None else first, after)
         async with db.transaction() as session:
-            hits = await search.similar(session, actor, self.row.id, wanted, min_score, part)
+            hits = await search.similar(
+                session, actor, self.row.id, wanted, min_score, part, min_relevance
+            )
         info.context.resources.recall.saw(db, hits.near)
         info.context.trail.saw(hit.image for hit in hits.hits)
 
@@ -589,6 +595,19 @@ class SearchEdge:
         description="Cosine similarity of the query and the image, -1 to 1;"
         " for HYBRID the fused score, 0 to 1."
     )
+    cosine: strawberry.Private[float]
+    measure: strawberry.Private[Measure]
+
+    @strawberry.field(
+        description="How surely it is more than chance: the share of unrelated questions of the same kind (texts or"
+        " pictures) whose best hit among all images of the image's team scores lower, 0 to 1. It means the same for every model,"
+        " and for text and pictures. By meaning alone, also for HYBRID, where a hit by its words may have little. With"
+        " not, it is that of the main question, and rather too low."
+    )
+    async def relevance(self, info: Info) -> float:
+        team_id = self.node.row.team_id
+        known = await info.context.loaders.chance.load(self.measure.key(team_id))
+        return (known or self.measure.prior).relevance(self.cosine)
 
 
 @strawberry.type(description="Ranked hits, best first, or as orderBy has them.")
@@ -607,10 +626,21 @@ class SearchConnection:
         description="Milliseconds that finding them took, without reading the question."
     )
     counter: strawberry.Private[Callable[[], Awaitable[int]]]
+    measure: strawberry.Private[Measure]
 
     @strawberry.field(description="The images alone.")
     def nodes(self) -> list[Image]:
         return [edge.node for edge in self.edges]
+
+    @strawberry.field(
+        description="What relevance stands on in the teams of these hits, or, where there are none, in the teams that were"
+        " searched: PRIOR unless all of them are measured."
+    )
+    async def relevance_basis(self, info: Info) -> RelevanceBasis:
+        teams = {edge.node.row.team_id for edge in self.edges}
+        keys = [self.measure.key(one) for one in teams or self.measure.team_ids]
+        known = await info.context.loaders.chance.load_many(keys)
+        return RelevanceBasis.TEAM if known and all(known) else RelevanceBasis.PRIOR
 
     @strawberry.field(
         description="Images that the filter lets through and that are searchable now."
@@ -623,7 +653,13 @@ class SearchConnection:
     def of(cls, hits: search.Hits, counter: Callable[[], Awaitable[int]]) -> "SearchConnection":
         return cls(
             edges=[
-                SearchEdge(cursor=cursor, node=Image.of(hit.image), score=hit.score)
+                SearchEdge(
+                    cursor=cursor,
+                    node=Image.of(hit.image),
+                    score=hit.score,
+                    cosine=hit.cosine,
+                    measure=hits.measure,
+                )
                 for cursor, hit in zip(hits.cursors, hits.hits, strict=True)
             ],
             page_info=PageInfo(
@@ -636,6 +672,7 @@ class SearchConnection:
             strategy=hits.near.strategy,
             complete=hits.near.complete,
             took_ms=hits.took_ms,
+            measure=hits.measure,
             counter=counter,
         )
 

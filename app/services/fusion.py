@@ -26,7 +26,7 @@ from app.db.models import Image, ImageTag, Tag
 from app.domain import tag_key
 from app.embedding import Vectors
 from app.services import access, filters, nearest
-from app.services.nearest import Candidates
+from app.services.nearest import Candidates, Floor
 
 FUSED: Final = 200
 """Of each ranking, so many take part."""
@@ -49,10 +49,17 @@ SEPARATORS: Final = "-_./,:;&+'"
 
 
 async def fused(
-    session: AsyncSession, candidates: Candidates, vector: Vectors, words: str
+    session: AsyncSession,
+    candidates: Candidates,
+    vector: Vectors,
+    words: str,
+    floor: Floor | None = None,
 ) -> tuple[dict[UUID, float], nearest.Found]:
-    """The first FUSED of each ranking, best first, ties by id, 1 for the first of all; and how the vectors were looked through."""
-    found = await nearest.best(session, candidates, vector, FUSED)
+    """The first FUSED of each ranking, best first, ties by id, 1 for the first of all; and how the vectors were looked through.
+
+    With a floor, a hit reaches it by meaning, or has all the words, or a tag that says them.
+    """
+    found = await nearest.best(session, candidates, vector, FUSED, floor=floor)
     near = [one.image_id for one in found]
     worded = await _worded(session, candidates, words, near)
     shares, said = await _tagged(session, candidates, words, near)
@@ -61,6 +68,8 @@ async def fused(
         for rank, image_id in enumerate(ranking, start=1):
             scores[image_id] += weight / (RANK_OFFSET + rank)
     for image_id, share in shares.items():
+        if floor is not None and share < 1 and image_id not in scores:
+            continue
         scores[image_id] += TAGS_WEIGHT * share / (RANK_OFFSET + 1)
     whole = (RANK_OFFSET + 1) / (MEANING_WEIGHT + WORDS_WEIGHT + TAGS_WEIGHT * said)
     best = sorted(scores, key=lambda one: (-scores[one], one))

@@ -28,6 +28,7 @@ from app.services import (
     nearest,
     paging,
     places,
+    relevance,
 )
 from app.services.directions import (
     OTHER_MODEL,
@@ -39,8 +40,9 @@ from app.services.directions import (
     by_text,
     by_texts,
 )
-from app.services.nearest import Candidates
+from app.services.nearest import Candidates, Floor
 from app.services.places import model_of
+from app.services.relevance import Measure
 
 __all__ = [
     "Direction",
@@ -72,6 +74,7 @@ class Search:
 
     `order` sorts the relevant ones by something else than their score. `diversity`: 0 to 1, how much more it counts
     that a hit is unlike those before it.
+    `min_relevance`: of a hit, or in HYBRID all of the words. `floor`: what that and `min_score` come to, worked out by `page`.
     """
 
     query: Direction
@@ -82,21 +85,24 @@ class Search:
     without: UUID | None = None
     order: ImageOrder | None = None
     diversity: float = 0.0
+    min_relevance: float | None = None
+    floor: Floor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`score`: cosine similarity, -1 to 1; for HYBRID the fused score, 0 to 1."""
+    """`score`: `cosine`, the similarity, -1 to 1; for HYBRID the fused score, 0 to 1."""
 
     image: Image
     score: float
+    cosine: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
     """Best first, with the cursor of each. `model`: whose vectors ranked them.
 
-    `near`: how the vectors were looked through. `took_ms`: in the service.
+    `near`: how the vectors were looked through. `took_ms`: in the service. `measure`: what their cosines are worth.
     """
 
     hits: Sequence[Hit]
@@ -106,6 +112,7 @@ class Hits:
     model: str
     near: nearest.Found = field(default_factory=nearest.Found)
     took_ms: float = 0.0
+    measure: Measure = relevance.NOTHING
 
 
 async def page(session: AsyncSession, actor: Actor, asked: Search, window: Window) -> Hits:
@@ -121,6 +128,9 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
         raise unavailable(OTHER_MODEL)
     match = await filters.resolve(session, actor, asked.wanted)
     candidates = Candidates(match, model.id, asked.without)
+    modality = relevance.modality(of_text=asked.query.of_text)
+    measure = Measure(model.id, model.name, modality, match.team_ids)
+    asked = replace(asked, floor=await _floor(session, actor, asked, measure))
     found = await _found(session, asked, candidates, window, _key(asked, model.id))
     return Hits(
         found.hits[: window.limit],
@@ -130,16 +140,29 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
         model=model.name,
         near=found.near,
         took_ms=(time.perf_counter() - began) * 1000,
+        measure=measure,
     )
 
 
 def _check(asked: Search) -> None:
+    relevance.check(asked.min_relevance)
     if asked.mode is SearchMode.HYBRID and asked.words is None:
         raise bad_input("mode", "HYBRID needs a text to look for.")
     if not 0 <= asked.diversity <= 1:
         raise bad_input("diversity", "A diversity lies between 0 and 1.")
     if asked.diversity and asked.order:
         raise bad_input("diversity", "An order leaves diversity no choice: give one of the two.")
+
+
+async def _floor(
+    session: AsyncSession, actor: Actor, asked: Search, measure: Measure
+) -> Floor | None:
+    """A plain score where one will do: it is the quicker comparison. HYBRID holds its fused score against min_score later."""
+    least = None if asked.mode is SearchMode.HYBRID else asked.min_score
+    if asked.min_relevance is None:
+        return least
+    floors = await relevance.floors(session, actor, measure, asked.min_relevance, least)
+    return next(iter(floors.values())) if len(set(floors.values())) == 1 else floors
 
 
 async def similar(
@@ -149,9 +172,11 @@ async def similar(
     wanted: ImageFilter,
     min_score: float | None,
     window: Window,
+    min_relevance: float | None = None,
 ) -> Hits:
     """The images that look most like this one, without it; empty until it has a vector."""
     paging.check(window)
+    relevance.check(min_relevance)
     model = await embedding_models.of_page(session, model_of(window.cursor))
     stored = (
         {} if model is None else await directions.stored(session, actor, {"id": image_id}, model)
@@ -159,7 +184,9 @@ async def similar(
     if not stored:
         name = "" if model is None else model.name
         return Hits([], [], has_next=False, has_previous=False, model=name)
-    asked = Search(stored["id"], wanted, min_score=min_score, without=image_id)
+    asked = Search(
+        stored["id"], wanted, min_score=min_score, min_relevance=min_relevance, without=image_id
+    )
     return await page(session, actor, asked, window)
 
 
@@ -233,9 +260,10 @@ async def _by_meaning(
         asked.query.vector,
         window.limit + 1,
         after=last,
-        floor=asked.min_score,
+        floor=asked.floor,
     )
-    hits = await _hits(session, {one.image_id: one.score for one in near})
+    scores = {one.image_id: one.score for one in near}
+    hits = await _hits(session, scores, scores)
     after = [places.After(hit.score, hit.image.id) for hit in hits]
     return _Found(hits, places.after_cursors(key, after), near)
 
@@ -252,7 +280,7 @@ async def _of_shortlist(
     else:
         shown = set(seen.images)
         ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
-    hits = await _hits(session, {one: scores[one] for one in ids})
+    hits = await _scored(session, asked, candidates, {one: scores[one] for one in ids})
     seen = replace(seen, newest=found.newest)
     return _Found(hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), found.near)
 
@@ -267,12 +295,15 @@ async def _sorted(
 ) -> _Found:
     """The relevant ones in another order."""
     newest, place = places.sorted_place(window.cursor, key)
-    most = SHORTLIST if asked.min_score is None else RELEVANT
+    has_cut = asked.min_score is not None or asked.min_relevance is not None
+    most = RELEVANT if has_cut else SHORTLIST
     short = await _shortlist(session, asked, candidates, most, newest)
     rows = select(Image).where(Image.id == any_(literal(list(short.scores), ARRAY(Uuid()))))
     part = replace(window, cursor=place)
     found = await paging.page(session, rows, images.keyset(order), part)
-    hits = [Hit(image, short.scores[image.id]) for image in found.rows]
+    scores = {image.id: short.scores[image.id] for image in found.rows}
+    cosines = await _cosines(session, asked, candidates, scores)
+    hits = [Hit(one, scores[one.id], cosines.get(one.id, -1.0)) for one in found.rows]
     cursors = places.sorted_cursors(key, short.newest, found.cursors)
     return _Found(hits, cursors, short.near, has_next=found.has_next)
 
@@ -284,13 +315,13 @@ async def _shortlist(
     if newest is not None:
         candidates = _until(candidates, newest)
     if asked.mode is SearchMode.HYBRID:
-        every, near = await fusion.fused(session, candidates, asked.query.vector, asked.words or "")
+        every, near = await fusion.fused(
+            session, candidates, asked.query.vector, asked.words or "", asked.floor
+        )
         least = -math.inf if asked.min_score is None else asked.min_score
         scores = {one: score for one, score in every.items() if score >= least}
     else:
-        near = await nearest.best(
-            session, candidates, asked.query.vector, most, floor=asked.min_score
-        )
+        near = await nearest.best(session, candidates, asked.query.vector, most, floor=asked.floor)
         every = scores = {one.image_id: one.score for one in near}
     return _Shortlist(scores, newest or max(every, default=None), near)
 
@@ -326,13 +357,34 @@ async def _diverse(
     return [best[at] for at in order]
 
 
-async def _hits(session: AsyncSession, scores: Mapping[UUID, float]) -> list[Hit]:
+async def _scored(
+    session: AsyncSession, asked: Search, candidates: Candidates, scores: Mapping[UUID, float]
+) -> list[Hit]:
+    return await _hits(session, scores, await _cosines(session, asked, candidates, scores))
+
+
+async def _cosines(
+    session: AsyncSession, asked: Search, candidates: Candidates, scores: Mapping[UUID, float]
+) -> Mapping[UUID, float]:
+    """How near the hits are: their scores, unless those say something else."""
+    if asked.mode is not SearchMode.HYBRID:
+        return scores
+    return await relevance.cosines(session, candidates, asked.query.vector, list(scores))
+
+
+async def _hits(
+    session: AsyncSession, scores: Mapping[UUID, float], cosines: Mapping[UUID, float]
+) -> list[Hit]:
     """The images with their scores, in that order; one that is gone by now is left out."""
     if not scores:
         return []
     rows = await session.scalars(select(Image).where(Image.id.in_(scores)))
     images = {image.id: image for image in rows}
-    return [Hit(images[one], score) for one, score in scores.items() if one in images]
+    return [
+        Hit(images[one], score, cosines[one])
+        for one, score in scores.items()
+        if one in images and one in cosines
+    ]
 
 
 def _key(asked: Search, model_id: int) -> bytes:
@@ -346,6 +398,7 @@ def _key(asked: Search, model_id: int) -> bytes:
         asked.min_score,
         asked.without,
         *((asked.order, asked.diversity) if asked.order or asked.diversity else ()),
+        *(("relevance", asked.min_relevance) if asked.min_relevance is not None else ()),
     )
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
     return places.MODEL.pack(model_id) + digest

@@ -10,6 +10,7 @@ from app.resources import Resources
 from app.services import embedding_models, reembedding
 from app.worker import graphs
 from app.worker.reembed import Reembedding
+from app.worker.relevance import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ async def build(
     """Reads what is missing, builds what it is searched by, and switches; False where the model is not being built any more."""
     await Reembedding(resources, model, told).run()
     await graphs.prepare(resources, model.id)
+    await Calibration(resources).before_switch(model)
     switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))
     if switched:
         log.info("%s has read every image, and answers from now on", model)

@@ -8,7 +8,7 @@ from typing import Final
 from app.db import locks
 from app.resources import Resources
 from app.services import repair
-from app.worker import graphs, reconcile
+from app.worker import graphs, reconcile, relevance
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ async def keep(resources: Resources) -> None:
         tasks.create_task(_keep_in_step(resources))
         # It takes minutes at times, for which the rest does not wait.
         tasks.create_task(graphs.keep(resources))
+        tasks.create_task(relevance.keep(resources))
 
 
 async def _keep_in_step(resources: Resources) -> None:

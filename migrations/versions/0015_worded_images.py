@@ -5,7 +5,7 @@ from alembic import op
 from app.db.database import ACTING_ROLE
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
