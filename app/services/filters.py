@@ -3,10 +3,23 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -14,6 +27,7 @@ from app.db.models import CollectionImage, Image, ImageTag, Tag
 from app.domain import (
     MAX_IDS,
     MAX_TAGS_PER_CALL,
+    NO_ID,
     Actor,
     DateTimeRange,
     ImageFilter,
@@ -45,10 +59,23 @@ class Match:
     def empty(self) -> bool:
         return not self.team_ids
 
+    @property
+    def lists(self) -> dict[UUID, UUID] | None:
+        """Of each team the list of its draw lines and counters (a tag's, or NO_ID for all images) that holds what
+        matches and nothing else; None where no list does."""
+        if not self.only_tags or any(len(tags) > 1 for tags in self.all_tags.values()):
+            return None
+        return {team: tags[0] if tags else NO_ID for team, tags in self.all_tags.items()}
+
     def images(self) -> Select[Image]:
         return select(Image).where(*self.where)
 
 
+NAMED_TAGS: Final = select(Tag.team_id, Tag.key, Tag.id).where(
+    Tag.team_id == any_(bindparam("teams", type_=ARRAY(Uuid()))),
+    Tag.key == any_(bindparam("keys", type_=ARRAY(Text()))),
+)
+"""Made once: a draw by tag is little more than this and a dart."""
 NOTHING = Match(team_ids=(), all_tags={}, where=(), only_tags=False)
 
 
@@ -105,10 +132,8 @@ async def _tags_by_key(
     keys = {tag_key(name) for names in (tags.all, tags.any, tags.none) for name in names or ()}
     found: dict[UUID, dict[str, UUID]] = defaultdict(dict)
     if keys:
-        query = select(Tag.team_id, Tag.key, Tag.id).where(
-            Tag.team_id.in_(teams), Tag.key.in_(keys)
-        )
-        for team_id, key, tag_id in await session.execute(query):
+        asked = {"teams": list(teams), "keys": sorted(keys)}
+        for team_id, key, tag_id in await session.execute(NAMED_TAGS, asked):
             found[team_id][key] = tag_id
     return found
 
