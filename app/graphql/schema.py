@@ -13,6 +13,7 @@ from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.executor import Executor, shorten
+from app.graphql.facets import FacetQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
 from app.graphql.nodes import NodeQuery
@@ -37,6 +38,7 @@ class Query(
     ImageQuery,
     SearchQueries,
     SamplingQuery,
+    FacetQuery,
     TagQuery,
     CollectionQuery,
     AuditQuery,

@@ -19,11 +19,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import CollectionImage, Image, ImageTag, Tag
+from app.db.models import CollectionImage, DrawHead, Image, ImageTag, Tag
 from app.domain import (
     MAX_IDS,
     MAX_TAGS_PER_CALL,
@@ -161,6 +162,11 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
     yield from _between(Image.size_bytes, wanted.size_bytes)
     if wanted.text is not None and wanted.text.strip():
         yield words_match(wanted.text)
+
+
+def in_lists(lists: Mapping[UUID, UUID]) -> ColumnElement[bool]:
+    """Counters of these lists: a team and a tag, or NO_ID, each."""
+    return tuple_(DrawHead.team_id, DrawHead.tag_id).in_(list(lists.items()))
 
 
 def words_match(text: str) -> ColumnElement[bool]:

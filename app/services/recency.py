@@ -43,8 +43,8 @@ def gain(half_life_days: float) -> ColumnElement[Any]:
     Weights count relative to each other, so that it does not matter at which moment age is measured: here it is
     1970, and nobody has to agree on what time it is now.
     """
-    seconds = func.date_part("epoch", Image.created_at, type_=Double())
-    life = literal(DAY_SECONDS * half_life_days, Double())
+    seconds: ColumnElement[Any] = func.date_part("epoch", Image.created_at, type_=Double())
+    life: ColumnElement[Any] = literal(DAY_SECONDS * half_life_days, Double())
     return literal(math.log(2), Double()) * seconds / life
 
 
@@ -62,5 +62,7 @@ def newest(team_ids: Sequence[UUID]) -> ScalarSelect[Any]:
         .limit(1)
         .lateral("last")
     )
-    seconds = func.date_part("epoch", func.max(last.c.created_at), type_=Double())
+    seconds: ColumnElement[Any] = func.date_part(
+        "epoch", func.max(last.c.created_at), type_=Double()
+    )
     return select(seconds).select_from(asked).join(last, true()).scalar_subquery()

@@ -113,9 +113,7 @@ async def count(session: AsyncSession, actor: Actor, asked: Shuffle) -> int:
         return 0
     if match.lists is None:
         return await paging.count(session, _drawable(match))
-    drawable = select(func.coalesce(func.sum(DrawHead.n), 0)).where(
-        tuple_(DrawHead.team_id, DrawHead.tag_id).in_(match.lists.items())
-    )
+    drawable = select(func.coalesce(func.sum(DrawHead.n), 0)).where(filters.in_lists(match.lists))
     return int(await session.scalar(drawable) or 0)
 
 
