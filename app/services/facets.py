@@ -1,7 +1,7 @@
 """Counts of what a filter lets through: by tag, format, state of processing, and span of time."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,8 +53,9 @@ DATES: Final[dict[TimelineField, SQLColumnExpression[Any]]] = {
     TimelineField.TAKEN_AT: Image.taken_at,
 }
 A_DAY: Final = timedelta(hours=24)
-FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
-LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+FIRST_INSTANT: Final = text("timestamptz '0001-01-01 00:00:00Z'")
+LAST_INSTANT: Final = text("timestamptz '9999-12-31 23:59:59Z'")
+"""Between which Python, and most clients, have names for them."""
 
 
 @dataclass(frozen=True, slots=True)

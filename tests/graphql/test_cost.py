@@ -208,7 +208,9 @@ class Writer:
             return None
         if argument == "query":
             return chance.choice([{"text": "a cat"}, {"imageId": str(ids["image"][-1])}])
-        if argument == "mode":
+        if argument == "seed":
+            return "monday"
+        if argument in ("mode", "timeZone", "by", "field"):
             return None
         raise AssertionError(f"no value for {kind.name}.{name}({argument})")
 
