@@ -136,8 +136,12 @@ async def _plan(
     if match.lists is not None and half_life_days is None:
         darts = count if count == 1 else count + count // 4 + 8
         return _Plan(match, LISTED_ANSWERS, match.lists, darts, most=darts)
-    lists, size, newest = await _smallest_lists(session, match)
-    most = min(MAX_DARTS, size // IMAGES_A_DART) if wanted.ids is None else 0
+    lists, size, newest = (
+        ({}, 0, 0.0)
+        if wanted.ids is not None
+        else await _smallest_lists(session, match, dated=half_life_days is not None)
+    )
+    most = min(MAX_DARTS, size // IMAGES_A_DART)
     darts = 12 + 4 * count if 12 + 4 * count <= most else 0
     images = match.images() if match.lists is None else LISTED
     if half_life_days is None:
@@ -149,10 +153,10 @@ async def _plan(
 
 
 async def _smallest_lists(
-    session: AsyncSession, match: Match
+    session: AsyncSession, match: Match, *, dated: bool
 ) -> tuple[dict[UUID, UUID], int, float]:
-    """Of each team the list of least weight that covers the filter, how many images they have together, and when
-    the newest of the teams came, in seconds since 1970.
+    """Of each team the list of least weight that covers the filter; how many images they have together; and, if
+    `dated`, when the newest of the teams came, in seconds since 1970.
 
     A team in which one of the lists weighs nothing is left out: nothing in it can be drawn.
     """
@@ -163,7 +167,7 @@ async def _smallest_lists(
             DrawHead.tag_id,
             func.sum(DrawHead.live),
             func.sum(DrawHead.images),
-            recency.newest(match.team_ids),
+            recency.newest(match.team_ids) if dated else literal(0.0, Double()),
         )
         .where(
             tuple_(DrawHead.team_id, DrawHead.tag_id).in_(
