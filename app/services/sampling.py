@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -227,13 +228,21 @@ def _firsts(hits: CTE, *, aged: bool) -> CTE:
 
 
 def _answers(images: Select[Image], firsts: CTE) -> Select[Image]:
-    """Those of the images that were hit and are not drawn yet, in the order of the hits."""
-    return (
-        images.join(firsts, firsts.c.image_id == Image.id)
-        .where(Image.id != all_(_ids("drawn")))
+    """Those of the images that were hit and are not drawn yet, in the order of the hits.
+
+    OFFSET keeps the planner to the way that is quick for a few hits: it cannot know the filter's values, and may think
+    that a range of dates or a tag is read sooner.
+    """
+    match = images.with_only_columns(Image.id).where(Image.id == firsts.c.image_id).offset(0)
+    answers = (
+        select(firsts.c.image_id, firsts.c.nth)
+        .join(match.lateral("matching"), true())
+        .where(firsts.c.image_id != all_(_ids("drawn")))
         .order_by(firsts.c.nth)
         .limit(bindparam("count", type_=Integer()))
+        .subquery("answers")
     )
+    return select(Image).join(answers, answers.c.image_id == Image.id).order_by(answers.c.nth)
 
 
 def _ids(name: str) -> Any:
