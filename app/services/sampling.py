@@ -81,9 +81,14 @@ async def draw(
     drawn: list[Image] = []
     if plan.darts:
         drawn += await _throw(session, plan, drawn, darts=plan.darts, count=count)
-    darts = plan.more_darts(len(drawn), count)
-    if darts and not await _are_few(session, match, wanted.created_at):
+    thrown = plan.darts
+    darts = plan.more_darts(thrown, len(drawn), count)
+    if darts and await _are_few(session, match, wanted.created_at):
+        darts = 0
+    while darts:
         drawn += await _throw(session, plan, drawn, darts=darts, count=count)
+        thrown += darts
+        darts = plan.more_darts(thrown, len(drawn), count)
     if len(drawn) < count:
         drawn += await _scan(session, plan, drawn, count=count)
     return drawn
@@ -116,10 +121,10 @@ class _Plan:
     most: int
     aged: _Aged | None = None
 
-    def more_darts(self, found: int, count: int) -> int:
-        """How many will probably find the rest, judged by the first ones; 0 where they would be too many."""
-        darts = ceil(1.5 * (count - found) * (self.darts + 1) / (found + 1))
-        return darts if self.darts + darts <= self.most else 0
+    def more_darts(self, thrown: int, found: int, count: int) -> int:
+        """How many will probably find the rest, judged by those that were thrown; 0 where they would be too many."""
+        darts = ceil(1.5 * (count - found) * (thrown + 1) / (found + 1))
+        return darts if thrown + darts <= self.most else 0
 
 
 async def _plan(
