@@ -17,6 +17,8 @@ MAX_WEIGHT: Final = 1_000_000.0
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 50
 MAX_IDS: Final = 100
+MAX_BUCKETS: Final = 1_000
+"""Of a timeline."""
 MAX_TAG_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 MAX_DESCRIPTION_LENGTH: Final = 10_000
@@ -147,6 +149,19 @@ class ImageOrderField(StrEnum):
     TITLE = "TITLE"
     SIZE_BYTES = "SIZE_BYTES"
     WEIGHT = "WEIGHT"
+
+
+class TimelineField(StrEnum):
+    """Which of an image's dates."""
+
+    CREATED_AT = "CREATED_AT"
+    TAKEN_AT = "TAKEN_AT"
+
+
+class TimelineUnit(StrEnum):
+    DAY = "DAY"
+    MONTH = "MONTH"
+    YEAR = "YEAR"
 
 
 class SearchMode(StrEnum):

@@ -1,10 +1,13 @@
 """What a weighted draw costs as a library grows, and what keeping it exact costs whoever writes.
 
-    python -m benchmarks.draw [--sizes 10000 100000] [--repeats 300]
+    python -m benchmarks.draw [--sizes 10000 100000] [--repeats 300] [--million URL]
 
 Starts a server of its own in a temporary folder. Read the ratios to `select 1`, which was timed in turn
 with everything else: they hold on a busy machine, milliseconds do not. Commits do not wait for the disk, so
 that the changes show what triggers cost and not what a sync does.
+
+`--million`: the database that benchmarks.seed has filled. Nothing but draws is done there, and the same draws
+in turn on the smallest size here. `--only-draws` leaves out what changes cost.
 """
 
 # ruff: noqa: T201  It prints a table.
@@ -17,18 +20,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from tqdm import tqdm
 
 from app.db import embedded, migrate
-from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter
-from app.services import sampling
+from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter, Window
+from app.services import sampling, shuffles
+from app.services.shuffles import Shuffle
 from tests.database import Database
 
 BATCH = 5_000
@@ -123,14 +129,17 @@ async def settle(db: Database, *statements: str) -> None:
             await autocommit.execute(text(statement))
 
 
+def tagged(*names: int) -> TagFilter:
+    return TagFilter(all=tuple(str(one) for one in names))
+
+
 async def draws(db: Database, actor: Actor, repeats: int) -> dict[str, list[float]]:
     async with db.transaction() as session:
 
-        def draw(count: int = 1, **wanted: Any) -> Work:
-            return lambda: sampling.draw(session, actor, ImageFilter(**wanted), count=count)
-
-        def tagged(*names: int) -> TagFilter:
-            return TagFilter(all=tuple(str(one) for one in names))
+        def draw(count: int = 1, half_life: float | None = None, **wanted: Any) -> Work:
+            return lambda: sampling.draw(
+                session, actor, ImageFilter(**wanted), count=count, half_life_days=half_life
+            )
 
         one_dart = text("select * from draw_many(array[:team]::uuid[], array[:tag]::uuid[], 1)")
         place = {"team": actor.team_ids[0], "tag": NO_ID}
@@ -145,10 +154,173 @@ async def draws(db: Database, actor: Actor, repeats: int) -> dict[str, list[floa
                 "1 of two tags": draw(tags=tagged(2, 10)),
                 "1 of the last twentieth by date": draw(created_at=LAST_TWENTIETH),
                 "20 of the last twentieth by date": draw(20, created_at=LAST_TWENTIETH),
+                "1 of the team, half-life of 100 days": draw(half_life=100.0),
                 "the exact scan of the whole team": lambda: scan(session, actor),
+                "a page of 20 of a seeded order": lambda: sampling.draw(
+                    session, actor, ImageFilter(), count=20, seed="benchmark"
+                ),
             },
             repeats,
         )
+
+
+async def side_by_side(
+    small: tuple[Database, Actor], big: Database, repeats: int
+) -> dict[str, list[float]]:
+    """The same draws on a small library and on the seeded million, in turn."""
+    async with small[0].transaction() as here, big.transaction() as there:
+        teams = await there.execute(
+            text("select id from team where slug like 'team-%' order by slug")
+        )
+        everything = Actor(user_id=NO_ID, roles=dict.fromkeys(teams.scalars(), Role.VIEWER))
+        largest = (
+            await there.execute(text("select id from team where slug = 'team-1'"))
+        ).scalar_one()
+        team = Actor(user_id=NO_ID, roles={largest: Role.VIEWER})
+
+        def draw(
+            session: AsyncSession,
+            actor: Actor,
+            count: int = 1,
+            half_life: float | None = None,
+            **wanted: Any,
+        ) -> Work:
+            return lambda: sampling.draw(
+                session, actor, ImageFilter(**wanted), count=count, half_life_days=half_life
+            )
+
+        def named(*names: str) -> TagFilter:
+            return TagFilter(all=names)
+
+        late = {share: await since(there, largest, share) for share in (0.5, 0.05, 0.005)}
+        return await times(
+            {
+                "select 1": lambda: there.execute(text("select 1")),
+                "small: 1": draw(here, small[1]),
+                "small: 20": draw(here, small[1], 20),
+                "small: 1 of a tag": draw(here, small[1], tags=tagged(2)),
+                "small: 1 of two tags": draw(here, small[1], tags=tagged(2, 10)),
+                "1M in 20 teams: 1": draw(there, everything),
+                "1M in 20 teams: 20": draw(there, everything, 20),
+                "278k in one: 1": draw(there, team),
+                "278k in one: 20": draw(there, team, 20),
+                "278k: 1 of a tag (a third)": draw(there, team, tags=named("t1")),
+                "278k: 20 of a tag (a third)": draw(there, team, 20, tags=named("t1")),
+                "278k: 1 of a tag (0.2 %)": draw(there, team, tags=named("t200")),
+                "278k: 1 of two tags": draw(there, team, tags=named("t1", "t2")),
+                "278k: 1 of two tags and half the dates": draw(
+                    there, team, tags=named("t1", "t2"), created_at=late[0.5]
+                ),
+                "278k: 1 of 50 % of the dates": draw(there, team, created_at=late[0.5]),
+                "278k: 1 of 5 % of the dates": draw(there, team, created_at=late[0.05]),
+                "278k: 20 of 5 % of the dates": draw(there, team, 20, created_at=late[0.05]),
+                "278k: 1 of 0.5 % of the dates": draw(there, team, created_at=late[0.005]),
+                "278k: 20 of 0.5 % of the dates": draw(there, team, 20, created_at=late[0.005]),
+                "278k: 1, half-life of a year": draw(there, team, half_life=365.0),
+                "278k: 1, half-life of 30 days": draw(there, team, half_life=30.0),
+            },
+            repeats,
+        )
+
+
+async def since(session: AsyncSession, team_id: UUID, share: float) -> DateTimeRange:
+    """The span of the newest images of a team, by their share."""
+    query = text(
+        "select created_at from image where team_id = :team order by created_at desc"
+        " offset (select count(*) * :share from image where team_id = :team)::int limit 1"
+    )
+    found = await session.execute(query, {"team": team_id, "share": share})
+    return DateTimeRange(found.scalar_one())
+
+
+async def seeded(big: Database, repeats: int) -> dict[str, list[float]]:
+    """Pages of seeded orders, which take a pass over all that matches."""
+    async with big.transaction() as session:
+        largest = (
+            await session.execute(text("select id from team where slug = 'team-1'"))
+        ).scalar_one()
+        team = Actor(user_id=NO_ID, roles={largest: Role.VIEWER})
+        asked = Shuffle("benchmark", ImageFilter())
+        first = await shuffles.page(session, team, asked, Window(limit=100))
+
+        def page(asked: Shuffle, cursor: str | None = None) -> Work:
+            return lambda: shuffles.page(session, team, asked, Window(limit=100, cursor=cursor))
+
+        count = text("select count(*) from image where team_id = :team and live")
+        return await times(
+            {
+                "select 1": lambda: session.execute(text("select 1")),
+                "count(*) of the team's live images": lambda: session.execute(
+                    count, {"team": largest}
+                ),
+                "278k: first page": page(asked),
+                "278k: second page": page(asked, first.cursors[-1]),
+                "278k: first page, half-life of a year": page(replace(asked, half_life_days=365.0)),
+                "278k: first page of a tag (4 %)": page(
+                    replace(asked, wanted=ImageFilter(tags=TagFilter(all=("t10",))))
+                ),
+            },
+            repeats,
+        )
+
+
+UPLOAD_AT_ONCE = """
+create or replace function benchmark_upload(team uuid, tag uuid) returns void language plpgsql as $$
+declare one uuid;
+begin
+  insert into image (team_id, state, object_key, sha256, size_bytes, format, width, height, title)
+  values (team, 'STORED', 'k', uuid_send(gen_random_uuid()), 1, 'JPEG', 1, 1, 'A picture') returning id into one;
+  insert into image_tag (team_id, image_id, tag_id, created_at) values (team, one, tag, now());
+end $$
+"""
+
+
+async def writers(
+    db: Database, actor: Actor, seconds: float, *, drawing: bool
+) -> tuple[float, list[float]]:
+    """Uploads a second of 8 connections into one team and one tag, each its own transaction; and what a draw from that
+    tag took meanwhile, a hundred times a second."""
+    (team_id,) = actor.team_ids
+    async with db.transaction() as session:
+        await session.execute(text(UPLOAD_AT_ONCE))
+        query = text("select id from tag where team_id = :team and key = '2'")
+        tag_id = (await session.execute(query, {"team": team_id})).scalar_one()
+    address = db.engine.url.query["host"]
+    until = time.perf_counter() + seconds
+    taken: list[float] = []
+
+    async def write() -> int:
+        connection = await asyncpg.connect(host=address, user="postgres", database="postgres")
+        upload = await connection.prepare("select benchmark_upload($1, $2)")
+        made = 0
+        while time.perf_counter() < until:
+            await upload.fetchval(team_id, tag_id)
+            made += 1
+        await connection.close()
+        return made
+
+    async def draw() -> int:
+        while drawing and time.perf_counter() < until:
+            start = time.perf_counter()
+            async with db.transaction() as session:
+                await sampling.draw(session, actor, ImageFilter(tags=tagged(2)))
+            taken.append((time.perf_counter() - start) * 1000)
+            await asyncio.sleep(0.01)
+        return 0
+
+    made = await asyncio.gather(*(write() for _ in range(8)), draw())
+    return sum(made) / seconds, taken
+
+
+async def sustained(db: Database, actor: Actor, rounds: int = 3, seconds: float = 4) -> None:
+    print(
+        f"\n{'uploads a second into one list, 8 writers':<44} {'alone':>8} {'drawing':>8} {'a draw, ms p50':>15}"
+    )
+    for number in range(rounds):
+        alone, _ = await writers(db, actor, seconds, drawing=False)
+        both, taken = await writers(db, actor, seconds, drawing=True)
+        draw = statistics.median(taken)
+        print(f"{f'round {number + 1}':<44} {alone:8.0f} {both:8.0f} {draw:15.1f}")
 
 
 async def scan(session: AsyncSession, actor: Actor) -> None:
@@ -216,16 +388,25 @@ async def once(db: Database, actor: Actor) -> None:
         print(f"{name:<42} {time.perf_counter() - start:8.2f} s")
 
 
-async def main(sizes: list[int], repeats: int, url: str) -> None:
+async def main(options: argparse.Namespace, url: str) -> None:
     db = Database(url, pool_size=2)
     await migrate.upgrade(db.engine)
     await settle(db, "alter system set synchronous_commit = off", "select pg_reload_conf()")
-    for size in sizes:
+    for size in options.sizes:
         actor = await load(db, size)
-        show(f"draws, {size:,} images", await draws(db, actor, repeats))
-        with_triggers = await changes(db, actor, repeats, triggers=True)
+        if options.million and size == min(options.sizes):
+            big = Database(options.million, pool_size=2)
+            small = f"{size:,} images and 1,000,000 side by side"
+            show(small, await side_by_side((db, actor), big, options.repeats))
+            show("seeded orders", await seeded(big, max(options.repeats // 20, 5)))
+            await big.close()
+        show(f"draws, {size:,} images", await draws(db, actor, options.repeats))
+        await sustained(db, actor)
+        if options.only_draws:
+            continue
+        with_triggers = await changes(db, actor, options.repeats, triggers=True)
         show("changes, as they are", with_triggers)
-        show("changes, triggers off", await changes(db, actor, repeats, triggers=False))
+        show("changes, triggers off", await changes(db, actor, options.repeats, triggers=False))
         print()
         await once(db, actor)
     await db.close()
@@ -237,7 +418,10 @@ if __name__ == "__main__":
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--repeats", type=int, default=300)
-    options = parser.parse_args()
+    parser.add_argument(
+        "--million", metavar="URL", help="of the database that benchmarks.seed filled"
+    )
+    parser.add_argument("--only-draws", action="store_true")
     with tempfile.TemporaryDirectory(prefix="pictor-benchmark-") as folder:
         Path(folder).chmod(0o755)
-        asyncio.run(main(options.sizes, options.repeats, embedded.start(Path(folder))))
+        asyncio.run(main(parser.parse_args(), embedded.start(Path(folder))))

@@ -37,6 +37,7 @@ REPLACEMENT: Final = re.compile(r"`\w+[^`]*`|nothing replaces it", re.IGNORECASE
 MUST_BE_THERE: Final = {
     "viewer": "whoever is nobody is refused, and told so by UNAUTHENTICATED",
     "randomImage": "NOT_FOUND says why there is none: the draw has no id whose existence could be guarded",
+    "imageFacets": "counts of nothing are zeros, not null",
 }
 """Root fields of one thing that are never null."""
 HOLES: Final = {"Query.nodes": "the Relay specification: null where an id leads nowhere"}

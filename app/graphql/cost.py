@@ -22,6 +22,7 @@ from graphql import (
 
 from app.domain import (
     DEFAULT_PAGE,
+    MAX_BUCKETS,
     MAX_COLLECTIONS_OF_IMAGE,
     MAX_EXIF_ENTRIES,
     MAX_IDS,
@@ -30,6 +31,8 @@ from app.domain import (
     MAX_TAGS_PER_CALL,
     MAX_TEAMS_OF_USER,
     Actor,
+    ImageFormat,
+    ProcessingStatus,
 )
 from app.services.duplicate_groups import MAX_GROUP
 
@@ -50,6 +53,8 @@ RELEVANT: Final = 1_000
 """Rows that diversity or an order chooses from."""
 SHORTLIST_OF_HYBRID: Final = 3 * SHORTLIST + 100
 """By meaning, by words and by tags, and the tags."""
+SWEPT: Final = 100 * ROW
+"""Of going through everything that matches, to put it into an order or into groups."""
 HASH: Final = 100 * ROW
 """Of a password's hash."""
 INTAKE: Final = 100 * ROW
@@ -201,7 +206,22 @@ def by_id(argument: str, rows: float = 1, *, each: str | None = None, base: floa
 def draw(given: Given) -> Charge:
     """The images, the lists that cover the filter in each team, and the names of the filter."""
     count = given.number("count", 1, MAX_IDS)
-    return ROW * (count + given.request.teams + 2 * given.tag_names()) + COUNT, count
+    swept = COUNT if given.value("seed") is None else SWEPT
+    return ROW * (count + given.request.teams + 2 * given.tag_names()) + swept, count
+
+
+def facets(given: Given) -> Charge:
+    """The names of the filter, looked up once for all counts."""
+    return ROW * (1 + given.tag_names()), 1
+
+
+def tag_facets(given: Given) -> Charge:
+    count = given.number("first", DEFAULT_PAGE, MAX_PAGE)
+    return ROW * count + SWEPT, count
+
+
+def timeline(given: Given) -> Charge:
+    return ROW * (MAX_BUCKETS + 1 + given.tag_names()) + SWEPT, MAX_BUCKETS
 
 
 def duplicate_groups(given: Given) -> Charge:
@@ -270,6 +290,13 @@ PRICES: Final[dict[str, Price]] = {
     "Query.randomImages": draw,
     "Team.duplicateGroups": duplicate_groups,
     "DuplicateGroup.images": flat(0, MAX_GROUP),
+    "Query.shuffledImages": page(extra=SWEPT),
+    "Query.imageFacets": facets,
+    "Query.imageTimeline": timeline,
+    "ImageFacets.total": flat(COUNT),
+    "ImageFacets.tags": tag_facets,
+    "ImageFacets.formats": flat(SWEPT + ROW * len(ImageFormat), len(ImageFormat)),
+    "ImageFacets.processing": flat(SWEPT + ROW * len(ProcessingStatus), len(ProcessingStatus)),
     "Team.stats": flat(5 * ROW + 2 * COUNT),
     "User.memberships": memberships,
     "User.email": flat(2 * ROW),

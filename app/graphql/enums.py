@@ -17,6 +17,8 @@ from app.domain import (
     SearchStrategy,
     TagPolicy,
     ThumbnailSize,
+    TimelineField,
+    TimelineUnit,
 )
 from app.errors import ErrorCode, UploadProblem
 
@@ -34,6 +36,8 @@ __all__ = [
     "SearchStrategy",
     "TagPolicy",
     "ThumbnailSize",
+    "TimelineField",
+    "TimelineUnit",
     "UploadProblem",
 ]
 
@@ -112,6 +116,19 @@ describe(
     "Which end comes first.",
     ASC="Smallest, oldest or first in the alphabet first.",
     DESC="Largest, newest or last in the alphabet first.",
+)
+describe(
+    TimelineField,
+    "Which date of an image a timeline counts.",
+    CREATED_AT="When it was uploaded.",
+    TAKEN_AT="When the picture was taken; images without a date are not counted.",
+)
+describe(
+    TimelineUnit,
+    "Into what a timeline is cut.",
+    DAY="Days, from midnight to midnight in the time zone.",
+    MONTH="Months of the calendar.",
+    YEAR="Years of the calendar.",
 )
 describe(
     SearchMode,

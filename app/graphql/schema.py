@@ -14,6 +14,7 @@ from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.duplicates import DuplicateMutation
 from app.graphql.executor import Executor, shorten
+from app.graphql.facets import FacetQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
 from app.graphql.nodes import NodeQuery
@@ -38,6 +39,7 @@ class Query(
     ImageQuery,
     SearchQueries,
     SamplingQuery,
+    FacetQuery,
     TagQuery,
     CollectionQuery,
     AuditQuery,

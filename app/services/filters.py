@@ -8,12 +8,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Select,
     SQLColumnExpression,
+    Text,
     Uuid,
     and_,
     any_,
+    bindparam,
     case,
     exists,
     func,
@@ -21,15 +24,16 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import CollectionImage, Image, ImageTag, Tag
+from app.db.models import CollectionImage, DrawHead, Image, ImageTag, Tag
 from app.domain import (
     MAX_IDS,
     MAX_TAGS_PER_CALL,
+    NO_ID,
     Actor,
     DateTimeRange,
     ImageFilter,
@@ -102,8 +106,23 @@ class Match:
         if self.any_tags is not None:
             yield _carries(chain(*self.any_tags.values()))
 
+    @property
+    def lists(self) -> dict[UUID, UUID] | None:
+        """Of each team the list of its draw lines and counters (a tag's, or NO_ID for all images) that holds what
+        matches and nothing else; None where no list does."""
+        if not self.only_tags or any(len(tags) > 1 for tags in self.all_tags.values()):
+            return None
+        return {team: tags[0] if tags else NO_ID for team, tags in self.all_tags.items()}
+
     def images(self) -> Select[Image]:
         return select(Image).where(*self.where)
+
+
+NAMED_TAGS: Final = select(Tag.team_id, Tag.key, Tag.id).where(
+    Tag.team_id == any_(bindparam("teams", type_=ARRAY(Uuid()))),
+    Tag.key == any_(bindparam("keys", type_=ARRAY(Text()))),
+)
+"""Made once: a draw by tag is little more than this and a dart."""
 
 
 async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> Match:
@@ -160,10 +179,8 @@ async def _tags_by_key(
     keys = {tag_key(name) for names in (tags.all, tags.any, tags.none) for name in names or ()}
     found: dict[UUID, dict[str, UUID]] = defaultdict(dict)
     if keys:
-        query = select(Tag.team_id, Tag.key, Tag.id).where(
-            Tag.team_id.in_(teams), Tag.key.in_(keys)
-        )
-        for team_id, key, tag_id in await session.execute(query):
+        asked = {"teams": list(teams), "keys": sorted(keys)}
+        for team_id, key, tag_id in await session.execute(NAMED_TAGS, asked):
             found[team_id][key] = tag_id
     return found
 
@@ -213,6 +230,11 @@ async def has_words(
             for config in ("simple", "english")
         )
     )
+
+
+def in_lists(lists: Mapping[UUID, UUID]) -> ColumnElement[bool]:
+    """Counters of these lists: a team and a tag, or NO_ID, each."""
+    return tuple_(DrawHead.team_id, DrawHead.tag_id).in_(list(lists.items()))
 
 
 def _relations(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Double,
     Select,
     SQLColumnExpression,
     String,
@@ -34,6 +36,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_OFFSET = 100_000
 SQL_TYPES: dict[type, TypeEngine[Any]] = {
     datetime: DateTime(timezone=True),
+    float: Double(),
     int: BigInteger(),
     str: String(),
     UUID: Uuid(),
@@ -47,7 +50,7 @@ class Key:
 
     column: SQLColumnExpression[Any]
     read: Callable[[Any], Any]
-    kind: type[datetime] | type[int] | type[str] | type[UUID]
+    kind: type[datetime] | type[float] | type[int] | type[str] | type[UUID]
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,8 @@ def _unpack(value: Any, kind: type) -> Any:
         return None
     if kind is datetime and type(value) is int:
         return EPOCH + timedelta(microseconds=value)
+    if kind is float and type(value) is float and math.isfinite(value):
+        return value
     if kind is int and type(value) is int and abs(value) < 2**63:
         return value
     if kind is UUID and isinstance(value, str):

@@ -169,6 +169,12 @@ def finds(reader: Reader, image_ids: list[str]) -> None:
     assert len({one["id"] for one in [*page["nodes"], *rest["nodes"]]}) == 4
     reader.run("filter-by-date-and-tag", "FilterByDateAndTag")
     assert len(reader.run("cost", "Cost")["images"]["nodes"]) == 4
+    shuffled = reader.run("seeded-draw", "SeededDraw", first=3)["shuffledImages"]
+    cursor = shuffled["pageInfo"]["endCursor"]
+    (last,) = reader.run("seeded-draw", "SeededDraw", after=cursor)["shuffledImages"]["nodes"]
+    assert len({one["id"] for one in [*shuffled["nodes"], last]}) == 4
+    assert reader.run("facets", "Facets")["imageFacets"]["total"] <= 4
+    assert sum(one["count"] for one in reader.run("timeline", "Timeline")["imageTimeline"]) == 4
 
 
 def changes(reader: Reader, image_ids: list[str]) -> None:

@@ -45,6 +45,8 @@ from tests.services import planted
 
 PRICES = PriceList(GRAPHQL)
 TAGS = [f"tag {n}" for n in range(6)]
+PLAIN = {"seed": "monday", "timeZone": "UTC", "mode": None, "by": None, "field": None}
+"""Arguments that must not be null; without a value here, the schema's."""
 DEEPEST = 8
 LONGEST = 30
 QUERIES = 26
@@ -208,8 +210,8 @@ class Writer:
             return None
         if argument == "query":
             return chance.choice([{"text": "a cat"}, {"imageId": str(ids["image"][-1])}])
-        if argument == "mode":
-            return None
+        if argument in PLAIN:
+            return PLAIN[argument]
         raise AssertionError(f"no value for {kind.name}.{name}({argument})")
 
 

@@ -4,6 +4,7 @@ Chi-square at 99.9 %: a fair draw fails it once in 1,000 times, so a sample that
 more; a fair draw fails both once in a million.
 """
 
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -105,7 +106,13 @@ def bulk(db: Database, team_id: UUID, tag_id: UUID, wanted: str, darts: int) -> 
 
 
 def served(
-    db: Database, actor: Actor, wanted: ImageFilter, times: int, *, count: int = 1
+    db: Database,
+    actor: Actor,
+    wanted: ImageFilter,
+    times: int,
+    *,
+    count: int = 1,
+    half_life_days: float | None = None,
 ) -> Sample:
     """What the service draws: ids for a count of 1, tuples of ids for more."""
 
@@ -113,9 +120,10 @@ def served(
         seen: Counter[Hashable] = Counter()
         async with db.transaction() as session:
             for _ in range(times):
-                ids = tuple(
-                    image.id for image in await sampling.draw(session, actor, wanted, count=count)
+                drawn = await sampling.draw(
+                    session, actor, wanted, count=count, half_life_days=half_life_days
                 )
+                ids = tuple(image.id for image in drawn)
                 seen[ids[0] if count == 1 else ids] += 1
         return seen
 
@@ -163,7 +171,7 @@ async def test_filtered_draws_of_a_long_list(db: Database) -> None:
     with counted_statements(db) as seen:
         await assert_fair(served(db, actor, wanted, 300), weights)
     assert sum("draw_many" in one for one in seen) >= 300
-    assert any("ln(" in one for one in seen)
+    assert any("chosen" in one for one in seen)
 
 
 async def fill(db: Database, team_id: UUID, count: int, *, weight: float) -> None:
@@ -191,6 +199,120 @@ async def test_draws_without_replacement(db: Database, by: str) -> None:
         for one, two in permutations(weights, 2)
     }
     await assert_fair(served(db, actor, wanted, 600, count=2), pairs)
+
+
+@pytest.mark.parametrize("by", ["list", "filter", "scan"])
+async def test_newer_images_are_drawn_more_often(db: Database, by: str) -> None:
+    """The heaviest are the oldest: many darts hit those, and each hit has a coin of its own.
+
+    The others of a long list are far too old, so that some draws take a scan after their darts.
+    """
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await fill(db, team_id, 3_000, weight=0.03)
+    async with db.transaction() as session:
+        await session.execute(
+            update(Image)
+            .where(Image.team_id == team_id)
+            .values(created_at=datetime(1999, 1, 1, tzinfo=UTC))
+        )
+    weights: dict[Hashable, float] = {}
+    for number, weight in enumerate(WEIGHTS):
+        born = NEW_YEAR - timedelta(days=11 * number)
+        one = await make.image(db, team_id, weight=weight, width=99, created_at=born)
+        weights[one] = weight * 0.5 ** (11 * number / 20)
+    wanted = {
+        "list": ImageFilter(),
+        "filter": ImageFilter(
+            width=IntRange(99, 99), created_at=DateTimeRange(None, NEW_YEAR + timedelta(days=1))
+        ),
+        "scan": ImageFilter(ids=tuple(weights)),  # type: ignore[arg-type]
+    }[by]
+    with counted_statements(db) as seen:
+        await assert_fair(served(db, actor, wanted, 300, half_life_days=20), weights)
+    assert any("draw_many" in one for one in seen) == (by != "scan")
+    assert any("chosen" in one for one in seen)
+
+
+async def test_newer_images_without_replacement(db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    weights = {
+        await make.image(
+            db, team_id, weight=weight * 2**age, created_at=NEW_YEAR - timedelta(days=age)
+        ): weight
+        for age, weight in enumerate((5, 3, 2))
+    }
+    pairs: dict[Hashable, float] = {
+        (one, two): weights[one] / 10 * weights[two] / (10 - weights[one])
+        for one, two in permutations(weights, 2)
+    }
+    await assert_fair(served(db, actor, ImageFilter(), 600, count=2, half_life_days=1), pairs)
+
+
+async def test_the_newest_of_two_teams_is_the_measure(db: Database) -> None:
+    one, two = await make.team(db), await make.team(db)
+    actor = Actor(user_id=await make.user(db), roles={one: Role.VIEWER, two: Role.VIEWER})
+    weights: dict[Hashable, float] = {}
+    for team in (one, two):
+        await fill(db, team, 1_000, weight=0.001)
+    for team, age in ((one, 0), (two, 10), (two, 20)):
+        born = datetime.now(UTC) - timedelta(days=age)
+        weights[await make.image(db, team, weight=4, width=99, created_at=born)] = 0.5 ** (age / 10)
+    wanted = ImageFilter(width=IntRange(99, 99))
+    await assert_fair(served(db, actor, wanted, 200, half_life_days=10), weights)
+
+
+@pytest.mark.parametrize("days", [0, -1, 0.0099, 1_000_001, math.nan, math.inf, -math.inf])
+async def test_a_half_life_has_limits(db: Database, days: float) -> None:
+    actor = await make.actor(db)
+    await make.image(db, actor.team_ids[0])
+    for seed in (None, "monday"):
+        async with db.transaction() as session:
+            with pytest.raises(AppError) as caught:
+                await sampling.draw(session, actor, ImageFilter(), seed=seed, half_life_days=days)
+        error = caught.value
+        assert (error.code, error.field) == (ErrorCode.BAD_USER_INPUT, "recency.halfLifeDays")
+
+
+@pytest.mark.parametrize("days", [0.01, 1_000_000])
+async def test_no_age_is_too_great(db: Database, days: float) -> None:
+    """Powers of two would be beyond a double's range long before."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    for year in (1, 1970, 9999):
+        await make.image(db, team_id, created_at=datetime(year, 1, 1, tzinfo=UTC))
+    await fill(db, team_id, 2_000, weight=0.001)
+    for seed in (None, "monday"):
+        async with db.transaction() as session:
+            drawn = await sampling.draw(
+                session,
+                actor,
+                ImageFilter(width=IntRange(2, None)),
+                count=5,
+                seed=seed,
+                half_life_days=days,
+            )
+        assert len(drawn) == 3
+        if days < 1:
+            assert [image.created_at.year for image in drawn] == [9999, 1970, 1]
+
+
+async def test_few_dates_are_counted_before_more_darts(db: Database) -> None:
+    """A list so long that darts may try for a while; the index of dates tells that they need not."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await fill(db, team_id, 9_000, weight=1)
+    old = await make.image(db, team_id, created_at=NEW_YEAR)
+    with counted_statements(db) as seen:
+        async with db.transaction() as session:
+            drawn = await sampling.draw(session, actor, ImageFilter(created_at=IN_2024))
+    assert [image.id for image in drawn] == [old]
+    assert [sum(word in one for one in seen) for word in ("draw_many", "count(*)", "chosen")] == [
+        1,
+        1,
+        1,
+    ]
 
 
 async def test_teams_are_drawn_by_their_weight(db: Database) -> None:
