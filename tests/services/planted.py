@@ -1,6 +1,7 @@
 """Vectors put straight into the tables, of a model that no process has loaded."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import numpy as np
@@ -9,11 +10,13 @@ from sqlalchemy import insert, select, update
 
 from app.db.models import EmbeddingModel, Image, ImageVector
 from app.domain import ModelState
+from app.services import embedding_models
 from app.services.search import Direction
 from tests.database import Database
 
 Rows = NDArray[np.float32]
 NAME, REVISION, DIMENSION = "planted", "1", 24
+OTHER = "other"
 
 
 def unit(rows: Rows) -> Rows:
@@ -26,6 +29,26 @@ def random(count: int, seed: int = 0, dimension: int = DIMENSION) -> Rows:
 
 def direction(vector: Rows, source: str = "planted", model: str = NAME) -> Direction:
     return Direction(vector, (model, REVISION), source)
+
+
+@asynccontextmanager
+async def instead(db: Database) -> AsyncIterator[int]:
+    """The planted model is ACTIVE in the block; afterwards the one that was so before, for whoever's test is next."""
+    async with db.transaction() as session:
+        before = await embedding_models.active(session)
+    yield await model(db)
+    async with db.transaction() as session:
+        await session.execute(
+            update(EmbeddingModel)
+            .where(EmbeddingModel.name.in_((NAME, OTHER)))
+            .values(state=ModelState.RETIRED)
+        )
+        if before is not None:
+            await session.execute(
+                update(EmbeddingModel)
+                .where(EmbeddingModel.id == before.id)
+                .values(state=ModelState.ACTIVE, retired_at=None)
+            )
 
 
 async def model(
