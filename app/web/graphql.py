@@ -35,7 +35,6 @@ METHODS: Final = ("GET", "HEAD", "POST")
 BAD_REQUEST_STATUS: Final = 400
 """Of a document or of variables that were not executed, in the media type that has statuses for it."""
 ASK_AGAIN: Final = "private, no-cache, must-revalidate"
-RAW_VARY: Final = (b"vary", VARY.encode())
 RAW_NO_STORE: Final = (b"cache-control", problems.NO_STORE.encode())
 
 
@@ -59,11 +58,14 @@ class Endpoint:
         self._gate = gate
         self._lasting = lasting
         self._page = page
+        # Where pages of other origins may ask, the middleware for them names Origin in every answer.
+        vary = VARY.removesuffix(", Origin") if resources.settings.cors_origins else VARY
+        self._vary = (b"vary", vary.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(Request(scope, receive))
         given = response.raw_headers
-        given.append(RAW_VARY)
+        given.append(self._vary)
         if not any(name == b"cache-control" for name, _ in given):
             given.append(RAW_NO_STORE)
         await response(scope, receive, send)
