@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from app.db import embedded, migrate
 from tests.database import Database
@@ -16,9 +17,9 @@ __all__ = ["s3_server", "s3_url"]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> ByFile:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """How `pytest -n 2` shares the tests out."""
-    return ByFile(config)
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
