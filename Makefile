@@ -9,6 +9,8 @@ DATA_DIR ?= var
 # Where pip finds the CPU build of torch, if not where it looks by itself:
 # make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_FLAGS ?=
+# Each has a database server of its own; the machine of CI has two cores.
+TEST_PROCESSES ?= 2
 # Of the long fuzzer: make test-fuzz FUZZ="--seconds 60 --examples 500"
 FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
@@ -55,7 +57,7 @@ release-schema: schema
 	grep '^#' docs/schema/changes.toml > docs/schema/changes.new && mv docs/schema/changes.new docs/schema/changes.toml
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --no-loadscope-reorder
 
 test-browser: setup-dev
 	@test -x "$$CHROMIUM" || command -v chromium || command -v google-chrome || (apt-get update && apt-get install -y chromium)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from app.errors import bad_input
+from app.errors import UNREADABLE_ID, bad_input
 
 MICRO: Final = 1_000_000
 """Weights are stored as integers of a millionth, so that their sums are exact."""
@@ -31,7 +31,7 @@ MAX_EXIF_ENTRIES: Final = 64
 MAX_EMAIL_LENGTH: Final = 254
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""
-NO_ID: Final = UUID(int=0)
+NO_ID: Final = UNREADABLE_ID
 """An id that no row has: what a malformed id reads as, and the `tag_id` of the line of a whole team."""
 
 

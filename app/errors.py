@@ -3,7 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
+
+UNREADABLE_ID: Final = UUID(int=0)
+"""What a malformed id reads as; the domain's NO_ID."""
 
 
 class ErrorCode(StrEnum):
@@ -93,8 +97,12 @@ def forbidden(message: str) -> AppError:
 
 
 def not_found(what: str, *, field: str | None = None, ids: Sequence[object] = ()) -> AppError:
-    """`what` does not exist, or the actor may not see it: the answer is the same."""
-    extras: dict[str, Any] = {"ids": [str(one) for one in ids]} if ids else {}
+    """`what` does not exist, or the actor may not see it: the answer is the same.
+
+    `ids`: as they were given; one that could not be read as an id is left out.
+    """
+    told = [str(one) for one in ids if one != UNREADABLE_ID]
+    extras: dict[str, Any] = {"ids": told} if told else {}
     return AppError(ErrorCode.NOT_FOUND, f"{what} not found.", field=field, **extras)
 
 

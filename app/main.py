@@ -82,8 +82,9 @@ def _routes(
     )
     sockets = Sockets(resources, execution, authenticator=authenticator, lasting=lasting)
     return [
-        Route("/", _to_graphql),
+        # First, since routes are tried in their order.
         Route(GRAPHQL, endpoint),
+        Route("/", _to_graphql),
         WebSocketRoute(GRAPHQL, sockets),
         Route(
             "/schema.graphql",

@@ -234,7 +234,8 @@ async def run(folder: Path, rounds: int, requests: int, connections: int, only: 
             for name, query in QUERIES.items()
             if not only or name in only
         }
-        for case in cases.values():
+        for case in (*cases.values(), Case(*server, SEARCH, key)):
+            # A search waits for the model, which else would be loaded while others are measured.
             await case.ready()
         show(await taken(cases, rounds, requests, connections))
 

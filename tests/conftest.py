@@ -1,4 +1,4 @@
-"""Real PostgreSQL for every test: one embedded server a run, one team (or more) a test."""
+"""Real PostgreSQL for every test: one embedded server a process, one team (or more) a test."""
 
 import asyncio
 import tempfile
@@ -6,12 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from app.db import embedded, migrate
 from tests.database import Database
 from tests.fixtures.s3 import s3_server, s3_url
+from tests.parallel import ByFile
 
 __all__ = ["s3_server", "s3_url"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """How `pytest -n 2` shares the tests out."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """ALL tables. Behaviour that must hold whoever writes (lines, counters, words) is in triggers: migrations/."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Computed,
     DateTime,
+    Dialect,
     Double,
     Enum,
     ForeignKey,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     Uuid,
     desc,
@@ -44,6 +46,17 @@ from app.domain import (
     Role,
     TagPolicy,
 )
+
+
+class Instant(TypeDecorator[datetime]):
+    """Of a time that somebody names. The driver stores the very ends of the calendar as PostgreSQL's infinities, and
+    gives those back without a zone: whoever compared or wrote such a value would fail."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
@@ -139,7 +152,7 @@ class ApiKey(Base):
     public_id: Mapped[str] = mapped_column(unique=True)
     secret_hash: Mapped[bytes]
     created_at: Mapped[datetime] = _now()
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     trusted_documents_only: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -275,7 +288,7 @@ class Image(Base):
     weight: Mapped[int] = mapped_column(BigInteger, server_default=text("1000000"))
     created_at: Mapped[datetime] = _now()
     updated_at: Mapped[datetime] = _now()
-    taken_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime | None] = mapped_column(Instant)
     trashed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     damage: Mapped[Damage | None] = mapped_column(_enum(Damage))
@@ -318,7 +331,7 @@ class UploadTicket(Base):
     description: Mapped[str] = mapped_column(Text)
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     weight: Mapped[float] = mapped_column(Double())
-    taken_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime | None] = mapped_column(Instant)
     collection_id: Mapped[UUID | None]
     image_id: Mapped[UUID | None]
     created: Mapped[bool | None]

@@ -12,7 +12,7 @@ from app.graphql.loaders import Loaders
 from app.graphql.trail import Trail
 from app.resources import Resources
 from app.services import audit
-from app.services.audit import Origin
+from app.services.audit import Event, Origin
 from app.services.sessions import Login
 
 T = TypeVar("T")
@@ -96,6 +96,11 @@ class Context:
         """What is to be recorded of this operation before it is answered."""
         origin = Origin(self.request_id, self.client_ip, self.client_name)
         return Trail(self.actor, origin, refused=self.refusal is not None)
+
+    def events(self) -> list[Event]:
+        """What the trail has; nothing where no field left one."""
+        trail = self.__dict__.get("trail")
+        return trail.events() if trail is not None else []
 
     async def change(self, work: Work[T]) -> T:
         """A mutation's work in one transaction, and in the same one its record. It may run again after a deadlock."""

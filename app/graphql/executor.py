@@ -31,7 +31,7 @@ OWN: Final = {"String": str, "ID": str, "Boolean": bool}
 class Step(NamedTuple):
     """One field of a selection. `coerce`: of an attribute with a plain value; None for anything else.
 
-    `own`: the type whose values are in the answer as they are.
+    `own`: the type whose values are in the answer as they are. `constant`: the answer itself, of `__typename`.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Step(NamedTuple):
     coerce: Callable[[Any], Any] | None
     nullable: bool
     own: type | None = None
+    constant: str | None = None
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
@@ -62,6 +63,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         waiting: list[str] = []
         try:
             for step in self._planned(parent_type, grouped_field_set):
+                if step.constant is not None:
+                    results[step.name] = step.constant
+                    continue
                 if step.coerce is not None:
                     value = self._plain(source_value, step)
                     if value is not ODD:
@@ -132,7 +136,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return known[1]
 
     def _step(self, parent: GraphQLObjectType, name: str, details: Any) -> Step:
-        field = self.schema.get_field(parent, details[0].node.name.value)
+        asked = details[0].node.name.value
+        if asked == "__typename":
+            return Step(name, details, "", None, nullable=False, constant=parent.name)
+        field = self.schema.get_field(parent, asked)
         definition = _definition(field)
         if field is None or definition is None or not _is_attribute(field, definition):
             return Step(name, details, "", None, nullable=False)

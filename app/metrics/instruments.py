@@ -1,6 +1,7 @@
 """The instruments. Each label has a closed list of values: nothing that a client sends becomes one. Docs: docs/metrics.md."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -71,6 +72,9 @@ class Metrics:
             "type",
             "outcome",
         )
+        # A label's child is looked up under a lock, with its values checked: once for each will do.
+        self._requests_of = cache(self._requests.labels)
+        self._operations_of = cache(self._operations.labels)
         self._errors = self._counter(
             "pictor_graphql_errors", "Errors in answers of GraphQL.", "code"
         )
@@ -127,13 +131,13 @@ class Metrics:
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """`route`: as the application declares it, never as it was asked for."""
         known = method if method in METHODS else OTHER
-        self._requests.labels(route, known, str(status)).observe(seconds)
+        self._requests_of(route, known, status).observe(seconds)
 
     def operation(
         self, kind: str | None, outcome: str, codes: Iterable[str], seconds: float
     ) -> None:
         """`kind`: None for one that was not understood."""
-        self._operations.labels(kind or "none", outcome).observe(seconds)
+        self._operations_of(kind or "none", outcome).observe(seconds)
         for code in codes:
             self._errors.labels(code).inc()
 

@@ -119,9 +119,8 @@ async def count(session: AsyncSession, actor: Actor, asked: Shuffle) -> int:
 
 async def matching(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> Match:
     """What a draw may take of what the filter lets through: nothing that lies in the trash."""
-    if wanted.trashed:
-        return filters.NOTHING
-    return await filters.resolve(session, actor, replace(wanted, trashed=False))
+    match = await filters.resolve(session, actor, replace(wanted, trashed=False))
+    return replace(match, team_ids=()) if wanted.trashed else match
 
 
 def _drawable(match: Match) -> Select[Image]:

@@ -14,22 +14,27 @@ from app.services import api_keys
 from app.services.audit import Event, Origin
 from app.web import problems
 from app.web.auth import presented_key
+from app.web.headers import header
 from app.web.proxies import is_address
 
-CLIENT_NAMES: Final = ("apollographql-client-name", "x-client-name")
+CLIENT_NAMES: Final = (b"apollographql-client-name", b"x-client-name")
 MAX_NAME_LENGTH: Final = 100
 
 
 def origin(connection: HTTPConnection) -> Origin:
     """The request's id, the client's address, and what the client calls itself."""
-    host = connection.client.host if connection.client else ""
-    address = host if is_address(host) else None
-    return Origin(problems.request_id(connection.scope), address, _client_name(connection))
+    request_id = problems.request_id(connection.scope)
+    return Origin(request_id, client_ip(connection), client_name(connection))
 
 
-def _client_name(connection: HTTPConnection) -> str | None:
-    for header in CLIENT_NAMES:
-        if name := connection.headers.get(header):
+def client_ip(connection: HTTPConnection) -> str | None:
+    client = connection.scope.get("client")
+    return client[0] if client and is_address(client[0]) else None
+
+
+def client_name(connection: HTTPConnection) -> str | None:
+    for its_name in CLIENT_NAMES:
+        if name := header(connection, its_name):
             return "".join(one for one in name if one.isprintable())[:MAX_NAME_LENGTH]
     return None
 

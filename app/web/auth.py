@@ -17,6 +17,7 @@ from app.errors import AppError, unauthenticated
 from app.services import api_keys, sessions
 from app.settings import Settings
 from app.web import cookies
+from app.web.headers import every
 
 CACHE_SECONDS: Final = 2.0
 """For so long a revoked key, a login that ended, or a role that was taken away, may still work."""
@@ -59,12 +60,14 @@ class Authenticator:
         try:
             key = presented_key(headers or connection.headers)
             if key is not None:
-                return Identity(actor=await self._holder(key))
+                return Identity(self._recall(f"key:{key}") or await self._holder(key))
             token = cookies.presented(connection, self._settings)
             if token is None:
                 return Identity()
             refusal = cookies.refusal(connection, self._settings)
-            return Identity(refusal=refusal) if refusal else Identity(await self._user(token))
+            if refusal is not None:
+                return Identity(refusal=refusal)
+            return Identity(self._recall(f"session:{token}") or await self._user(token))
         except AppError as refusal:
             return Identity(refusal=refusal)
 
@@ -74,7 +77,7 @@ class Authenticator:
                 return await api_keys.authenticate(session, key)
 
         unknown = "The API key is unknown, was revoked or has expired."
-        return await self._remembered(f"key:{key}", look_up, unknown)
+        return await self._found(f"key:{key}", look_up, unknown)
 
     async def _user(self, token: str) -> Actor:
         idle = timedelta(seconds=self._settings.session_idle_seconds)
@@ -83,15 +86,16 @@ class Authenticator:
             async with self._db.login.transaction() as session:
                 return await sessions.authenticate(session, token, idle)
 
-        return await self._remembered(f"session:{token}", look_up, "The login has ended.")
+        return await self._found(f"session:{token}", look_up, "The login has ended.")
 
-    async def _remembered(
+    def _recall(self, credential: str) -> Actor | None:
+        found = self._known.get(_digest(credential))
+        return found[1] if found is not None and found[0] > self._clock() else None
+
+    async def _found(
         self, credential: str, look_up: Callable[[], Awaitable[Actor | None]], unknown: str
     ) -> Actor:
-        digest = hashlib.sha256(credential.encode()).digest()
-        found = self._known.get(digest)
-        if found is not None and found[0] > self._clock():
-            return found[1]
+        digest = _digest(credential)
         actor = await look_up()
         if actor is None:
             self._known.pop(digest, None)
@@ -103,10 +107,14 @@ class Authenticator:
         return actor
 
 
+def _digest(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode()).digest()
+
+
 def presented_key(headers: Headers) -> str | None:
     """The one key that the request presents; UNAUTHENTICATED for two different ones or another scheme."""
-    keys = {key.strip() for key in headers.getlist("x-api-key")}
-    for value in headers.getlist("authorization"):
+    keys = {key.strip() for key in every(headers.raw, b"x-api-key")}
+    for value in every(headers.raw, b"authorization"):
         scheme, _, credentials = value.strip().partition(" ")
         if scheme.lower() != "bearer":
             raise unauthenticated("Send the API key as `Authorization: Bearer …` or `X-API-Key`.")

@@ -7,9 +7,10 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final, NoReturn, TypeAlias
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.errors import AppError, ErrorCode, UploadProblem
+from app.web.headers import header
 from app.web.problems import Refusal
 
 MAX_NESTING: Final = 64
@@ -46,7 +47,7 @@ def too_large(limit: int) -> AppError:
 
 def check_length(request: Request, limit: int) -> None:
     """PAYLOAD_TOO_LARGE, before a byte is read, where the client says that it will send more."""
-    declared = request.headers.get("content-length", "")
+    declared = header(request, b"content-length") or ""
     if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise too_large(limit)
 
@@ -83,13 +84,16 @@ async def read(
     body = bytearray()
     try:
         async with asyncio.timeout(patience_seconds + limit / SLOWEST_BYTES):
-            async for chunk in request.stream():
-                body += chunk
+            # Not Starlette's generator: most bodies are one message, and its way there is twice as long.
+            while (message := await request.receive())["type"] == "http.request":
+                body += message.get("body", b"")
                 if len(body) > limit:
                     raise too_large(limit)
+                if not message.get("more_body", False):
+                    return bytes(body)
     except TimeoutError:
         raise _too_slow() from None
-    return bytes(body)
+    raise ClientDisconnect
 
 
 def parse(raw: bytes | str, what: str) -> Any:

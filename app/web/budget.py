@@ -3,8 +3,9 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import HTTPConnection
@@ -38,6 +39,7 @@ Owner: TypeAlias = tuple[str, object]
 class _Bucket:
     level: float
     at: float
+    full: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ class Budget:
             # What costs more than a full bucket could never be paid for.
             self._limit = min(self._limit, self._per_minute)
         self._clock = clock
-        self._buckets: dict[str, OrderedDict[object, _Bucket]] = {}
+        self._buckets: dict[str, OrderedDict[object, _Bucket]] = {
+            kind: OrderedDict() for kind in SHARES
+        }
 
     def admit(self, request: HTTPConnection, actor: Actor | None) -> None:
         """RATE_LIMITED (429) where nothing is left at all: then the query is not even read."""
         if self._per_minute:
-            self._pay(1, list(_owners(request, actor)), take=0)
+            self._check(1, self._buckets_of(request, actor))
 
     def charge(
         self, request: HTTPConnection, actor: Actor | None, plan: Plan, variables: dict[str, Any]
@@ -89,60 +93,59 @@ class Budget:
         """Pays a price out of every bucket that the request concerns, or out of none."""
         if not self._per_minute:
             return None
-        return self._pay(price, list(_owners(request, actor)), take=price)
+        buckets = self._buckets_of(request, actor)
+        self._check(price, buckets)
+        for bucket in buckets:
+            bucket.level -= price
+        tightest = min(buckets, key=attrgetter("level"))
+        missing = tightest.full - tightest.level
+        return {
+            "perMinute": tightest.full,
+            "remaining": int(tightest.level),
+            "resetAfter": math.ceil(missing / tightest.full * SECONDS),
+        }
 
     def fine(self, request: HTTPConnection, actor: Actor | None) -> None:
         """Pays for a document that was refused, as far as there is anything left."""
         if self._per_minute:
-            for owner in _owners(request, actor):
-                bucket = self._bucket(owner)
+            for bucket in self._buckets_of(request, actor):
                 bucket.level = max(bucket.level - UNREADABLE, 0)
 
-    def _pay(self, price: int, owners: list[Owner], *, take: int) -> dict[str, int]:
-        buckets = [(self._bucket(owner), self._full(owner)) for owner in owners]
-        missing = max((price - one.level) / full for one, full in buckets)
-        if missing > 0:
-            seconds = max(math.ceil(missing * SECONDS), 1)
-            error = rate_limited("The budget of this minute is used up; try again later.", seconds)
-            error.extras["cost"] = price
-            raise Refusal(error, headers={"retry-after": str(seconds)})
-        for bucket, _ in buckets:
-            bucket.level -= take
-        tightest, full = min(buckets, key=lambda one: one[0].level)
-        return {
-            "perMinute": full,
-            "remaining": int(tightest.level),
-            "resetAfter": math.ceil((full - tightest.level) / full * SECONDS),
-        }
+    def _check(self, price: int, buckets: list[_Bucket]) -> None:
+        if all(bucket.level >= price for bucket in buckets):
+            return
+        missing = max((price - bucket.level) / bucket.full for bucket in buckets)
+        seconds = max(math.ceil(missing * SECONDS), 1)
+        error = rate_limited("The budget of this minute is used up; try again later.", seconds)
+        error.extras["cost"] = price
+        raise Refusal(error, headers={"retry-after": str(seconds)})
 
-    def _bucket(self, owner: Owner) -> _Bucket:
-        """The owner's bucket, filled up to now."""
-        kind, who = owner
-        now, full = self._clock(), self._full(owner)
-        buckets = self._buckets.setdefault(kind, OrderedDict())
-        bucket = buckets.get(who)
-        if bucket is None:
-            bucket = buckets[who] = _Bucket(full, now)
-            if len(buckets) > MOST_BUCKETS:
-                buckets.popitem(last=False)
-            return bucket
-        buckets.move_to_end(who)
-        bucket.level = min(bucket.level + (now - bucket.at) * full / SECONDS, full)
-        bucket.at = now
-        return bucket
-
-    def _full(self, owner: Owner) -> int:
-        return self._per_minute * SHARES[owner[0]]
+    def _buckets_of(self, request: HTTPConnection, actor: Actor | None) -> list[_Bucket]:
+        """The buckets that the request concerns, filled up to now."""
+        now = self._clock()
+        found = []
+        for kind, who in _owners(request, actor):
+            buckets = self._buckets[kind]
+            bucket = buckets.get(who)
+            if bucket is None:
+                full = self._per_minute * SHARES[kind]
+                bucket = buckets[who] = _Bucket(full, now, full)
+                if len(buckets) > MOST_BUCKETS:
+                    buckets.popitem(last=False)
+            else:
+                buckets.move_to_end(who)
+                level = bucket.level + (now - bucket.at) * bucket.full / SECONDS
+                bucket.level = level if level < bucket.full else bucket.full
+                bucket.at = now
+            found.append(bucket)
+        return found
 
 
-def _owners(request: HTTPConnection, actor: Actor | None) -> Iterator[Owner]:
+def _owners(request: HTTPConnection, actor: Actor | None) -> list[Owner]:
     """Whoever is known is charged as key, as user, and with everybody known at their address; anybody else by theirs."""
     client = request.scope.get("client")
     address = throttle.network(client[0] if client else None)
     if actor is None:
-        yield "anonymous", address
-        return
-    if actor.api_key_id is not None:
-        yield "key", actor.api_key_id
-    yield "user", actor.user_id
-    yield "address", address
+        return [("anonymous", address)]
+    known: list[Owner] = [("user", actor.user_id), ("address", address)]
+    return known if actor.api_key_id is None else [("key", actor.api_key_id), *known]

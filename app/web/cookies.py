@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.errors import AppError, unauthenticated
 from app.graphql.context import SessionCookie
 from app.settings import Settings
+from app.web.headers import header
 from app.web.middleware import PREFLIGHT_HEADERS
 from app.web.proxies import base_url
 
@@ -17,7 +18,7 @@ NAME: Final = "pictor_session"
 
 
 def presented(connection: HTTPConnection, settings: Settings) -> str | None:
-    if "cookie" not in connection.headers:
+    if header(connection, b"cookie") is None:
         return None
     return connection.cookies.get(_name(secure=_secure(connection, settings))) or None
 

@@ -8,7 +8,6 @@ import logging
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -45,14 +44,14 @@ class EventStream:
     """
 
     def __init__(self, answers: Stream, closing: AsyncExitStack, lasting: Lasting) -> None:
-        self.headers = MutableHeaders(HEADERS)
+        self.raw_headers = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
         self._answers = answers
         self._closing = closing
         self._lasting = lasting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._closing:
-            await send({"type": "http.response.start", "status": 200, "headers": self.headers.raw})
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             writing = asyncio.create_task(self._write(send))
             left = asyncio.create_task(leaving.left(receive))
             ending = asyncio.create_task(self._lasting.ending.wait())

@@ -102,13 +102,12 @@ class Execution:
         *,
         takes_cookies: bool = True,
     ) -> Context:
-        where = audit.origin(connection)
         return Context(
             resources=self._resources,
             actor=identity.actor,
             request_id=request_id,
-            client_ip=where.client_ip,
-            client_name=where.client_name,
+            client_ip=audit.client_ip(connection),
+            client_name=audit.client_name(connection),
             base_url=base_url(connection, self._resources.settings),
             refusal=identity.refusal,
             identify=identify,
@@ -154,7 +153,7 @@ class Execution:
         except TimeoutError:
             found = ExecutionResult(None, [GraphQLError("", original_error=_late(context))])
         try:
-            await self._resources.audit.record(context.trail.events())
+            await self._resources.audit.record(context.events())
         except BaseException:
             await _close(found)
             raise
@@ -190,7 +189,7 @@ class Execution:
                 ):
                     result = await result
         except ClientDisconnect:
-            await self._resources.audit.record(context.trail.events())
+            await self._resources.audit.record(context.events())
             raise
         except TimeoutError:
             body: Body = {
@@ -199,7 +198,7 @@ class Execution:
             }
         else:
             body = _shaped(result, context)
-        await self._resources.audit.record(context.trail.events())
+        await self._resources.audit.record(context.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
 
     def _execute(

@@ -1,8 +1,7 @@
 """The endpoint of GraphQL over HTTP: negotiates, authenticates, and answers what was executed in the one form."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Final
 
 from graphql import OperationType
@@ -11,16 +10,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.errors import AppError, ErrorCode
+from app.graphql.context import Context
 from app.graphql.errors import PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED
 from app.resources import Resources
 from app.web import audit, cookies, event_stream, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
 from app.web.conditional import VARY, conditional
+from app.web.documents import Document
 from app.web.event_stream import EventStream
 from app.web.execution import Body, Execution, Failed
 from app.web.gate import Gate
 from app.web.graphiql import Page
+from app.web.headers import header
 from app.web.lasting import Lasting
 from app.web.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE
 from app.web.operation_log import Line, logged
@@ -33,6 +35,7 @@ METHODS: Final = ("GET", "HEAD", "POST")
 BAD_REQUEST_STATUS: Final = 400
 """Of a document or of variables that were not executed, in the media type that has statuses for it."""
 ASK_AGAIN: Final = "private, no-cache, must-revalidate"
+RAW_NO_STORE: Final = (b"cache-control", problems.NO_STORE.encode())
 
 
 class Endpoint:
@@ -55,12 +58,16 @@ class Endpoint:
         self._gate = gate
         self._lasting = lasting
         self._page = page
+        # Where pages of other origins may ask, the middleware for them names Origin in every answer.
+        vary = VARY.removesuffix(", Origin") if resources.settings.cors_origins else VARY
+        self._vary = (b"vary", vary.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await self._respond(request)
-        response.headers["vary"] = VARY
-        response.headers.setdefault("cache-control", problems.NO_STORE)
+        response = await self._respond(Request(scope, receive))
+        given = response.raw_headers
+        given.append(self._vary)
+        if not any(name == b"cache-control" for name, _ in given):
+            given.append(RAW_NO_STORE)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response | EventStream:
@@ -70,7 +77,7 @@ class Endpoint:
                 raise _not_allowed("GraphQL is asked by GET or POST.", allow="GET, POST")
             if self._page is not None and _wants_page(request):
                 return self._page.response(request)
-            media_type = negotiation.choose(request.headers.get("accept"))
+            media_type = negotiation.choose(header(request, b"accept"))
             return await self._run(request, media_type)
         except ClientDisconnect:
             raise
@@ -95,50 +102,61 @@ class Endpoint:
         if identity.refusal is not None:
             await audit.refused(self._resources, request)
         self._execution.budget.admit(request, identity.actor)
-        async with self._received(request, identity) as operation:
-            try:
-                document, kind = await self._execution.prepare(request, operation, line)
-                _check_type(kind, request)
-                caller = Caller(self._resources, self._authenticator, request)
-                context = self._execution.context(
-                    request, identity, line.request_id, caller.identify
-                )
-                if kind is OperationType.SUBSCRIPTION:
-                    media_type = EVENT_STREAM
-                    async with AsyncExitStack() as stack:
-                        if context.actor is not None:
-                            stack.enter_context(self._lasting.one(context.actor))
-                        answers = await self._execution.subscribe(
-                            request, document, operation, context, line
-                        )
-                        stack.push_async_callback(answers.aclose)
-                        return EventStream(answers, stack.pop_all(), self._lasting)
-                # What changes something goes on to its end, whether or not anybody waits for it.
-                receive = request.receive if kind is OperationType.QUERY else None
-                body = await self._execution.run(
-                    request, document, operation, context, line, receive=receive
-                )
-            except Failed as failed:
-                return _not_run(failed, media_type)
-            response = _answer(body, 200, media_type)
-            if request.method != "POST" and media_type != EVENT_STREAM:
-                response = conditional(request, response, body)
-            if context.cookie is not None:
-                cookies.write(response, request, self._resources.settings, context.cookie)
-            return response
+        settings = self._resources.settings
+        if not operations.has_files(request):
+            operation = await operations.received(request, settings)
+            return await self._answer(request, identity, operation, media_type, line)
+        operations.check_form(request)
+        if identity.actor is None and identity.refusal is None:
+            # That nobody known sent files is recorded before it is refused.
+            await audit.refused(self._resources, request)
+        async with operations.with_files(request, settings, identity, self._gate) as operation:
+            return await self._answer(request, identity, operation, media_type, line)
 
-    @asynccontextmanager
-    async def _received(self, request: Request, identity: Identity) -> AsyncIterator[Operation]:
-        """The operation; that nobody known sent files is recorded before it is refused."""
+    async def _answer(
+        self,
+        request: Request,
+        identity: Identity,
+        operation: Operation,
+        media_type: str,
+        line: Line,
+    ) -> Response | EventStream:
+        try:
+            document, kind = await self._execution.prepare(request, operation, line)
+            _check_type(kind, request)
+            caller = Caller(self._resources, self._authenticator, request)
+            context = self._execution.context(request, identity, line.request_id, caller.identify)
+            if kind is OperationType.SUBSCRIPTION:
+                media_type = EVENT_STREAM
+                return await self._stream(request, document, operation, context, line)
+            # What changes something goes on to its end, whether or not anybody waits for it.
+            receive = request.receive if kind is OperationType.QUERY else None
+            body = await self._execution.run(
+                request, document, operation, context, line, receive=receive
+            )
+        except Failed as failed:
+            return _not_run(failed, media_type)
+        response = _answered(body, 200, media_type)
+        if request.method != "POST" and media_type != EVENT_STREAM:
+            response = conditional(request, response, body)
+        if context.cookie is not None:
+            cookies.write(response, request, self._resources.settings, context.cookie)
+        return response
+
+    async def _stream(
+        self,
+        request: Request,
+        document: Document,
+        operation: Operation,
+        context: Context,
+        line: Line,
+    ) -> EventStream:
         async with AsyncExitStack() as stack:
-            receiving = operations.received(request, self._resources.settings, identity, self._gate)
-            try:
-                operation = await stack.enter_async_context(receiving)
-            except AppError as error:
-                if error.code is ErrorCode.UNAUTHENTICATED and identity.refusal is None:
-                    await audit.refused(self._resources, request)
-                raise
-            yield operation
+            if context.actor is not None:
+                stack.enter_context(self._lasting.one(context.actor))
+            answers = await self._execution.subscribe(request, document, operation, context, line)
+            stack.push_async_callback(answers.aclose)
+            return EventStream(answers, stack.pop_all(), self._lasting)
 
 
 def _wants_page(request: Request) -> bool:
@@ -176,13 +194,15 @@ def _not_run(failed: Failed, media_type: str) -> Response:
     """
     body = {"errors": failed.errors}
     if failed.code in (PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED):
-        response = _answer(body, 200, media_type)
+        response = _answered(body, 200, media_type)
         response.headers["cache-control"] = ASK_AGAIN
         return response
-    return _answer(body, BAD_REQUEST_STATUS if media_type == GRAPHQL_RESPONSE else 200, media_type)
+    return _answered(
+        body, BAD_REQUEST_STATUS if media_type == GRAPHQL_RESPONSE else 200, media_type
+    )
 
 
-def _answer(body: Body, status: int, media_type: str) -> Response:
+def _answered(body: Body, status: int, media_type: str) -> Response:
     if media_type == EVENT_STREAM:
         return event_stream.whole(body)
     return Response(problems.encode(body), status, media_type=f"{media_type}; charset=utf-8")

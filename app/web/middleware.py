@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings
 from app.web import problems
+from app.web.headers import first
 from app.web.proxies import TrustedProxies
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ SECURITY_HEADERS: Final = {
 }
 """Of every answer that does not set its own."""
 RAW_HEADERS: Final = [(name.encode(), text.encode()) for name, text in SECURITY_HEADERS.items()]
+OWN_NAMES: Final = frozenset((REQUEST_ID_HEADER, *(name for name, _ in RAW_HEADERS)))
 PREFLIGHT_HEADERS: Final = (
     "GraphQL-Require-Preflight",
     "Apollo-Require-Preflight",
@@ -69,7 +70,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
@@ -95,9 +96,12 @@ class Guard:
 def _complete(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     """The answer's headers, whose names ASGI has in lower case, with ours. Raw pairs: this runs for every answer."""
     given = {name for name, _ in headers}
+    id = (REQUEST_ID_HEADER, request_id.encode())
+    if OWN_NAMES.isdisjoint(given):
+        return [*headers, id, *RAW_HEADERS]
     ours = [pair for pair in RAW_HEADERS if pair[0] not in given]
     theirs = [pair for pair in headers if pair[0] != REQUEST_ID_HEADER]
-    return [*theirs, (REQUEST_ID_HEADER, request_id.encode()), *ours]
+    return [*theirs, id, *ours]
 
 
 def _place(scope: Scope) -> str:
@@ -106,7 +110,7 @@ def _place(scope: Scope) -> str:
     return "/uploads/…" if path.startswith("/uploads/") else path
 
 
-def _request_id(headers: Headers) -> str:
+def _request_id(scope: Scope) -> str:
     """The client's own id where it is a plain word, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    given = first(scope["headers"], REQUEST_ID_HEADER)
+    return given if given is not None and REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,9 +14,12 @@ from app.web import bodies, manifests, multipart
 from app.web.auth import Identity
 from app.web.bodies import malformed
 from app.web.gate import Gate
+from app.web.headers import header
 from app.web.manifests import PREFIX, SHA256
 from app.web.middleware import PREFLIGHT_HEADERS
+from app.web.problems import JSON
 
+MULTIPART: Final = "multipart/form-data"
 PARAMETERS: Final = ("documentId", "query", "operationName", "variables", "extensions")
 DOCUMENT: Final = frozenset(("documentId", "query", "extensions"))
 """Of these, at least one says which document is to run."""
@@ -36,42 +40,57 @@ class Operation:
     sha256: str | None = None
 
 
+def has_files(request: Request) -> bool:
+    """Whether it comes by `with_files`; anything else comes by `received`."""
+    return request.method == "POST" and _content_type(request)[0] == MULTIPART
+
+
+async def received(request: Request, settings: Settings) -> Operation:
+    """The operation of a GET or of a JSON body."""
+    if request.method != "POST":
+        return of(_from_address(request))
+    content_type, charset = _content_type(request)
+    _check_encoding(request)
+    if content_type != JSON:
+        raise _unsupported(f"Send {JSON} or {MULTIPART}.")
+    if charset not in ("utf-8", "utf8"):
+        raise _unsupported("JSON is taken in UTF-8 only.")
+    return of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
+
+
 @asynccontextmanager
-async def received(
+async def with_files(
     request: Request, settings: Settings, identity: Identity, gate: Gate
 ) -> AsyncIterator[Operation]:
-    """The operation; its files, if it has any, live as long as the block, and keep a place in the gate.
+    """The operation; its files live as long as the block, and keep a place in the gate.
 
-    Files are taken only from an actor: anyone else is refused before the body is read.
+    They are taken only from an actor: anyone else is refused before the body is read.
     """
-    if request.method != "POST":
-        yield of(_from_address(request))
-        return
-    content_type, charset = _content_type(request)
-    if content_type == "application/json":
-        if charset not in ("utf-8", "utf8"):
-            raise _unsupported("JSON is taken in UTF-8 only.")
-        yield of(bodies.parse(await bodies.read(request, settings.max_json_bytes), "body"))
-    elif content_type == "multipart/form-data":
-        _check_preflight(request)
-        actor = identity.required()
-        async with gate.entered(actor.user_id), multipart.received(request, settings) as operations:
-            yield of(operations)
-    else:
-        raise _unsupported("Send application/json or multipart/form-data.")
+    actor = identity.required()
+    async with gate.entered(actor.user_id), multipart.received(request, settings) as operations:
+        yield of(operations)
+
+
+def _check_encoding(request: Request) -> None:
+    if (header(request, b"content-encoding") or "identity").lower() != "identity":
+        raise _unsupported("Content-Encoding is not supported: send the body as it is.")
 
 
 def _content_type(request: Request) -> tuple[str, str]:
     """Media type and charset, in lower case."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _unsupported("Content-Encoding is not supported: send the body as it is.")
-    essence, *parameters = request.headers.get("content-type", "").lower().split(";")
+    return _parted(header(request, b"content-type") or "")
+
+
+@lru_cache(maxsize=128)
+def _parted(content_type: str) -> tuple[str, str]:
+    essence, *parameters = content_type.lower().split(";")
     named = dict(one.strip().partition("=")[::2] for one in parameters)
     return essence.strip(), named.get("charset", "utf-8").strip('"')
 
 
-def _check_preflight(request: Request) -> None:
+def check_form(request: Request) -> None:
     """A form on any site can send multipart with the user's cookies, but not one of these headers."""
+    _check_encoding(request)
     if not any(name in request.headers for name in PREFLIGHT_HEADERS):
         names = ", ".join(PREFLIGHT_HEADERS)
         raise malformed(

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import Settings
+from app.web.headers import header
 
 HOST: Final = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -84,7 +85,7 @@ def base_url(connection: HTTPConnection, settings: Settings) -> str:
     """`scheme://host` under which clients reach the server, without a slash at its end."""
     if settings.public_url is not None:
         return settings.public_url.rstrip("/")
-    host = connection.headers.get("host", "")
+    host = header(connection, b"host") or ""
     if not HOST.fullmatch(host):
         host = f"{settings.host}:{settings.port}"
     asked = connection.scope["scheme"]

@@ -69,7 +69,11 @@ async def test_lists_and_searches_find_the_same_either_way(
     db: Database, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(filters, "MOST_BY_INDEX", most)
-    model_id = await planted.model(db)
+    async with planted.instead(db) as model_id:
+        await _find_the_same(db, model_id)
+
+
+async def _find_the_same(db: Database, model_id: int) -> None:
     actor, stranger = await make.actor(db), await make.actor(db)
     (team_id,) = actor.team_ids
     herons = [await make.image(db, team_id, title="A heron", tags=("lake",)) for _ in range(3)]

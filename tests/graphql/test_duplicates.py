@@ -1,6 +1,9 @@
 """Groups of near-copies as clients see them."""
 
+from collections.abc import AsyncIterator
+
 import numpy as np
+import pytest
 
 from app.domain import Role
 from app.services import duplicates
@@ -13,6 +16,12 @@ from tests.services.test_duplicates import add, copies, look
 GROUPS = """query($team: ID!, $first: Int, $after: String) { team(id: $team) { duplicateGroups(first: $first, after: $after) {
   totalCount nodes { images { id } } edges { cursor } pageInfo { hasNextPage hasPreviousPage } } } }"""
 MARK = "mutation($ids: [ID!]!) { markNotDuplicates(imageIds: $ids) { id } }"
+
+
+@pytest.fixture(autouse=True)
+async def model_put_back(db: Database) -> AsyncIterator[None]:
+    async with planted.put_back(db):
+        yield
 
 
 async def test_groups_page_and_marks(client: Client, db: Database) -> None:

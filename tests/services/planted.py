@@ -1,22 +1,25 @@
 """Vectors put straight into the tables, of a model that no process has loaded."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, true, update
 
 from app.db.models import EmbeddingModel, Image, ImageTag, ImageVector, Tag
 from app.domain import ImageFormat, ImageState, ModelState
+from app.services import embedding_models
 from app.services.search import Direction
 from tests.database import Database
 
 Rows = NDArray[np.float32]
 NAME, REVISION, DIMENSION = "planted", "1", 24
+OTHER = "other"
 
 
 def unit(rows: Rows) -> Rows:
@@ -29,6 +32,34 @@ def random(count: int, seed: int = 0, dimension: int = DIMENSION) -> Rows:
 
 def direction(vector: Rows, source: str = "planted", model: str = NAME) -> Direction:
     return Direction(vector, (model, REVISION), source)
+
+
+@asynccontextmanager
+async def put_back(db: Database) -> AsyncIterator[None]:
+    """After the block, the model is ACTIVE that was so before, for whoever's test is next."""
+    async with db.transaction() as session:
+        before = await embedding_models.active(session)
+    yield
+    async with db.transaction() as session:
+        others = (EmbeddingModel.id != before.id) if before else true()
+        await session.execute(
+            update(EmbeddingModel)
+            .where(others, EmbeddingModel.revision == REVISION)
+            .values(state=ModelState.RETIRED)
+        )
+        if before is not None:
+            await session.execute(
+                update(EmbeddingModel)
+                .where(EmbeddingModel.id == before.id)
+                .values(state=ModelState.ACTIVE, retired_at=None)
+            )
+
+
+@asynccontextmanager
+async def instead(db: Database) -> AsyncIterator[int]:
+    """The planted model is ACTIVE in the block; afterwards the one that was so before."""
+    async with put_back(db):
+        yield await model(db)
 
 
 async def model(

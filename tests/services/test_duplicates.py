@@ -1,6 +1,7 @@
 """Near-copies: found by the worker's search, grouped, and never together again once somebody said so."""
 
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from uuid import UUID, uuid4
@@ -20,6 +21,12 @@ from tests.database import Database
 from tests.services import planted
 
 Groups = list[list[UUID]]
+
+
+@pytest.fixture(autouse=True)
+async def model_put_back(db: Database) -> AsyncIterator[None]:
+    async with planted.put_back(db):
+        yield
 
 
 def copies(of: planted.Rows, count: int, *, seed: int, blur: float = 0.01) -> planted.Rows:

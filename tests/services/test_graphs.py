@@ -19,7 +19,6 @@ from app.domain import (
     ImageFilter,
     ImageFormat,
     IntRange,
-    ModelState,
     Role,
     SearchStrategy,
     TagFilter,
@@ -89,12 +88,12 @@ def planted_world(database_url: str) -> tuple[int, Actor]:
 
 async def _plant(database_url: str) -> tuple[int, Actor]:
     db = Database(database_url, pool_size=2)
-    model_id = await planted.model(db, "graphs")
+    async with planted.put_back(db):
+        model_id = await planted.model(db, "graphs")
     actor = await make.actor(db)
     rows = planted.clustered(COUNT)
     await planted.library(db, actor.team_ids[0], model_id, rows, tags=TAGS)
     assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
-    await planted.model(db, "other", 8, ModelState.RETIRED)
     await db.close()
     return model_id, actor
 

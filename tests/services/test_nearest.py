@@ -1,5 +1,9 @@
 """Rankings by vectors: what one team has to reach, another need not."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+
 from app.domain import Actor, ImageFilter, Role, SearchStrategy
 from app.services import filters, nearest
 from tests import make
@@ -9,8 +13,13 @@ from tests.services import planted
 QUERY = planted.random(1, seed=999)[0]
 
 
-async def test_each_team_has_its_own_floor(db: Database) -> None:
-    model_id = await planted.model(db)
+@pytest.fixture
+async def model_id(db: Database) -> AsyncIterator[int]:
+    async with planted.instead(db) as id:
+        yield id
+
+
+async def test_each_team_has_its_own_floor(db: Database, model_id: int) -> None:
     actor = await make.actor(db)
     other = await make.actor(db)
     mine, theirs = actor.team_ids[0], other.team_ids[0]

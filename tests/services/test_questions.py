@@ -1,7 +1,7 @@
 """Questions of several parts, short lists that are sorted or spread, and pages of them that hold still."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -39,8 +39,9 @@ BY_TITLE = ImageOrder(ImageOrderField.TITLE, OrderDirection.ASC)
 
 
 @pytest.fixture
-async def model_id(db: Database) -> int:
-    return await planted.model(db)
+async def model_id(db: Database) -> AsyncIterator[int]:
+    async with planted.instead(db) as id:
+        yield id
 
 
 async def page(

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, update
 
 from app.db.database import counted_statements
 from app.db.models import Image, RelevanceFit
-from app.domain import Actor, ImageFilter, Modality, ModelState, Role, SearchMode, Window
+from app.domain import Actor, ImageFilter, Modality, Role, SearchMode, Window
 from app.errors import AppError
 from app.services import calibration, relevance, search
 from app.services.chance import Chance
@@ -26,8 +26,8 @@ COSINES = (0.9, 0.7, 0.5, 0.3, 0.1)
 
 @pytest.fixture
 async def model_id(db: Database) -> AsyncIterator[int]:
-    yield await planted.model(db)
-    await planted.model(db, "other", 8, ModelState.RETIRED)
+    async with planted.instead(db) as id:
+        yield id
 
 
 def at_cosines(cosines: tuple[float, ...] = COSINES) -> list[planted.Rows]:

@@ -34,8 +34,8 @@ ASKED = search.Search(planted.direction(QUERY))
 
 @pytest.fixture
 async def model_id(db: Database) -> AsyncIterator[int]:
-    yield await planted.model(db)
-    await planted.model(db, "other", 8, ModelState.RETIRED)
+    async with planted.instead(db) as id:
+        yield id
 
 
 async def page(
@@ -181,17 +181,19 @@ async def test_like_is_compared_with_like(db: Database, model_id: int) -> None:
     actor = await make.actor(db)
     mine = await library(db, model_id, actor.team_ids[0], 10)
     unread = await make.image(db, actor.team_ids[0])
-    other_id = await planted.model(db, "other", 8, ModelState.BUILDING)
+    other_id = await planted.model(db, planted.OTHER, 8, ModelState.BUILDING)
     others = [*mine, unread]
     rows = dict(zip(others, planted.random(len(others), dimension=8), strict=True))
     await planted.vectors(db, other_id, rows)
     asked = replace(ASKED, min_score=-1.0)
     assert ids(await page(db, actor, asked)) == by_cosine(mine)
-    question = search.Search(planted.direction(planted.random(1, dimension=8)[0], model="other"))
+    question = search.Search(
+        planted.direction(planted.random(1, dimension=8)[0], model=planted.OTHER)
+    )
     with pytest.raises(AppError) as refused:
         await page(db, actor, question)
     assert refused.value.code is ErrorCode.UNAVAILABLE
-    await planted.model(db, "other", 8)
+    await planted.model(db, planted.OTHER, 8)
     assert set(ids(await page(db, actor, question))) == set(others)
     with pytest.raises(AppError):
         await page(db, actor)

@@ -156,3 +156,14 @@ async def test_what_an_answer_depends_on_is_told_to_every_origin(
         assert one.status_code == status
         assert set(one.headers["vary"].split(", ")) == set(VARY.split(", "))
         assert one.headers.get("access-control-allow-origin") == allowed
+
+
+@pytest.mark.parametrize("origin", [None, "https://app.example", "https://evil.example"])
+async def test_an_answer_to_pages_varies_by_origin_once(
+    resources: Resources, clock: Clock, origin: str | None
+) -> None:
+    settings = resources.settings.model_copy(update={"cors_origins": ("https://app.example",)})
+    headers = {"Origin": origin} if origin else {}
+    async with client_on(app_on(replace(resources, settings=settings), clock)) as client:
+        answer = await client.post("/graphql", json=HELLO, headers=headers)
+    assert answer.headers["vary"] == VARY

@@ -1,0 +1,57 @@
+"""Times at the very ends of the calendar, which the driver stores as infinities: Go's zero time is one of them."""
+
+import pytest
+
+from app.domain import Actor
+from tests import make
+from tests.database import Database
+from tests.graphql.conftest import Client
+
+FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+UPDATE = (
+    "mutation ($id: ID!, $at: DateTime) { updateImage(input: {id: $id, takenAt: $at}) { takenAt } }"
+)
+LIST = """query ($after: String) {
+    images(first: 1, after: $after, orderBy: {field: TAKEN_AT, direction: ASC}) {
+        edges { cursor node { id takenAt } } } }"""
+KEY = """mutation ($team: ID!, $at: DateTime) {
+    createApiKey(input: {teamId: $team, name: "key", expiresAt: $at}) { apiKey { id expiresAt } } }"""
+KEYS = "query ($team: ID!) { team(id: $team) { apiKeys { nodes { expiresAt } } } }"
+
+
+@pytest.fixture
+async def actor(db: Database) -> Actor:
+    return await make.actor(db)
+
+
+@pytest.mark.parametrize("at", [FIRST, LAST])
+async def test_a_picture_of_then_is_read_again(
+    client: Client, db: Database, actor: Actor, at: str
+) -> None:
+    image_id = await make.image(db, actor.team_ids[0])
+    changed = await client.get(actor, UPDATE, id=str(image_id), at=at)
+    assert changed == {"updateImage": {"takenAt": at}}
+    read = await client.get(
+        actor, "query ($id: ID!) { image(id: $id) { takenAt } }", id=str(image_id)
+    )
+    assert read == {"image": {"takenAt": at}}
+
+
+async def test_a_cursor_stands_behind_them(client: Client, db: Database, actor: Actor) -> None:
+    for at in (LAST, FIRST):
+        image_id = await make.image(db, actor.team_ids[0])
+        await client.get(actor, UPDATE, id=str(image_id), at=at)
+    found, after = [], None
+    for _ in range(2):
+        (edge,) = (await client.get(actor, LIST, after=after))["images"]["edges"]
+        after = edge["cursor"]
+        found.append(edge["node"]["takenAt"])
+    assert found == [FIRST, LAST]
+    assert (await client.get(actor, LIST, after=after))["images"]["edges"] == []
+
+
+async def test_a_key_until_then_is_listed(client: Client, actor: Actor) -> None:
+    team = str(actor.team_ids[0])
+    await client.get(actor, KEY, team=team, at=LAST)
+    read = await client.get(actor, KEYS, team=team)
+    assert read["team"]["apiKeys"]["nodes"] == [{"expiresAt": LAST}]
