@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import api_keys, audit_log, collections, images, nodes, tags, teams, users
+from app.services import api_keys, audit_log, bulk, collections, images, nodes, tags, teams, users
 
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
@@ -102,6 +102,10 @@ class Loaders:
     @cached_property
     def collection(self) -> DataLoader[UUID, models.Collection | None]:
         return self._loader(collections.by_id)
+
+    @cached_property
+    def bulk_job(self) -> DataLoader[UUID, models.BulkJob | None]:
+        return self._loader(bulk.by_id)
 
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:

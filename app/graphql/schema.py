@@ -11,6 +11,7 @@ from app.graphql import permissions
 from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
+from app.graphql.bulk import BulkMutation, BulkQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.executor import Executor, shorten
 from app.graphql.images import ImageMutation, ImageQuery
@@ -39,6 +40,7 @@ class Query(
     SamplingQuery,
     TagQuery,
     CollectionQuery,
+    BulkQuery,
     AuditQuery,
 ):
     pass
@@ -55,6 +57,7 @@ class Mutation(
     ImageMutation,
     TagMutation,
     CollectionMutation,
+    BulkMutation,
 ):
     pass
 

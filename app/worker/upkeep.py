@@ -7,7 +7,7 @@ from typing import Final
 
 from app.db import locks
 from app.resources import Resources
-from app.services import repair
+from app.services import bulk, repair
 from app.worker import reconcile
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ async def keep(resources: Resources) -> None:
         try:
             if ended := await reconcile.empty_trash(resources, resources.db.worker):
                 log.info("%d images had been in the trash for long and are deleted", ended)
+            await resources.db.worker.run(bulk.forget)
             await reconcile_if_due(resources)
         except Exception as error:
             log.warning("upkeep is put off: %s", error)

@@ -116,10 +116,11 @@ async def foreign(db: Database) -> UUID:
             session, team_id=team_id, user_id=stranger.user_id, name="k", role=Role.ADMIN, expires_at=None
         )  # fmt: skip
         collection = models.Collection(team_id=team_id, name="c")
+        job = models.BulkJob(team_id=team_id, action="TRASH", part_size=100)
         model = models.EmbeddingModel(
             name=secrets.token_hex(6), revision="1", dimension=2, state="RETIRED"
         )
-        session.add_all([collection, model])
+        session.add_all([collection, model, job])
         await session.flush()
         now = collection.created_at
         about = {"team_id": team_id, "image_id": image_id}
@@ -128,6 +129,7 @@ async def foreign(db: Database) -> UUID:
                 models.CollectionImage(**about, collection_id=collection.id, created_at=now),
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
+                models.BulkPart(team_id=team_id, job_id=job.id, seq=0, image_ids=[image_id]),
                 make.ticket(stranger, secrets.token_hex(8)),
                 models.PersistedQuery(
                     team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5
