@@ -250,7 +250,7 @@ def counted(result: object, ids: Sequence[UUID]) -> dict[str, Any]:
     if isinstance(result, BulkJob):
         return {
             "action": result.action.value,
-            "count": result.total,
+            "images": result.total,
             "tag_ids": [str(one) for one in result.tag_ids],
         }
     return {"count": len(ids)} if isinstance(result, list) else {}

@@ -209,7 +209,7 @@ async def _record(session: AsyncSession, key: bytes, job: BulkJob, outcome: Audi
         subject_ids=(job.id,),
         detail={
             "action": job.action.value,
-            "count": job.total,
+            "images": job.total,
             "done": job.done,
             "changed": job.changed,
             "skipped": job.gone + job.crowded,

@@ -791,9 +791,9 @@ async def test_start_and_end_are_recorded(client: Client, db: Database) -> None:
       outcome user { id } subjectIds detail subject { id } requestId } } }"""
 
     for action, said in (
-        ("bulk.prepare", '"count":1'),
-        ("bulk.start", '"action":"REMOVE_TAGS","count":1,"tag_ids":["'),
-        ("bulk.end", '"action":"REMOVE_TAGS","count":1,"done":1,"changed":1,"skipped":0'),
+        ("bulk.prepare", '"images":1'),
+        ("bulk.start", '"action":"REMOVE_TAGS","images":1,"tag_ids":["'),
+        ("bulk.end", '"action":"REMOVE_TAGS","images":1,"done":1,"changed":1,"skipped":0'),
     ):
         (event,) = (await client.get(actor, query, a=action))["auditEvents"]["nodes"]
         assert event["outcome"] == "ALLOWED"
