@@ -54,7 +54,7 @@ from app.services import (
     addresses,
     api_keys,
     audit_log,
-    bulk,
+    bulk_lists,
     collections,
     images,
     paging,
@@ -797,7 +797,7 @@ class BulkJob(Node):
         context, row = info.context, self.row
         part = window(10 if first is None else first, after)
         async with context.db.transaction() as session:
-            page = await bulk.images(session, row, part)
+            page = await bulk_lists.images(session, row, part)
             await context.loaders.bring(session, page.rows, ahead.of_rows(info._raw_info))
         context.trail.saw(page.rows)
 

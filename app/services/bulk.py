@@ -6,26 +6,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, delete, func, literal, or_, select, text, type_coerce
-from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
+from sqlalchemy import Select, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import BulkJob, BulkPart, Collection, Image, Tag
+from app.db.models import BulkJob, Collection, Tag
 from app.domain import (
     MAX_TAGS_PER_CALL,
     Actor,
     BulkAction,
     BulkStatus,
-    ImageState,
     Role,
-    Window,
     micro_weight,
     tag_key,
     tag_name,
 )
 from app.errors import bad_input, conflict, not_found, rate_limited
-from app.services import access, bulk_selections, jobs, paging, tags
-from app.services.bulk_selections import MAX_IMAGES, Selection
+from app.services import access, bulk_lists, bulk_selections, jobs, paging, tags
+from app.services.bulk_selections import Selection
 
 PREPARED_FOR: Final = timedelta(hours=1)
 """For so long a prepared job can be started; then its list is removed."""
@@ -46,10 +43,6 @@ ENDED: Final = (BulkStatus.DONE, BulkStatus.FAILED, BulkStatus.CANCELLED)
 BY_AGE: Final = paging.Keyset(
     "bulkJob", (paging.Key(BulkJob.id, lambda row: row.id, UUID),), descending=True
 )
-PLACES: Final = paging.Keyset(
-    "bulkJob.images", (paging.Key(BulkPart.seq, lambda place: place, int),)
-)
-"""The list of a prepared job does not change: a place in it is a number from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ async def prepare(
     # Its id is needed.
     await session.flush()
     found = await bulk_selections.images(session, actor, team_id, selection)
-    row.total = 0 if found is None else await _keep(session, row, found)
+    row.total = 0 if found is None else await bulk_lists.keep(session, row, found)
     await session.flush()
     return row
 
@@ -143,31 +136,6 @@ async def _collection(
     return found
 
 
-async def _keep(session: AsyncSession, row: BulkJob, found: Select[UUID, int]) -> int:
-    """Writes the list in parts, in one statement that sees one moment; how many images they are."""
-    listed = found.limit(MAX_IMAGES + 1).subquery()
-    image_id, place = listed.c
-    seq = ((type_coerce(place, Integer) - 1) // row.part_size).label("seq")
-    parts = select(
-        literal(row.team_id),
-        literal(row.id),
-        seq,
-        func.array_agg(aggregate_order_by(image_id, place)),
-    ).group_by(seq)
-    kept = (
-        insert(BulkPart)
-        .from_select(["team_id", "job_id", "seq", "image_ids"], parts)
-        .returning(func.cardinality(BulkPart.image_ids).label("images"))
-        .cte("kept")
-    )
-    total = int(await session.scalar(select(func.coalesce(func.sum(kept.c.images), 0))) or 0)
-    if total > MAX_IMAGES:
-        raise bad_input(
-            "input.filter", f"A bulk job has at most {MAX_IMAGES} images.", limit=MAX_IMAGES
-        )
-    return total
-
-
 async def _forget_oldest(session: AsyncSession, actor: Actor, team_id: UUID) -> None:
     """Makes room for one more prepared job of the actor's."""
     too_old = (
@@ -181,48 +149,6 @@ async def _forget_oldest(session: AsyncSession, actor: Actor, team_id: UUID) -> 
         .offset(MOST_PREPARED - 1)
     )
     await session.execute(delete(BulkJob).where(BulkJob.id.in_(too_old)))
-
-
-async def images(session: AsyncSession, row: BulkJob, window: Window) -> paging.Page[Image]:
-    """The images for which a job is prepared, in the order of its list; of one that was started, none."""
-    paging.check(window)
-    start = 0
-    if window.cursor is not None:
-        (last,) = PLACES.parse(window.cursor, field="after")
-        start = last + 1
-    if row.status is not BulkStatus.PREPARED:
-        return paging.nothing(PLACES, window)
-    end = start + window.limit
-    parts = await session.execute(
-        select(BulkPart.seq, BulkPart.image_ids)
-        .where(
-            BulkPart.team_id == row.team_id,
-            BulkPart.job_id == row.id,
-            BulkPart.seq.between(start // row.part_size, (end - 1) // row.part_size),
-        )
-        .order_by(BulkPart.seq)
-    )
-    places = {
-        seq * row.part_size + number: one
-        for seq, ids in parts
-        for number, one in enumerate(ids)
-        if start <= seq * row.part_size + number < end
-    }
-    found = await session.scalars(
-        select(Image).where(
-            Image.team_id == row.team_id,
-            Image.id.in_(places.values()),
-            Image.state == ImageState.STORED,
-        )
-    )
-    images = {one.id: one for one in found}
-    shown = {place: images[one] for place, one in places.items() if one in images}
-    return paging.Page(
-        rows=list(shown.values()),
-        cursors=[PLACES.cursor(place) for place in shown],
-        has_next=end < row.total,
-        has_previous=start > 0,
-    )
 
 
 async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: str) -> BulkJob:
@@ -265,14 +191,8 @@ async def cancel(session: AsyncSession, actor: Actor, job_id: UUID) -> BulkJob:
         row.status, row.finished_at = BulkStatus.CANCELLED, datetime.now(UTC)
         row.run_id = row.lease_until = None
         await session.flush()
-        await drop_list(session, row.team_id, row.id)
+        await bulk_lists.drop(session, row)
     return row
-
-
-async def drop_list(session: AsyncSession, team_id: UUID, job_id: UUID) -> None:
-    await session.execute(
-        delete(BulkPart).where(BulkPart.team_id == team_id, BulkPart.job_id == job_id)
-    )
 
 
 async def _locked(session: AsyncSession, actor: Actor, job_id: UUID) -> BulkJob:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from app.db.models import BulkJob, BulkPart
 from app.domain import Actor, AuditOutcome, BulkAction, BulkStatus, Role
 from app.errors import forbidden
-from app.services import api_keys, audit, bulk, bulk_actions, sessions
+from app.services import api_keys, audit, bulk, bulk_actions, bulk_lists, sessions
 from app.services.audit import Event, Origin
 
 MAX_ATTEMPTS: Final = 3
@@ -180,7 +180,7 @@ async def fail(session: AsyncSession, run: Run, error: str, key: bytes) -> bool:
     job = (await session.scalars(failed.returning(BulkJob))).one_or_none()
     if job is None:
         return False
-    await bulk.drop_list(session, job.team_id, job.id)
+    await bulk_lists.drop(session, job)
     await _record(session, key, job, AuditOutcome.FAILED)
     return True
 
