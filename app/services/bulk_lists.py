@@ -51,6 +51,8 @@ async def images(session: AsyncSession, row: BulkJob, window: Window) -> paging.
     if window.cursor is not None:
         (last,) = PLACES.parse(window.cursor, field="after")
         start = last + 1
+        if not 1 <= start <= row.total:
+            raise bad_input("after", "This is not a cursor of this list.")
     if row.status is not BulkStatus.PREPARED:
         return paging.nothing(PLACES, window)
     end = start + window.limit

@@ -26,7 +26,7 @@ from app.db.models import (
 )
 from app.domain import MAX_TAGS_OF_IMAGE, MICRO, Actor, BulkStatus, Role, TagPolicy
 from app.resources import Resources
-from app.services import api_keys, bulk, bulk_runs, bulk_selections
+from app.services import api_keys, bulk, bulk_lists, bulk_runs, bulk_selections
 from app.services.bulk_runs import Run, SupersededError
 from app.worker.bulk import Bulk
 from tests import make
@@ -257,8 +257,12 @@ async def test_a_dry_run_changes_nothing_and_shows_all_of_it(client: Client, db:
     assert [one["id"] for one in shown["images"]["nodes"]] == found[:10]
     assert found == list(map(str, reversed(ids)))
     assert await carriers(db, team_id, "x") == {}
-    forged = await client.code(actor, page, id=shown["id"], after="x")
-    assert forged == ("BAD_USER_INPUT", "after")
+    for place in (-2, 1_120, 2**62):
+        forged = bulk_lists.PLACES.cursor(place)
+        refused = await client.code(actor, page, id=shown["id"], after=forged)
+        assert refused == ("BAD_USER_INPUT", "after")
+    refused = await client.code(actor, page, id=shown["id"], after="x")
+    assert refused == ("BAD_USER_INPUT", "after")
 
 
 async def test_five_thousand_images_are_done_as_they_were_when_shown(
