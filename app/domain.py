@@ -132,6 +132,34 @@ class JobState(StrEnum):
     FAILED = "FAILED"
 
 
+class BulkAction(StrEnum):
+    """What is done to every image of a bulk job."""
+
+    ADD_TAGS = "ADD_TAGS"
+    REMOVE_TAGS = "REMOVE_TAGS"
+    SET_WEIGHT = "SET_WEIGHT"
+    ADD_TO_COLLECTION = "ADD_TO_COLLECTION"
+    REMOVE_FROM_COLLECTION = "REMOVE_FROM_COLLECTION"
+    TRASH = "TRASH"
+    RESTORE = "RESTORE"
+
+
+class BulkStatus(StrEnum):
+    """PREPARED: nothing happens before it is started."""
+
+    PREPARED = "PREPARED"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class BulkSkipReason(StrEnum):
+    GONE = "GONE"
+    CROWDED = "CROWDED"
+
+
 class AuditOutcome(StrEnum):
     ALLOWED = "ALLOWED"
     DENIED = "DENIED"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.db.models import Image, ImageTag, Membership, Tag, Team, UploadTicket, User
 from app.domain import MICRO, Actor, ImageFormat, ImageState, Role, tag_key
@@ -103,6 +103,18 @@ async def copies(db: Database, image_id: UUID, count: int) -> list[UUID]:
             for tag_id in tag_ids
         )
         return [row.id for row in rows]
+
+
+async def images(db: Database, team_id: UUID, count: int) -> list[UUID]:
+    """So many stored images without bytes and tags, the oldest first, in one statement."""
+    rows = text(
+        "insert into image (team_id, state, object_key, sha256, size_bytes, format, width, height, title, filename,"
+        " created_at) select :team, 'STORED', 'k', uuid_send(uuidv7()), 1, 'JPEG', 1, 1, '', 'x',"
+        " timestamptz '2024-01-01' + n * interval '1 minute' from generate_series(1, cast(:count as int)) n"
+        " returning id"
+    )
+    async with db.transaction() as session:
+        return list(await session.scalars(rows, {"team": team_id, "count": count}))
 
 
 def ticket(actor: Actor, token: str, **columns: Any) -> UploadTicket:

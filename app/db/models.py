@@ -35,6 +35,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from app.domain import (
     AuditOutcome,
+    BulkAction,
+    BulkStatus,
     Damage,
     ImageFormat,
     ImageState,
@@ -76,10 +78,10 @@ class Base(DeclarativeBase):
     }
 
 
-def _enum(kind: type[StrEnum]) -> Enum:
+def _enum(kind: type[StrEnum], length: int = 16) -> Enum:
     """Text with a check: values are added without a table rewrite, and equality is leakproof under RLS."""
     return Enum(
-        kind, native_enum=False, create_constraint=True, length=16, name=kind.__name__.lower()
+        kind, native_enum=False, create_constraint=True, length=length, name=kind.__name__.lower()
     )
 
 
@@ -667,6 +669,73 @@ class ImageJob(Base):
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = _now()
     finished_at: Mapped[datetime | None]
+
+
+class BulkJob(Base):
+    """One change of many images, found once and kept in BulkPart; it is done part by part, from `part` on.
+
+    `tags` are the names that were given, `tag_ids` what they meant when it was started; `weight` counts millionths.
+    `lease_until`: from then on a worker may take it. `attempts` since the last part that was done. `gone` and
+    `crowded` count images that were left out: deleted meanwhile, or with as many tags or collections as can be.
+    """
+
+    __tablename__ = "bulk_job"
+    __table_args__ = (
+        UniqueConstraint("team_id", "id"),
+        Index(
+            "ix_bulk_job_open",
+            "team_id",
+            "started_at",
+            "id",
+            postgresql_where=text("status in ('QUEUED', 'RUNNING')"),
+        ),
+        Index(None, "created_by"),
+        Index(None, "started_by"),
+    )
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    status: Mapped[BulkStatus] = mapped_column(_enum(BulkStatus), server_default="PREPARED")
+    action: Mapped[BulkAction] = mapped_column(_enum(BulkAction, 24))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
+    new_tags: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
+    tag_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
+    weight: Mapped[int | None] = mapped_column(BigInteger)
+    collection_id: Mapped[UUID | None]
+    part_size: Mapped[int]
+    part: Mapped[int] = mapped_column(server_default=text("0"))
+    total: Mapped[int] = mapped_column(server_default=text("0"))
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    changed: Mapped[int] = mapped_column(server_default=text("0"))
+    gone: Mapped[int] = mapped_column(server_default=text("0"))
+    crowded: Mapped[int] = mapped_column(server_default=text("0"))
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = _now()
+    created_by: Mapped[UUID | None] = _person()
+    started_at: Mapped[datetime | None]
+    started_by: Mapped[UUID | None] = _person()
+    api_key_id: Mapped[UUID | None]
+    request_id: Mapped[str] = mapped_column(String(64), server_default=text("''"))
+    run_id: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    finished_at: Mapped[datetime | None]
+
+
+class BulkPart(Base):
+    """Images of a bulk job that are still to be done, in the order in which they are shown; each row is one transaction's work."""
+
+    __tablename__ = "bulk_part"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["team_id", "job_id"], ["bulk_job.team_id", "bulk_job.id"], ondelete="CASCADE"
+        ),
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    image_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
 
 
 class Orphan(Base):

@@ -31,9 +31,11 @@ from app.domain import (
     MAX_TAGS_PER_CALL,
     MAX_TEAMS_OF_USER,
     Actor,
+    BulkSkipReason,
     ImageFormat,
     ProcessingStatus,
 )
+from app.services.bulk_selections import MAX_FOUND
 from app.services.duplicate_groups import MAX_GROUP
 
 VALUE: Final = 1
@@ -277,6 +279,13 @@ def watched(given: Given) -> Charge:
     return ROW * (2 + 2 * given.count("imageIds")), 1
 
 
+def prepared(given: Given) -> Charge:
+    """The names of the filter and of the change, and the hits of a search; the list itself is never read."""
+    names = 2 * given.tag_names("input.filter") + given.count("input.change.addTags")
+    hits = SEARCH + ROW * (MAX_FOUND + 1) if given.value("input.search") is not None else 0
+    return WRITE + COUNT + ROW * names + hits, 1
+
+
 def memberships(given: Given) -> Charge:
     most = given.request.memberships
     return ROW * (most + 1), most
@@ -337,6 +346,12 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.deleteTag": flat(WRITE + SWEEP),
     "Mutation.deleteTeam": flat(WRITE + SWEEP),
     "Mutation.deleteUser": flat(WRITE + SWEEP),
+    "BulkJob.images": page(10, 3 * ROW),
+    "BulkJob.skips": flat(VALUE, len(BulkSkipReason)),
+    "BulkJob.tags": flat(VALUE * MAX_TAGS_PER_CALL),
+    "BulkJob.newTags": flat(VALUE * MAX_TAGS_PER_CALL),
+    "Mutation.prepareBulkJob": prepared,
+    "Mutation.startBulkJob": flat(WRITE + 2 * ROW * MAX_TAGS_PER_CALL),
     "Subscription.imageProcessing": watched,
 }
 """Fields whose price does not follow from their type alone, as price_list has it."""

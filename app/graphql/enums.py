@@ -6,6 +6,9 @@ import strawberry
 
 from app.domain import (
     AuditOutcome,
+    BulkAction,
+    BulkSkipReason,
+    BulkStatus,
     Damage,
     ImageFormat,
     ImageOrderField,
@@ -24,6 +27,9 @@ from app.errors import ErrorCode, UploadProblem
 
 __all__ = [
     "AuditOutcome",
+    "BulkAction",
+    "BulkSkipReason",
+    "BulkStatus",
     "Damage",
     "ErrorCode",
     "ImageFormat",
@@ -149,6 +155,33 @@ describe(
     TEAM="Measured: unrelated questions were put to the team's own images, with this very model.",
     PRIOR="Shipped figures, for a team with fewer than 50 searchable images, or one that a worker has not measured"
     " yet: a rough guess. Rougher still where the model is neither the built-in one nor a CLIP.",
+)
+describe(
+    BulkAction,
+    "What a bulk job does to every image.",
+    ADD_TAGS="Puts tags on.",
+    REMOVE_TAGS="Takes tags off.",
+    SET_WEIGHT="Sets the weight in random draws.",
+    ADD_TO_COLLECTION="Puts it into a collection.",
+    REMOVE_FROM_COLLECTION="Takes it out of a collection.",
+    TRASH="Moves it to the trash.",
+    RESTORE="Takes it out of the trash.",
+)
+describe(
+    BulkStatus,
+    "How far a bulk job is.",
+    PREPARED="Nothing is changed; startBulkJob begins.",
+    QUEUED="Waiting for a worker, or for the team's jobs before it.",
+    RUNNING="A worker is at it.",
+    DONE="All images had their turn.",
+    FAILED="It was given up; `BulkJob.error` says why. What was done stays done.",
+    CANCELLED="Somebody ended it. What was done stays done.",
+)
+describe(
+    BulkSkipReason,
+    "Why a bulk job left an image out.",
+    GONE="It was deleted meanwhile.",
+    CROWDED="It has as many tags, or is in as many collections, as an image can.",
 )
 describe(
     AuditOutcome,

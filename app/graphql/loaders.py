@@ -13,6 +13,7 @@ from app.domain import Actor
 from app.services import (
     api_keys,
     audit_log,
+    bulk,
     collections,
     images,
     nodes,
@@ -121,6 +122,10 @@ class Loaders:
                 return await relevance.by_key(session, self._actor, keys)
 
         return DataLoader(batch)
+
+    @cached_property
+    def bulk_job(self) -> DataLoader[UUID, models.BulkJob | None]:
+        return self._loader(bulk.by_id)
 
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:

@@ -126,6 +126,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Query.tags": VIEWER,
     "Query.collection": VIEWER,
     "Query.collections": VIEWER,
+    "Query.bulkJob": VIEWER,
+    "Query.bulkJobs": VIEWER,
     "Query.auditEvents": _but(ADMIN, "Operators read the installation's own events.", own=True),
     "Mutation.register": _but(ANYONE, "FORBIDDEN unless the installation is open.", once=True),
     "Mutation.login": _but(ANYONE, once=True),
@@ -177,6 +179,9 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.deleteCollection": EDITOR,
     "Mutation.addToCollection": EDITOR,
     "Mutation.removeFromCollection": EDITOR,
+    "Mutation.prepareBulkJob": EDITOR,
+    "Mutation.startBulkJob": _but(EDITOR, "It stops where they are EDITOR no more."),
+    "Mutation.cancelBulkJob": EDITOR,
     "Subscription.imageProcessing": VIEWER,
 }
 """Every root field; `field(argument)` is a second line for a call that names this argument."""
@@ -196,6 +201,7 @@ NODES: Final[dict[str, Need]] = {
     "Image": VIEWER,
     "Tag": VIEWER,
     "Collection": VIEWER,
+    "BulkJob": VIEWER,
     "Image.history": _but(ADMIN, "Null for others."),
     "AuditEvent": _but(ADMIN, "Operators see the installation's own events.", hidden_below=True),
 }

@@ -11,6 +11,7 @@ from app.graphql import permissions
 from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
+from app.graphql.bulk import BulkMutation, BulkQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.duplicates import DuplicateMutation
 from app.graphql.executor import Executor, shorten
@@ -42,6 +43,7 @@ class Query(
     FacetQuery,
     TagQuery,
     CollectionQuery,
+    BulkQuery,
     AuditQuery,
 ):
     pass
@@ -59,6 +61,7 @@ class Mutation(
     DuplicateMutation,
     TagMutation,
     CollectionMutation,
+    BulkMutation,
 ):
     pass
 

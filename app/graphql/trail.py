@@ -30,6 +30,8 @@ ACTIONS: Final = {
     "tags": "tag.list",
     "collection": "collection.read",
     "collections": "collection.list",
+    "bulkJob": "bulk.read",
+    "bulkJobs": "bulk.list",
     "auditEvents": "audit.list",
     "register": "user.register",
     "login": "auth.login",
@@ -68,6 +70,9 @@ ACTIONS: Final = {
     "deleteCollection": "collection.delete",
     "addToCollection": "collection.add",
     "removeFromCollection": "collection.remove",
+    "prepareBulkJob": "bulk.prepare",
+    "startBulkJob": "bulk.start",
+    "cancelBulkJob": "bulk.cancel",
     "imageProcessing": "image.watch",
 }
 """What each root field does, in the words of the audit log."""

@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 
 from app.db.database import Database
-from app.domain import JobKind, JobState
+from app.domain import BulkAction, JobKind, JobState
 from app.imaging import Decoder
 from app.services.jobs import Backlog
 
@@ -54,6 +54,10 @@ class Metrics:
         )
         self._job_seconds = self._histogram(
             "pictor_job_duration_seconds", "Of jobs that were done.", JOB_SECONDS, "kind"
+        )
+
+        self._bulk = self._counter(
+            "pictor_bulk_jobs", "Ends of bulk jobs in this process.", "action", "outcome"
         )
 
     def _edge(self) -> None:
@@ -127,6 +131,10 @@ class Metrics:
     def job_done(self, kind: JobKind, seconds: float) -> None:
         self._ended.labels(kind.value, "done").inc()
         self._job_seconds.labels(kind.value).observe(seconds)
+
+    def bulk_job_ended(self, action: BulkAction, outcome: str) -> None:
+        """`outcome`: done, failed, or retried."""
+        self._bulk.labels(action.value, outcome).inc()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """`route`: as the application declares it, never as it was asked for."""

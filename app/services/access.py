@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.db.models import ApiKey, BulkJob, Collection, Image, Membership, Tag, Team, User
 from app.domain import Actor, ImageState, Role
 from app.errors import bad_input, forbidden, not_found
 
@@ -29,6 +29,10 @@ def visible_tags(actor: Actor) -> Select[Tag]:
 
 def visible_collections(actor: Actor) -> Select[Collection]:
     return select(Collection).where(in_teams(Collection.team_id, actor.team_ids))
+
+
+def visible_bulk_jobs(actor: Actor) -> Select[BulkJob]:
+    return select(BulkJob).where(in_teams(BulkJob.team_id, actor.team_ids))
 
 
 def visible_teams(actor: Actor) -> Select[Team]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Work, rows_loaded
-from app.db.models import ApiKey, AuditHead, Base, Collection, Image, Membership, Tag, Team
+from app.db.models import ApiKey, AuditHead, Base, BulkJob, Collection, Image, Membership, Tag, Team
 from app.domain import NO_ID, AuditOutcome
 from app.services import audit_chain
 from app.services.audit_chain import Head
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 UNSIGNED: Final = b""
 """The signature of a head that somebody else changed. It is never signed again, so that it stays found."""
 MAX_SUBJECTS: Final = 500
-OWNED = (Image, Tag, Collection, Membership, ApiKey)
+OWNED = (Image, Tag, Collection, BulkJob, Membership, ApiKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,13 @@ async def changed(
 
 
 def counted(result: object, ids: Sequence[UUID]) -> dict[str, Any]:
-    """How many things an event is about; nothing where it is about the first one."""
+    """How many things an event is about; nothing where it is about the first one. What a bulk job does, to how many."""
+    if isinstance(result, BulkJob):
+        return {
+            "action": result.action.value,
+            "images": result.total,
+            "tag_ids": [str(one) for one in result.tag_ids],
+        }
     return {"count": len(ids)} if isinstance(result, list) else {}
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.db import locks
 from app.resources import Resources
-from app.services import repair
+from app.services import bulk, repair
 from app.worker import graphs, reconcile, relevance
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ async def _keep_in_step(resources: Resources) -> None:
         try:
             if ended := await reconcile.empty_trash(resources, resources.db.worker):
                 log.info("%d images had been in the trash for long and are deleted", ended)
+            await resources.db.worker.run(bulk.forget)
             await reconcile_if_due(resources)
         except Exception as error:
             log.warning("upkeep is put off: %s", error)

@@ -16,6 +16,7 @@ from app.resources import Resources
 from app.services import jobs, tickets, uploads
 from app.services.jobs import Job
 from app.worker import duplicates, files, upkeep
+from app.worker.bulk import Bulk
 from app.worker.embed import Embedding
 from app.worker.gate import Gate
 from app.worker.handlers import failed, purge, purge_teams, thumbnails
@@ -71,10 +72,12 @@ class Worker:
         """Returns when `stop` was called. Cancelling it hands everything back at once."""
         await asyncio.to_thread(files.prepare, self._resources.settings.tmp_dir)
         lanes, called = self._lanes(), asyncio.Event()
-        events = [called, *(lane.woken for lane in lanes.values())]
+        bulk, bulk_called = Bulk(self._resources), asyncio.Event()
+        events = [called, bulk_called, *(lane.woken for lane in lanes.values())]
         async with notified(self._db, jobs.CHANNEL, events):
             turns: list[tuple[Turn, asyncio.Event]] = [
                 (lambda: self._try_suspects(lanes), called),
+                (bulk.turn, bulk_called),
                 *((self._turn_of(lane), lane.woken) for lane in lanes.values()),
             ]
             self._loops = [asyncio.create_task(self._drive(*one)) for one in turns]

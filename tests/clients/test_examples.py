@@ -21,7 +21,14 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "clients"
 SAID = {
     "apollo": ["2 ", "uploaded photo", "READY"],
     "fetch": ["drawn:", "206 bytes 0-99/", "the very bytes"],
-    "python": ["uploaded {'id'", "'READY'", "photo example"],
+    "python": [
+        "uploaded {'id'",
+        "'READY'",
+        "photo example",
+        "new tags: reviewed",
+        "DONE",
+        "left out: []",
+    ],
     "urql": ["uploaded photo", "READY"],
 }
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -189,10 +190,29 @@ def changes(reader: Reader, image_ids: list[str]) -> None:
     assert filled["addToCollection"]["images"]["totalCount"] == len(image_ids)
     assert len(reader.run("collections", "MyCollections")["collections"]["nodes"]) == 1
 
+    in_bulk(reader)
+
     reader.run("trash", "Trash", ids=image_ids[:1])
     assert reader.run("trash", "InTheTrash")["images"]["totalCount"] == 1
     (restored,) = reader.run("trash", "Restore", ids=image_ids[:1])["restoreImages"]
     assert restored["trashedAt"] is None
+
+
+def in_bulk(reader: Reader) -> None:
+    job = {"teamId": whose(reader)["teamId"], "filter": {"tags": {"none": ["seen"]}}}
+    prepared = reader.run("bulk", "PrepareBulk", job=job | {"change": {"addTags": ["seen"]}})
+    shown = prepared["prepareBulkJob"]
+    assert shown["total"] == len(shown["images"]["nodes"]) >= 3
+    assert shown["newTags"] == ["seen"]
+    assert reader.run("bulk", "StartBulk", jobId=shown["id"])["startBulkJob"]["status"] == "QUEUED"
+    while True:
+        now = reader.run("bulk", "BulkProgress", jobId=shown["id"])["bulkJob"]
+        if now["status"] not in ("QUEUED", "RUNNING"):
+            break
+        time.sleep(0.2)
+    assert (now["status"], now["changed"], now["skips"]) == ("DONE", shown["total"], [])
+    stays = reader.run("bulk", "CancelBulk", jobId=shown["id"])["cancelBulkJob"]
+    assert stays["status"] == "DONE"
 
 
 def administers(reader: Reader) -> None:

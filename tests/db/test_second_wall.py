@@ -117,10 +117,11 @@ async def foreign(db: Database) -> UUID:
             session, team_id=team_id, user_id=stranger.user_id, name="k", role=Role.ADMIN, expires_at=None
         )  # fmt: skip
         collection = models.Collection(team_id=team_id, name="c")
+        job = models.BulkJob(team_id=team_id, action="TRASH", part_size=100)
         model = models.EmbeddingModel(
             name=secrets.token_hex(6), revision="1", dimension=2, state="RETIRED"
         )
-        session.add_all([collection, model])
+        session.add_all([collection, model, job])
         await session.flush()
         now = collection.created_at
         about = {"team_id": team_id, "image_id": image_id}
@@ -135,6 +136,7 @@ async def foreign(db: Database) -> UUID:
                 ),
                 models.NotDuplicate(team_id=team_id, low_id=two[0], high_id=two[1]),
                 models.Duplicate(**about, group_id=image_id),
+                models.BulkPart(team_id=team_id, job_id=job.id, seq=0, image_ids=[image_id]),
                 make.ticket(stranger, secrets.token_hex(8)),
                 models.PersistedQuery(
                     team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5

@@ -196,7 +196,7 @@ class Writer:
         if argument == "ids":
             return [str(chance.choice(chance.choice(list(ids.values())))) for _ in range(6)]
         if argument == "id":
-            own = {"node": "image"}.get(name, name)
+            own = {"node": "image", "bulkJob": "bulk_job"}.get(name, name)
             if name == "tag":
                 return None
             return str(chance.choice(ids[own]))

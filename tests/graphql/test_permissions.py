@@ -216,7 +216,7 @@ KINDS = {
     for kind in strangers.GRAPHQL.type_map.values()
     if isinstance(kind, GraphQLObjectType) and "Node" in [one.name for one in kind.interfaces]
 }
-ID_OF = {"ApiKey": "api_key", "AuditEvent": "audit_event"}
+ID_OF = {"ApiKey": "api_key", "AuditEvent": "audit_event", "BulkJob": "bulk_job"}
 
 
 def test_every_type_with_an_id_is_in_the_table() -> None:

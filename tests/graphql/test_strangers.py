@@ -26,7 +26,7 @@ from graphql import (
 from sqlalchemy import select, text
 
 from app.db.database import counted_statements
-from app.db.models import ApiKey, AuditEvent, Collection, CollectionImage, Membership, Tag
+from app.db.models import ApiKey, AuditEvent, BulkJob, Collection, CollectionImage, Membership, Tag
 from app.domain import Actor, AuditOutcome, Role
 from app.graphql.permissions import ROOT_FIELDS, Who
 from app.graphql.schema import build_schema
@@ -46,6 +46,8 @@ KIND_OF_ARGUMENT = {
     "collectionId": "collection",
     "sourceIds": "tag",
     "targetId": "tag",
+    "addToCollection": "collection",
+    "removeFromCollection": "collection",
 }
 KIND_OF_FIELD = {
     "node": "image",
@@ -69,6 +71,10 @@ KIND_OF_FIELD = {
     "updateCollection": "collection",
     "deleteCollection": "collection",
     "revokeApiKey": "api_key",
+    "bulkJob": "bulk_job",
+    "startBulkJob": "bulk_job",
+    "cancelBulkJob": "bulk_job",
+    "prepareBulkJob": "image",
     "images": "image",
     "randomImage": "image",
     "randomImages": "image",
@@ -86,6 +92,8 @@ NAMED = {"sha256": "0" * 64}
 """Values of arguments for which their type's general one would be refused."""
 ALSO = {("tag", ("teamId",)): {"name": "word"}}
 """What a place needs beside it, though the schema does not say so."""
+SHOWN = {"prepareBulkJob": "{ total }"}
+"""What is asked of an answer that is new each time, in place of its id."""
 Path = tuple[str, ...]
 
 
@@ -113,7 +121,8 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
             secret_hash=bytes(32),
         )
         done = make.ticket(actor, f"ticket-{team_id}", image_id=image_id, created=True)
-        session.add_all([tag, other, collection, key, done])
+        job = BulkJob(team_id=team_id, action="TRASH", created_by=actor.user_id, part_size=100)
+        session.add_all([tag, other, collection, key, done, job])
         await session.flush()
         origin = audit.Origin("test")
         said = audit.Event(
@@ -137,6 +146,7 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
             "tag": tag.id,
             "other_tag": other.id,
             "collection": collection.id,
+            "bulk_job": job.id,
             "api_key": key.id,
             "audit_event": event_id,
         }
@@ -259,7 +269,7 @@ def document(operation: str, root: str, variables: dict[str, Any]) -> str:
     given = ", ".join(f"{name}: ${name}" for name in variables)
     return (
         f"{operation}{f'({declared})' if declared else ''} "
-        f"{{ {root}{f'({given})' if given else ''} {selection(its.type)} }}"
+        f"{{ {root}{f'({given})' if given else ''} {SHOWN.get(root) or selection(its.type)} }}"
     )
 
 
@@ -278,7 +288,7 @@ async def rows_of(db: Database, team_id: UUID) -> dict[str, list[str]]:
     """Everything the database holds of a team."""
     tables = ("team", "membership", "api_key", "image", "tag", "image_tag", "collection",
               "collection_image", "draw_head", "draw_line", "image_job", "upload_ticket", "not_duplicate",
-              "duplicate")  # fmt: skip
+              "duplicate", "bulk_job", "bulk_part")  # fmt: skip
     found = {}
     async with db.transaction() as session:
         for table in tables:

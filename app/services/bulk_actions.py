@@ -1,0 +1,245 @@
+"""What a bulk job does to the images of one part. Each is locked, in the order of the ids, before anything is changed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import BulkJob, Collection, CollectionImage, Image, ImageTag, Tag
+from app.domain import MAX_COLLECTIONS_OF_IMAGE, MAX_TAGS_OF_IMAGE, BulkAction, ImageState
+
+TAGS_GONE: Final = "The tags were deleted meanwhile."
+COLLECTION_GONE: Final = "The collection was deleted meanwhile."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one part: images that were made so or were so already, and of these the ones that changed.
+
+    `gone`: deleted meanwhile. `crowded`: they have no room for a tag or collection more.
+    """
+
+    done: int
+    changed: int
+    gone: int = 0
+    crowded: int = 0
+
+
+class TargetGoneError(Exception):
+    """What the images were to get is not there any more; the text may be shown."""
+
+
+async def apply(
+    session: AsyncSession, job: BulkJob, user_id: UUID, image_ids: Sequence[UUID]
+) -> Outcome:
+    """Does the job's change to these images, in one transaction with its progress."""
+    targets = await _targets(session, job)
+    locked = (
+        select(Image.id)
+        .where(*_these(job, image_ids), Image.state == ImageState.STORED)
+        .order_by(Image.id)
+        .with_for_update(key_share=True)
+    )
+    found = list(await session.scalars(locked))
+    changed, crowded = await _ACTIONS[job.action](session, job, user_id, found, targets)
+    return Outcome(len(found) - crowded, changed, len(image_ids) - len(found), crowded)
+
+
+async def _targets(session: AsyncSession, job: BulkJob) -> list[UUID]:
+    """The tags or the collection, locked against deletion, so far as they are there."""
+    if job.action is BulkAction.ADD_TAGS:
+        tags = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(job.tag_ids))
+        found = await session.scalars(
+            tags.order_by(Tag.id).with_for_update(read=True, key_share=True)
+        )
+        return _there(found.all(), TAGS_GONE)
+    if job.action is BulkAction.ADD_TO_COLLECTION:
+        collection = select(Collection.id).where(
+            Collection.team_id == job.team_id, Collection.id == job.collection_id
+        )
+        found = await session.scalars(collection.with_for_update(read=True, key_share=True))
+        return _there(found.all(), COLLECTION_GONE)
+    return list(job.tag_ids)
+
+
+def _there(found: Sequence[UUID], otherwise: str) -> list[UUID]:
+    if not found:
+        raise TargetGoneError(otherwise)
+    return list(found)
+
+
+async def _add_tags(
+    session: AsyncSession, job: BulkJob, user_id: UUID, ids: list[UUID], tag_ids: list[UUID]
+) -> tuple[int, int]:
+    wanted = ImageTag.tag_id == any_(_array(tag_ids))
+    lacking, crowded = await _room(
+        session, ImageTag, wanted, job, ids, len(tag_ids), MAX_TAGS_OF_IMAGE
+    )
+    await _touch(session, job, lacking)
+    rows = _each(job, lacking).join(Tag, (Tag.team_id == Image.team_id) & Tag.id.in_(tag_ids))
+    values = rows.with_only_columns(
+        Image.team_id, Image.id, Tag.id, Image.created_at, literal(user_id)
+    )
+    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by"]
+    await session.execute(insert(ImageTag).from_select(columns, values).on_conflict_do_nothing())
+    return len(lacking), crowded
+
+
+async def _remove_tags(
+    session: AsyncSession, job: BulkJob, _user: UUID, ids: list[UUID], tag_ids: list[UUID]
+) -> tuple[int, int]:
+    gone = await session.scalars(
+        delete(ImageTag)
+        .where(*_of(ImageTag, job, ids), ImageTag.tag_id == any_(_array(tag_ids)))
+        .returning(ImageTag.image_id)
+    )
+    changed = set(gone)
+    await _touch(session, job, changed)
+    return len(changed), 0
+
+
+async def _add_to_collection(
+    session: AsyncSession, job: BulkJob, user_id: UUID, ids: list[UUID], found: list[UUID]
+) -> tuple[int, int]:
+    (collection_id,) = found
+    wanted = CollectionImage.collection_id == collection_id
+    lacking, crowded = await _room(
+        session, CollectionImage, wanted, job, ids, 1, MAX_COLLECTIONS_OF_IMAGE
+    )
+    values = _each(job, lacking).with_only_columns(
+        Image.team_id, literal(collection_id), Image.id, Image.created_at, literal(user_id)
+    )
+    columns = ["team_id", "collection_id", "image_id", "created_at", "added_by"]
+    await session.execute(
+        insert(CollectionImage).from_select(columns, values).on_conflict_do_nothing()
+    )
+    return len(lacking), crowded
+
+
+async def _remove_from_collection(
+    session: AsyncSession, job: BulkJob, _user: UUID, ids: list[UUID], _found: list[UUID]
+) -> tuple[int, int]:
+    gone = await session.scalars(
+        delete(CollectionImage)
+        .where(*_of(CollectionImage, job, ids), CollectionImage.collection_id == job.collection_id)
+        .returning(CollectionImage.image_id)
+    )
+    return len(gone.all()), 0
+
+
+async def _set_weight(
+    session: AsyncSession, job: BulkJob, _user: UUID, ids: list[UUID], _found: list[UUID]
+) -> tuple[int, int]:
+    return await _set(session, job, ids, Image.weight != job.weight, weight=job.weight), 0
+
+
+async def _trash(
+    session: AsyncSession, job: BulkJob, _user: UUID, ids: list[UUID], _found: list[UUID]
+) -> tuple[int, int]:
+    return await _set(session, job, ids, Image.trashed_at.is_(None), trashed_at=func.now()), 0
+
+
+async def _restore(
+    session: AsyncSession, job: BulkJob, _user: UUID, ids: list[UUID], _found: list[UUID]
+) -> tuple[int, int]:
+    return await _set(session, job, ids, Image.trashed_at.is_not(None), trashed_at=None), 0
+
+
+async def _room(
+    session: AsyncSession,
+    table: type[ImageTag] | type[CollectionImage],
+    wanted: ColumnElement[bool],
+    job: BulkJob,
+    ids: list[UUID],
+    count: int,
+    most: int,
+) -> tuple[list[UUID], int]:
+    """The images that lack some of the `count` rows and have room for them, and how many lack some and have none."""
+    held = await session.execute(
+        select(table.image_id, func.count(), func.count().filter(wanted))
+        .where(*_of(table, job, ids))
+        .group_by(table.image_id)
+    )
+    holds = {image_id: (all_of_them, those) for image_id, all_of_them, those in held}
+    lacking = [one for one in ids if holds.get(one, (0, 0))[1] < count]
+    with_room = [
+        one
+        for one in lacking
+        for all_of_them, those in [holds.get(one, (0, 0))]
+        if all_of_them + count - those <= most
+    ]
+    return with_room, len(lacking) - len(with_room)
+
+
+async def _touch(session: AsyncSession, job: BulkJob, ids: Sequence[UUID] | set[UUID]) -> None:
+    if ids:
+        await _set(session, job, list(ids))
+
+
+async def _set(
+    session: AsyncSession,
+    job: BulkJob,
+    ids: list[UUID],
+    *which: ColumnElement[bool],
+    **columns: Any,
+) -> int:
+    """Changes those of the images that are not so yet; how many."""
+    changed = await session.scalars(
+        update(Image)
+        .where(*_these(job, ids), *which)
+        .values(**columns, updated_at=func.now())
+        .returning(Image.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed.all())
+
+
+def _each(job: BulkJob, ids: Sequence[UUID]) -> Select[Image]:
+    return select(Image).where(*_these(job, ids)).order_by(Image.id)
+
+
+def _these(job: BulkJob, ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Images of the job's team. One parameter, however many they are."""
+    return Image.team_id == job.team_id, Image.id == any_(_array(ids))
+
+
+def _of(
+    table: type[ImageTag] | type[CollectionImage], job: BulkJob, ids: Sequence[UUID]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """What hangs on these images."""
+    return table.team_id == job.team_id, table.image_id == any_(_array(ids))
+
+
+def _array(ids: Sequence[UUID]) -> ColumnElement[Any]:
+    return literal(list(ids), ARRAY(Uuid()))
+
+
+Act: TypeAlias = Callable[
+    [AsyncSession, BulkJob, UUID, list[UUID], list[UUID]], Awaitable[tuple[int, int]]
+]
+"""Answers how many images changed, and how many had no room."""
+
+_ACTIONS: Final[dict[BulkAction, Act]] = {
+    BulkAction.ADD_TAGS: _add_tags,
+    BulkAction.REMOVE_TAGS: _remove_tags,
+    BulkAction.SET_WEIGHT: _set_weight,
+    BulkAction.ADD_TO_COLLECTION: _add_to_collection,
+    BulkAction.REMOVE_FROM_COLLECTION: _remove_from_collection,
+    BulkAction.TRASH: _trash,
+    BulkAction.RESTORE: _restore,
+}

@@ -1,0 +1,84 @@
+"""Which images a bulk job is for: what a filter finds, or what a search finds within it, as a set with a known end."""
+
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Select, Uuid, func, literal, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image
+from app.domain import Actor, ImageFilter
+from app.errors import bad_input, unavailable
+from app.services import directions, embedding_models, filters, nearest
+from app.services.directions import Direction
+from app.services.nearest import Candidates
+
+MAX_IMAGES: Final = 1_000_000
+MAX_FOUND: Final = 10_000
+"""Of a search: its hits are ranked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Hits of a question with at least this score. Without a floor, every image would be a hit."""
+
+    query: Direction
+    min_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the filter lets through, and of that what the search finds, if there is one."""
+
+    wanted: ImageFilter = field(default_factory=ImageFilter)
+    search: Wish | None = None
+
+
+async def images(
+    session: AsyncSession, actor: Actor, team_id: UUID, selection: Selection
+) -> Select[UUID, int] | None:
+    """The team's images with their places from 1: newest first, of a search best first. None where there are none.
+
+    BAD_USER_INPUT for a search that finds more than MAX_FOUND.
+    """
+    match = await filters.resolve(session, actor, selection.wanted.within(team_id=team_id))
+    if match.empty:
+        return None
+    if selection.search is not None:
+        ids = await _found(session, match, selection.search)
+        return _listed(ids) if ids else None
+    newest = (Image.created_at.desc(), Image.id.desc())
+    return match.images().with_only_columns(Image.id, func.row_number().over(order_by=newest))
+
+
+async def _found(session: AsyncSession, match: filters.Match, wish: Wish) -> list[UUID]:
+    """All hits, best first. A floor in relevance would be another argument of this one question."""
+    if not -1 <= wish.min_score <= 1:
+        raise bad_input("input.search.minScore", "A score lies between -1 and 1.")
+    model = await embedding_models.answering(session, *wish.query.model)
+    if model is None:
+        raise unavailable(directions.OTHER_MODEL)
+    near = await nearest.best(
+        session,
+        Candidates(match, model.id),
+        wish.query.vector,
+        MAX_FOUND + 1,
+        floor=wish.min_score,
+    )
+    if len(near) > MAX_FOUND:
+        raise bad_input(
+            "input.search.minScore",
+            f"This finds more than {MAX_FOUND} images: ask for a higher score.",
+            limit=MAX_FOUND,
+        )
+    return [one.image_id for one in near]
+
+
+def _listed(ids: list[UUID]) -> Select[UUID, int]:
+    listed = (
+        func.unnest(literal(ids, ARRAY(Uuid())))
+        .table_valued(literal_column("id", Uuid()), with_ordinality="place")
+        .render_derived()
+    )
+    return select(listed.c.id, listed.c.place)
