@@ -10,7 +10,17 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import api_keys, audit_log, collections, images, nodes, tags, teams, users
+from app.services import (
+    api_keys,
+    audit_log,
+    collections,
+    datasets,
+    images,
+    nodes,
+    tags,
+    teams,
+    users,
+)
 
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
@@ -102,6 +112,14 @@ class Loaders:
     @cached_property
     def collection(self) -> DataLoader[UUID, models.Collection | None]:
         return self._loader(collections.by_id)
+
+    @cached_property
+    def dataset(self) -> DataLoader[UUID, models.Dataset | None]:
+        return self._loader(datasets.by_id)
+
+    @cached_property
+    def progress_of_dataset(self) -> DataLoader[UUID, datasets.Progress]:
+        return self._loader(datasets.progress_by_id)
 
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:

@@ -123,6 +123,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Query.tags": VIEWER,
     "Query.collection": VIEWER,
     "Query.collections": VIEWER,
+    "Query.dataset": VIEWER,
+    "Query.datasets": VIEWER,
     "Query.auditEvents": _but(ADMIN, "Operators read the installation's own events.", own=True),
     "Mutation.register": _but(ANYONE, "FORBIDDEN unless the installation is open.", once=True),
     "Mutation.login": _but(ANYONE, once=True),
@@ -173,6 +175,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.deleteCollection": EDITOR,
     "Mutation.addToCollection": EDITOR,
     "Mutation.removeFromCollection": EDITOR,
+    "Mutation.exportDataset": EDITOR,
+    "Mutation.deleteDataset": EDITOR,
     "Subscription.imageProcessing": VIEWER,
 }
 """Every root field; `field(argument)` is a second line for a call that names this argument."""
@@ -191,6 +195,7 @@ NODES: Final[dict[str, Need]] = {
     "Image": VIEWER,
     "Tag": VIEWER,
     "Collection": VIEWER,
+    "Dataset": VIEWER,
     "Image.history": _but(ADMIN, "Null for others."),
     "AuditEvent": _but(ADMIN, "Operators see the installation's own events.", hidden_below=True),
 }

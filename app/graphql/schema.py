@@ -12,6 +12,7 @@ from app.graphql.accounts import AccountMutation
 from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
+from app.graphql.datasets import DatasetMutation, DatasetQuery
 from app.graphql.executor import Executor, shorten
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
@@ -23,7 +24,17 @@ from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
 from app.graphql.tickets import TicketMutation
-from app.graphql.types import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
+from app.graphql.types import (
+    ApiKey,
+    AuditEvent,
+    Collection,
+    Dataset,
+    Image,
+    Membership,
+    Tag,
+    Team,
+    User,
+)
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
 from app.graphql.watch import watch
@@ -39,6 +50,7 @@ class Query(
     SamplingQuery,
     TagQuery,
     CollectionQuery,
+    DatasetQuery,
     AuditQuery,
 ):
     pass
@@ -55,6 +67,7 @@ class Mutation(
     ImageMutation,
     TagMutation,
     CollectionMutation,
+    DatasetMutation,
 ):
     pass
 
@@ -76,7 +89,7 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
+        types=[ApiKey, AuditEvent, Collection, Dataset, Image, Membership, Tag, Team, User],
         execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )

@@ -27,6 +27,8 @@ ACTIONS: Final = {
     "tags": "tag.list",
     "collection": "collection.read",
     "collections": "collection.list",
+    "dataset": "dataset.read",
+    "datasets": "dataset.list",
     "auditEvents": "audit.list",
     "register": "user.register",
     "login": "auth.login",
@@ -64,6 +66,8 @@ ACTIONS: Final = {
     "deleteCollection": "collection.delete",
     "addToCollection": "collection.add",
     "removeFromCollection": "collection.remove",
+    "exportDataset": "dataset.export",
+    "deleteDataset": "dataset.delete",
     "imageProcessing": "image.watch",
 }
 """What each root field does, in the words of the audit log."""

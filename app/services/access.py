@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import ApiKey, Collection, Image, Membership, Tag, Team, User
+from app.db.models import ApiKey, Collection, Dataset, Image, Membership, Tag, Team, User
 from app.domain import Actor, ImageState, Role
 from app.errors import bad_input, forbidden, not_found
 
@@ -29,6 +29,12 @@ def visible_tags(actor: Actor) -> Select[Tag]:
 
 def visible_collections(actor: Actor) -> Select[Collection]:
     return select(Collection).where(in_teams(Collection.team_id, actor.team_ids))
+
+
+def visible_datasets(actor: Actor) -> Select[Dataset]:
+    return select(Dataset).where(
+        in_teams(Dataset.team_id, actor.team_ids), Dataset.deleted_at.is_(None)
+    )
 
 
 def visible_teams(actor: Actor) -> Select[Team]:

@@ -7,7 +7,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, literal, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
+from app.db.models import (
+    ApiKey,
+    AuditEvent,
+    Collection,
+    Dataset,
+    Image,
+    Membership,
+    Tag,
+    Team,
+    User,
+)
 from app.domain import Actor
 from app.services import access, api_keys, audit_log
 
@@ -15,6 +25,7 @@ VISIBLE: dict[str, tuple[Any, Callable[[Actor], Select[Any]]]] = {
     "Image": (Image, access.visible_images),
     "Tag": (Tag, access.visible_tags),
     "Collection": (Collection, access.visible_collections),
+    "Dataset": (Dataset, access.visible_datasets),
     "Team": (Team, access.visible_teams),
     "User": (User, access.visible_users),
     "Membership": (Membership, access.visible_memberships),
