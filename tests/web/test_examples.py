@@ -38,7 +38,7 @@ def test_example(path: Path, schema: GraphQLSchema) -> None:
 def test_each_begins_with_its_name_in_the_menu() -> None:
     names = [path.read_text("utf-8").partition("\n")[0] for path in EXAMPLES]
 
-    assert len(names) == 18
+    assert len(names) == 19
     assert all(name.startswith("# ") and 10 <= len(name) <= 60 for name in names)
     assert len(set(names)) == len(names)
 
