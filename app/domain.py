@@ -28,6 +28,7 @@ MAX_COLLECTIONS_OF_IMAGE: Final = 100
 MAX_TEAMS_OF_USER: Final = 1_000
 """What a list without pages holds at most has a bound, so that a query's cost has one."""
 MAX_EXIF_ENTRIES: Final = 64
+MAX_DATASETS_OF_TEAM: Final = 100
 MAX_EMAIL_LENGTH: Final = 254
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""
@@ -123,6 +124,7 @@ class JobKind(StrEnum):
     THUMBNAILS = "THUMBNAILS"
     PURGE = "PURGE"
     PURGE_TEAM = "PURGE_TEAM"
+    EXPORT = "EXPORT"
 
 
 class JobState(StrEnum):
@@ -158,6 +160,45 @@ class BulkStatus(StrEnum):
 class BulkSkipReason(StrEnum):
     GONE = "GONE"
     CROWDED = "CROWDED"
+
+
+class TagSource(StrEnum):
+    """How a tag came to be on an image. UNKNOWN: it was put on before that was recorded."""
+
+    MANUAL = "MANUAL"
+    API = "API"
+    UPLOAD = "UPLOAD"
+    BULK = "BULK"
+    IMPORT = "IMPORT"
+    UNKNOWN = "UNKNOWN"
+
+
+class DatasetStatus(StrEnum):
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class DatasetFile(StrEnum):
+    """The files of a dataset; the values are their names, in its addresses and in storage."""
+
+    MANIFEST = "manifest.json"
+    IMAGES = "images.jsonl"
+    COCO = "coco.json"
+    SUMS = "SHA256SUMS"
+
+    @property
+    def media_type(self) -> str:
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES: Final = {
+    DatasetFile.MANIFEST: "application/json",
+    DatasetFile.IMAGES: "application/jsonl",
+    DatasetFile.COCO: "application/json",
+    DatasetFile.SUMS: "text/plain; charset=utf-8",
+}
 
 
 class AuditOutcome(StrEnum):

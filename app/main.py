@@ -21,6 +21,7 @@ from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
 from app.web.budget import Budget
+from app.web.datasets import Datasets
 from app.web.draws import Draws
 from app.web.execution import Execution
 from app.web.gate import Gate
@@ -91,6 +92,7 @@ def _routes(
             _schema_page(schema.as_str() if settings.introspection and is_open else None),
         ),
         Route("/images/{id}/{variant}", Media(resources, budget).get),
+        Route("/datasets/{id}/{file}", Datasets(resources, budget).get),
         Route("/uploads/{ticket}", Uploads(resources, gate, budget).put, methods=["PUT"]),
         Route("/random", Draws(resources, authenticator, budget).get),
         Route("/healthz", health.alive),

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         None,
         description="S3 only: its endpoint as clients reach it (`https://s3.example.org`); set: bytes of upload tickets go straight there",
     )
+    max_dataset_images: int = Field(
+        1_000_000, ge=1, description="images in one exported dataset (docs/datasets.md)"
+    )
     max_image_pixels: int = Field(100_000_000, ge=1, description="width times height of a picture")
     max_json_bytes: int = Field(MIB, ge=1, description="largest JSON body")
     max_query_characters: int = Field(100_000, ge=1, description="length of a GraphQL document")

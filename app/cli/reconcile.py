@@ -32,6 +32,8 @@ MEANINGS = {
     "healed": "images whose bytes are right again",
     "jobs_made": "jobs that were missing, queued",
     "requeued": "jobs whose result is gone, queued again",
+    "datasets": "datasets compared",
+    "datasets_damaged": "DAMAGED: datasets of which a file is missing or has another size",
     "temporary_files": "temporary files of the dead, removed",
 }
 

@@ -47,6 +47,7 @@ from app.domain import (
     ProcessingStatus,
     Role,
     TagPolicy,
+    TagSource,
 )
 
 
@@ -376,6 +377,7 @@ class ImageTag(Base):
     created_at: Mapped[datetime]
     tagged_by: Mapped[UUID | None] = _person()
     tagged_at: Mapped[datetime] = _now()
+    source: Mapped[TagSource] = mapped_column(_enum(TagSource), server_default="UNKNOWN")
 
 
 class Collection(Base):
@@ -419,6 +421,33 @@ class CollectionImage(Base):
     created_at: Mapped[datetime]
     added_by: Mapped[UUID | None] = _person()
     added_at: Mapped[datetime] = _now()
+
+
+class Dataset(Base):
+    """Images as they were at one moment, in files that never change. How far it is, its EXPORT job tells.
+
+    `spec`: {"filter": …}, as the export reads it; `fingerprint` is of name and spec. `files`, null until they are all stored:
+    {"images.jsonl": {"key": …, "bytes": …, "sha256": …}, …}. `run_id`: the run of the job that stored them.
+    With `deleted_at` it is gone for everybody; the row stays until its bytes are purged.
+    """
+
+    __tablename__ = "dataset"
+    __table_args__ = (Index(None, "team_id", "id"), Index(None, "created_by"))
+
+    id: Mapped[UUID] = _id()
+    team_id: Mapped[UUID] = _team()
+    created_by: Mapped[UUID | None] = _person()
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    fingerprint: Mapped[bytes]
+    run_id: Mapped[UUID | None]
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    image_count: Mapped[int | None]
+    files: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = _now()
+    snapshot_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
 # ───────────────────────────── chance ─────────────────────────────

@@ -32,6 +32,7 @@ from app.domain import (
     MAX_TEAMS_OF_USER,
     Actor,
     BulkSkipReason,
+    DatasetFile,
     ImageFormat,
     ProcessingStatus,
 )
@@ -274,6 +275,11 @@ def announced(given: Given) -> Charge:
     return WRITE + 4 * ROW * given.count("input.tags"), 1
 
 
+def exported(given: Given) -> Charge:
+    """The dataset, what it is compared with, and the names of the filter. The export itself is a worker's."""
+    return WRITE + ROW * (6 + given.tag_names("input.filter")), 1
+
+
 def watched(given: Given) -> Charge:
     """Paid when it begins and for each event: the images that are watched, and the one that is told."""
     return ROW * (2 + 2 * given.count("imageIds")), 1
@@ -323,6 +329,9 @@ PRICES: Final[dict[str, Price]] = {
     "Image.processing": flat(VALUE),
     "TeamStats.processing": flat(VALUE),
     "AuditEvent.subject": flat(2 * ROW),
+    "Dataset.status": flat(ROW + VALUE),
+    "Dataset.error": flat(ROW + VALUE),
+    "Dataset.files": flat(VALUE, len(DatasetFile)),
     "UploadTicket.headers": flat(VALUE, MOST_HEADERS),
     "SearchConnection.candidateCount": flat(SEARCH),
     "SearchConnection.relevanceBasis": measured,
@@ -335,6 +344,7 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.uploadImages": intake("input.files"),
     "Mutation.requestUpload": announced,
     "Mutation.completeUpload": flat(WRITE + INTAKE + 4 * ROW * MAX_TAGS_PER_CALL),
+    "Mutation.exportDataset": exported,
     "Mutation.retryProcessing": by_id("ids", 4, base=WRITE),
     "Mutation.trashImages": by_id("ids", 3, base=WRITE),
     "Mutation.restoreImages": by_id("ids", 3, base=WRITE),

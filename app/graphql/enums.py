@@ -10,6 +10,7 @@ from app.domain import (
     BulkSkipReason,
     BulkStatus,
     Damage,
+    DatasetStatus,
     ImageFormat,
     ImageOrderField,
     OrderDirection,
@@ -19,6 +20,7 @@ from app.domain import (
     SearchMode,
     SearchStrategy,
     TagPolicy,
+    TagSource,
     ThumbnailSize,
     TimelineField,
     TimelineUnit,
@@ -31,6 +33,7 @@ __all__ = [
     "BulkSkipReason",
     "BulkStatus",
     "Damage",
+    "DatasetStatus",
     "ErrorCode",
     "ImageFormat",
     "ImageOrderField",
@@ -41,6 +44,7 @@ __all__ = [
     "SearchMode",
     "SearchStrategy",
     "TagPolicy",
+    "TagSource",
     "ThumbnailSize",
     "TimelineField",
     "TimelineUnit",
@@ -76,6 +80,24 @@ describe(
     "What happens to a tag name that the team does not have yet.",
     OPEN="The tag is created when it is used.",
     CLOSED="It is refused with BAD_USER_INPUT; `extensions.allowed` lists the team's tags.",
+)
+describe(
+    TagSource,
+    "How a tag came to be on an image.",
+    MANUAL="By a person who was logged in.",
+    API="By a program, with an API key.",
+    UPLOAD="With the upload of the picture, by whomever.",
+    BULK="By a bulk edit.",
+    IMPORT="With the import of a whole library.",
+    UNKNOWN="Before this was recorded.",
+)
+describe(
+    DatasetStatus,
+    "How far a dataset is.",
+    QUEUED="It waits for a worker.",
+    RUNNING="A worker is at it.",
+    READY="Its files are there, and will never change.",
+    FAILED="It was given up; `error` says why. Delete it, and export again.",
 )
 describe(
     Damage,

@@ -15,6 +15,7 @@ from app.services import (
     audit_log,
     bulk,
     collections,
+    datasets,
     images,
     nodes,
     relevance,
@@ -126,6 +127,14 @@ class Loaders:
     @cached_property
     def bulk_job(self) -> DataLoader[UUID, models.BulkJob | None]:
         return self._loader(bulk.by_id)
+
+    @cached_property
+    def dataset(self) -> DataLoader[UUID, models.Dataset | None]:
+        return self._loader(datasets.by_id)
+
+    @cached_property
+    def progress_of_dataset(self) -> DataLoader[UUID, datasets.Progress]:
+        return self._loader(datasets.progress_by_id)
 
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:

@@ -128,6 +128,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Query.collections": VIEWER,
     "Query.bulkJob": VIEWER,
     "Query.bulkJobs": VIEWER,
+    "Query.dataset": VIEWER,
+    "Query.datasets": VIEWER,
     "Query.auditEvents": _but(ADMIN, "Operators read the installation's own events.", own=True),
     "Mutation.register": _but(ANYONE, "FORBIDDEN unless the installation is open.", once=True),
     "Mutation.login": _but(ANYONE, once=True),
@@ -182,6 +184,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.prepareBulkJob": EDITOR,
     "Mutation.startBulkJob": _but(EDITOR, "It stops where they are EDITOR no more."),
     "Mutation.cancelBulkJob": EDITOR,
+    "Mutation.exportDataset": EDITOR,
+    "Mutation.deleteDataset": EDITOR,
     "Subscription.imageProcessing": VIEWER,
 }
 """Every root field; `field(argument)` is a second line for a call that names this argument."""
@@ -202,6 +206,7 @@ NODES: Final[dict[str, Need]] = {
     "Tag": VIEWER,
     "Collection": VIEWER,
     "BulkJob": VIEWER,
+    "Dataset": VIEWER,
     "Image.history": _but(ADMIN, "Null for others."),
     "AuditEvent": _but(ADMIN, "Operators see the installation's own events.", hidden_below=True),
 }

@@ -13,6 +13,7 @@ from app.graphql.api_keys import ApiKeyMutation
 from app.graphql.audit import AuditQuery
 from app.graphql.bulk import BulkMutation, BulkQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
+from app.graphql.datasets import DatasetMutation, DatasetQuery
 from app.graphql.duplicates import DuplicateMutation
 from app.graphql.executor import Executor, shorten
 from app.graphql.facets import FacetQuery
@@ -26,7 +27,17 @@ from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
 from app.graphql.tickets import TicketMutation
-from app.graphql.types import ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User
+from app.graphql.types import (
+    ApiKey,
+    AuditEvent,
+    Collection,
+    Dataset,
+    Image,
+    Membership,
+    Tag,
+    Team,
+    User,
+)
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
 from app.graphql.watch import watch
@@ -44,6 +55,7 @@ class Query(
     TagQuery,
     CollectionQuery,
     BulkQuery,
+    DatasetQuery,
     AuditQuery,
 ):
     pass
@@ -62,6 +74,7 @@ class Mutation(
     TagMutation,
     CollectionMutation,
     BulkMutation,
+    DatasetMutation,
 ):
     pass
 
@@ -83,7 +96,7 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[ApiKey, AuditEvent, Collection, Image, Membership, Tag, Team, User],
+        types=[ApiKey, AuditEvent, Collection, Dataset, Image, Membership, Tag, Team, User],
         execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )

@@ -32,6 +32,8 @@ ACTIONS: Final = {
     "collections": "collection.list",
     "bulkJob": "bulk.read",
     "bulkJobs": "bulk.list",
+    "dataset": "dataset.read",
+    "datasets": "dataset.list",
     "auditEvents": "audit.list",
     "register": "user.register",
     "login": "auth.login",
@@ -73,6 +75,8 @@ ACTIONS: Final = {
     "prepareBulkJob": "bulk.prepare",
     "startBulkJob": "bulk.start",
     "cancelBulkJob": "bulk.cancel",
+    "exportDataset": "dataset.export",
+    "deleteDataset": "dataset.delete",
     "imageProcessing": "image.watch",
 }
 """What each root field does, in the words of the audit log."""

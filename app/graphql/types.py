@@ -39,6 +39,7 @@ from app.graphql.enums import (
     BulkSkipReason,
     BulkStatus,
     Damage,
+    DatasetStatus,
     ErrorCode,
     ImageFormat,
     ProcessingStatus,
@@ -46,6 +47,7 @@ from app.graphql.enums import (
     Role,
     SearchStrategy,
     TagPolicy,
+    TagSource,
     ThumbnailSize,
     UploadProblem,
 )
@@ -59,6 +61,7 @@ from app.services import (
     audit_log,
     bulk_lists,
     collections,
+    datasets,
     duplicates,
     images,
     paging,
@@ -739,11 +742,17 @@ class Tag(Node):
 class Tagging:
     tag: Tag = strawberry.field(description="Which tag.")
     tagged_at: datetime = strawberry.field(description="When it was put on.")
+    source: TagSource = strawberry.field(description="How it came to be on the image.")
     tagger: strawberry.Private[UUID | None]
 
     @classmethod
     def of(cls, tagging: tags.Tagging) -> "Tagging":
-        return cls(tag=Tag.of(tagging.tag), tagged_at=tagging.tagged_at, tagger=tagging.tagged_by)
+        return cls(
+            tag=Tag.of(tagging.tag),
+            tagged_at=tagging.tagged_at,
+            source=tagging.source,
+            tagger=tagging.tagged_by,
+        )
 
     @classmethod
     def all_of(cls, taggings: list[tags.Tagging]) -> list["Tagging"]:
@@ -891,6 +900,97 @@ class BulkJob(Node):
             return row.total if row.status is BulkStatus.PREPARED else 0
 
         return Connection.of(page, [Image.of(one) for one in page.rows], count)
+
+
+# ───────────────────────────── datasets ─────────────────────────────
+
+
+@strawberry.type(description="A file of a dataset. Its bytes never change.")
+class DatasetFile:
+    name: str = strawberry.field(description="Such as images.jsonl.")
+    media_type: str = strawberry.field(description="What it is, as HTTP says it.")
+    size_bytes: float = strawberry.field(description="How many bytes it has.")
+    sha256: str = strawberry.field(description="Their SHA-256, in hex.")
+    row: strawberry.Private[models.Dataset]
+
+    @classmethod
+    def of(cls, row: models.Dataset, file: datasets.Stored) -> "DatasetFile":
+        return cls(
+            name=file.name.value,
+            media_type=file.name.media_type,
+            size_bytes=file.size,
+            sha256=file.sha256,
+            row=row,
+        )
+
+    @strawberry.field(
+        description="A signed, absolute address, as that of an image: it expires, and the access is checked again."
+    )
+    def url(self, info: Info, expires_in: ExpiresIn = 3600) -> str:
+        return signed_dataset(info, self.row, self.name, expires_in)
+
+
+@strawberry.type(
+    description="Images with their tags as they were at one moment, for training: files that never change."
+)
+class Dataset(Node):
+    name: str = strawberry.field(description="What people call it.")
+    done: int = strawberry.field(description="How many images are written so far.")
+    image_count: int | None = strawberry.field(
+        description="How many images it has; null until it is READY."
+    )
+    size_bytes: float = strawberry.field(description="Bytes of its files, without any original.")
+    created_at: datetime = strawberry.field(description="When it was asked for.")
+    snapshot_at: datetime | None = strawberry.field(
+        description="The moment that it shows; null until it is READY."
+    )
+    finished_at: datetime | None = strawberry.field(
+        description="When its files were there; null until then."
+    )
+    row: strawberry.Private[models.Dataset]
+
+    @classmethod
+    def of(cls, row: models.Dataset) -> "Dataset":
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            name=row.name,
+            done=row.done,
+            image_count=row.image_count,
+            size_bytes=sum(one.size for one in datasets.files(row)),
+            created_at=row.created_at,
+            snapshot_at=row.snapshot_at,
+            finished_at=row.finished_at,
+            row=row,
+        )
+
+    @strawberry.field(description="Whose it is.")
+    async def team(self, info: Info) -> Team:
+        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+
+    @strawberry.field(description="Who asked for it. Null once that user was deleted.")
+    async def created_by(self, info: Info) -> User | None:
+        return await user_or_none(info, self.row.created_by)
+
+    @strawberry.field(description="How far it is.")
+    async def status(self, info: Info) -> DatasetStatus:
+        return (await info.context.loaders.progress_of_dataset.load(self.row.id)).status
+
+    @strawberry.field(description="Why the last attempt failed; null where none did.")
+    async def error(self, info: Info) -> str | None:
+        return (await info.context.loaders.progress_of_dataset.load(self.row.id)).error
+
+    @strawberry.field(description="Its files; none until it is READY.")
+    def files(self) -> list[DatasetFile]:
+        return [DatasetFile.of(self.row, one) for one in datasets.files(self.row)]
+
+    @strawberry.field(
+        description="A signed, absolute address of one tar archive of the files and of all originals that"
+        " are still there; null until it is READY."
+    )
+    def archive_url(self, info: Info, expires_in: ExpiresIn = 3600) -> str | None:
+        if self.row.files is None:
+            return None
+        return signed_dataset(info, self.row, addresses.ARCHIVE, expires_in)
 
 
 # ───────────────────────────── audit ─────────────────────────────
@@ -1096,10 +1196,23 @@ def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in
     )
 
 
+def signed_dataset(info: Info, row: models.Dataset, file: str, expires_in: int | None) -> str:
+    context = info.context
+    return context.base_url + addresses.sign_dataset(
+        context.resources.settings.signing_key,
+        dataset_id=row.id,
+        file=file,
+        actor=context.viewer,
+        expires_in=3600 if expires_in is None else expires_in,
+        now=time.time(),
+    )
+
+
 KINDS: dict[str, tuple[Callable[[Loaders], DataLoader[Any, Any]], Callable[[Any], Node]]] = {
     "Image": (lambda loaders: loaders.image, Image.of),
     "Tag": (lambda loaders: loaders.tag, Tag.of),
     "Collection": (lambda loaders: loaders.collection, Collection.of),
+    "Dataset": (lambda loaders: loaders.dataset, Dataset.of),
     "BulkJob": (lambda loaders: loaders.bulk_job, BulkJob.of),
     "Team": (lambda loaders: loaders.team, Team.of),
     "User": (lambda loaders: loaders.user, User.of),

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import ApiKey, BulkJob, Collection, Image, Membership, Tag, Team, User
+from app.db.models import ApiKey, BulkJob, Collection, Dataset, Image, Membership, Tag, Team, User
 from app.domain import Actor, ImageState, Role
 from app.errors import bad_input, forbidden, not_found
 
@@ -33,6 +33,12 @@ def visible_collections(actor: Actor) -> Select[Collection]:
 
 def visible_bulk_jobs(actor: Actor) -> Select[BulkJob]:
     return select(BulkJob).where(in_teams(BulkJob.team_id, actor.team_ids))
+
+
+def visible_datasets(actor: Actor) -> Select[Dataset]:
+    return select(Dataset).where(
+        in_teams(Dataset.team_id, actor.team_ids), Dataset.deleted_at.is_(None)
+    )
 
 
 def visible_teams(actor: Actor) -> Select[Team]:

@@ -1,4 +1,4 @@
-"""Signed, expiring addresses of an image's bytes. Pure functions: no SQL, no request, no clock of their own."""
+"""Signed, expiring addresses of bytes: an image's, a dataset's. Pure functions: no SQL, no request, no clock of their own."""
 
 import base64
 import binascii
@@ -17,6 +17,9 @@ MAX_LIFETIME_SECONDS: Final = 7 * 24 * 3600
 MIN_WINDOW_SECONDS: Final = 60
 PURPOSE: Final = b"pictor: address of image bytes, version 1"
 """Keeps these signatures apart from whatever else the same secret signs."""
+DATASET_PURPOSE: Final = b"pictor: address of dataset bytes, version 1"
+ARCHIVE: Final = "archive.tar"
+"""What stands in the address of a dataset with its originals, in the place of a file's name."""
 EXPIRY_BYTES: Final = 5
 ID_BYTES: Final = 16
 MAC_BYTES: Final = 16
@@ -56,6 +59,21 @@ def sign(
     The expiry is rounded up to a quarter of the lifetime (at least a minute), so that the same address comes
     again and can be cached. BAD_USER_INPUT outside MIN_LIFETIME_SECONDS to MAX_LIFETIME_SECONDS.
     """
+    claims = _claims(actor, expires_in, now)
+    token = _encode(claims + _mac(key, PURPOSE, image_id, variant, claims))
+    return f"/images/{image_id}/{variant}?token={token}"
+
+
+def sign_dataset(
+    key: bytes, *, dataset_id: UUID, file: str, actor: Actor, expires_in: int, now: float
+) -> str:
+    """As `sign`, for a dataset's file of this name, or its ARCHIVE."""
+    claims = _claims(actor, expires_in, now)
+    token = _encode(claims + _mac(key, DATASET_PURPOSE, dataset_id, file, claims))
+    return f"/datasets/{dataset_id}/{file}?token={token}"
+
+
+def _claims(actor: Actor, expires_in: int, now: float) -> bytes:
     if not MIN_LIFETIME_SECONDS <= expires_in <= MAX_LIFETIME_SECONDS:
         raise bad_input(
             "expiresIn",
@@ -66,8 +84,7 @@ def sign(
     claims = expires_at.to_bytes(EXPIRY_BYTES, "big") + actor.user_id.bytes
     if actor.api_key_id is not None:
         claims += actor.api_key_id.bytes
-    token = _encode(claims + _mac(key, image_id, variant, claims))
-    return f"/images/{image_id}/{variant}?token={token}"
+    return claims
 
 
 def verify(key: bytes, *, image_id: UUID, variant: Variant, token: str) -> Claim | None:
@@ -75,11 +92,20 @@ def verify(key: bytes, *, image_id: UUID, variant: Variant, token: str) -> Claim
 
     An expired claim is still answered: the caller asks `Claim.expired`.
     """
+    return _verified(key, PURPOSE, image_id, variant, token)
+
+
+def verify_dataset(key: bytes, *, dataset_id: UUID, file: str, token: str) -> Claim | None:
+    """As `verify`, for a dataset's file."""
+    return _verified(key, DATASET_PURPOSE, dataset_id, file, token)
+
+
+def _verified(key: bytes, purpose: bytes, id: UUID, name: str, token: str) -> Claim | None:
     raw = _decode(token)
     claims, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
     lengths = (EXPIRY_BYTES + ID_BYTES, EXPIRY_BYTES + 2 * ID_BYTES)
     if len(claims) not in lengths or not hmac.compare_digest(
-        mac, _mac(key, image_id, variant, claims)
+        mac, _mac(key, purpose, id, name, claims)
     ):
         return None
     ids = claims[EXPIRY_BYTES:]
@@ -90,10 +116,10 @@ def verify(key: bytes, *, image_id: UUID, variant: Variant, token: str) -> Claim
     )
 
 
-def _mac(key: bytes, image_id: UUID, variant: Variant, claims: bytes) -> bytes:
+def _mac(key: bytes, purpose: bytes, id: UUID, name: str, claims: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104), cut to 128 bits; every part but the last has a fixed or marked length."""
-    own_key = hmac.digest(key, PURPOSE, hashlib.sha256)
-    named = image_id.bytes + variant.encode() + b"\0"
+    own_key = hmac.digest(key, purpose, hashlib.sha256)
+    named = id.bytes + name.encode() + b"\0"
     return hmac.digest(own_key, named + claims, hashlib.sha256)[:MAC_BYTES]
 
 

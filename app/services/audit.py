@@ -15,7 +15,18 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Work, rows_loaded
-from app.db.models import ApiKey, AuditHead, Base, BulkJob, Collection, Image, Membership, Tag, Team
+from app.db.models import (
+    ApiKey,
+    AuditHead,
+    Base,
+    BulkJob,
+    Collection,
+    Dataset,
+    Image,
+    Membership,
+    Tag,
+    Team,
+)
 from app.domain import NO_ID, AuditOutcome
 from app.services import audit_chain
 from app.services.audit_chain import Head
@@ -27,7 +38,7 @@ log = logging.getLogger(__name__)
 UNSIGNED: Final = b""
 """The signature of a head that somebody else changed. It is never signed again, so that it stays found."""
 MAX_SUBJECTS: Final = 500
-OWNED = (Image, Tag, Collection, BulkJob, Membership, ApiKey)
+OWNED = (Image, Tag, Collection, BulkJob, Dataset, Membership, ApiKey)
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,13 +241,13 @@ async def finish(session: AsyncSession, jobs: Sequence[Job]) -> None:
     await follow(session, [job.image_id for job in jobs])
 
 
-async def fail(session: AsyncSession, job: Job, error: str) -> None:
-    """Queues the job again for later, or marks it as failed after its last attempt.
+async def fail(session: AsyncSession, job: Job, error: str, *, for_good: bool = False) -> None:
+    """Queues the job again for later, or marks it as failed after its last attempt (or `for_good`).
 
     Does nothing where another run has it. `error` is shown to the team. Whatever is wrong with its image, the
     worker lives: it is no suspect any more.
     """
-    last = job.attempts >= MAX_ATTEMPTS
+    last = for_good or job.attempts >= MAX_ATTEMPTS
     failed = update(ImageJob).values(
         state=JobState.FAILED if last else JobState.QUEUED,
         run_id=None,

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import DuplicateCheck, Image, ImageJob, ImageVector, Team
+from app.db.models import Dataset, DuplicateCheck, Image, ImageJob, ImageVector, Team
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
@@ -110,13 +110,16 @@ async def keep_thumbnails(
 
 
 async def forget(session: AsyncSession, job: Job) -> None:
-    """Removes a deleted image's row and jobs, its bytes being gone. SupersededError as in `keep_vectors`."""
+    """Removes the row and jobs of a deleted image or dataset, its bytes being gone. SupersededError as in `keep_vectors`."""
     await jobs.finish(session, [job])
     await session.execute(
         delete(ImageJob).where(ImageJob.team_id == job.team_id, ImageJob.image_id == job.image_id)
     )
     await session.execute(
         delete(Image).where(Image.id == job.image_id, Image.state == ImageState.DELETED)
+    )
+    await session.execute(
+        delete(Dataset).where(Dataset.id == job.image_id, Dataset.deleted_at.is_not(None))
     )
 
 

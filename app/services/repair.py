@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import Image, ImageJob, ImageVector, Orphan, Team, Upkeep
+from app.db.models import Dataset, Image, ImageJob, ImageVector, Orphan, Team, Upkeep
 from app.domain import Damage, ImageState, JobKind, JobState, parse_id
-from app.services import embedding_models, jobs, tickets
+from app.services import datasets, embedding_models, jobs, tickets
 from app.storage import StoredObject
 
 TASK: Final = "reconcile"
@@ -86,14 +86,15 @@ def original_of(key: str) -> str:
 
 
 async def explained(session: AsyncSession, keys: Iterable[str]) -> set[str]:
-    """Those of the keys that a row explains: as an original, as a derivative, or as what is on its way."""
+    """Those of the keys that a row explains: as an original, a derivative, a dataset's file, or as what is on its way."""
     originals = {key: original_of(key) for key in keys}
     wanted = _array(set(originals.values()))
     found: set[str] = set()
     for column in EXPLAINED_BY:
         found.update(await session.scalars(select(column).where(column == any_(wanted))))
     found |= await tickets.announced(session, originals.values())
-    return {key for key, original in originals.items() if original in found}
+    exported = await datasets.explained(session, originals)
+    return exported | {key for key, original in originals.items() if original in found}
 
 
 async def foreign(session: AsyncSession, keys: Iterable[str]) -> set[str]:
@@ -261,20 +262,31 @@ async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run:
     return found
 
 
-def _purges_wanted(retention: timedelta) -> tuple[Any, Any]:
-    """Deleted images and deleted teams that no job, open or given up, will remove."""
+def _purges_wanted(retention: timedelta) -> tuple[Any, ...]:
+    """Deleted images, datasets and teams that no job, open or given up, will remove."""
     image = select(
         Image.team_id,
         Image.id,
         literal(JobKind.PURGE.value),
         func.coalesce(Image.deleted_at, func.now()) + retention,
     ).join(Team, Team.id == Image.team_id)
+    dataset = select(
+        Dataset.team_id,
+        Dataset.id,
+        literal(JobKind.PURGE.value),
+        Dataset.deleted_at + retention,
+    ).join(Team, Team.id == Dataset.team_id)
     team = select(Team.id, Team.id, literal(JobKind.PURGE_TEAM.value), Team.deleted_at + retention)
     return (
         image.where(
             Image.state == ImageState.DELETED,
             Team.deleted_at.is_(None),
             ~_has_job(Image.team_id, Image.id, JobKind.PURGE),
+        ),
+        dataset.where(
+            Dataset.deleted_at.is_not(None),
+            Team.deleted_at.is_(None),
+            ~_has_job(Dataset.team_id, Dataset.id, JobKind.PURGE),
         ),
         team.where(Team.deleted_at.is_not(None), ~_has_job(Team.id, Team.id, JobKind.PURGE_TEAM)),
     )

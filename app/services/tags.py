@@ -20,6 +20,7 @@ from app.domain import (
     Actor,
     Role,
     TagPolicy,
+    TagSource,
     tag_key,
     tag_name,
 )
@@ -36,11 +37,12 @@ NAME_TAKEN: Final = "The team has a tag of this name."
 
 @dataclass(frozen=True)
 class Tagging:
-    """A tag on an image, with who put it there (None once that user was deleted) and when."""
+    """A tag on an image, with who put it there (None once that user was deleted), when and how."""
 
     tag: Tag
     tagged_by: UUID | None
     tagged_at: datetime
+    source: TagSource
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag | None]:
@@ -78,12 +80,12 @@ async def taggings_by_image(
         access.visible_tags(actor)
         .join(ImageTag, (ImageTag.team_id == Tag.team_id) & (ImageTag.tag_id == Tag.id))
         .where(ImageTag.image_id.in_(image_ids))
-        .add_columns(ImageTag.image_id, ImageTag.tagged_by, ImageTag.tagged_at)
+        .add_columns(ImageTag.image_id, ImageTag.tagged_by, ImageTag.tagged_at, ImageTag.source)
         .order_by(Tag.key, Tag.id)
     )
     found: dict[UUID, list[Tagging]] = {one: [] for one in image_ids}
-    for tag, image_id, tagged_by, tagged_at in await session.execute(query):
-        found[image_id].append(Tagging(tag, tagged_by, tagged_at))
+    for tag, image_id, *how in await session.execute(query):
+        found[image_id].append(Tagging(tag, *how))
     return [found[one] for one in image_ids]
 
 
@@ -214,9 +216,17 @@ async def _refuse_if_closed(
 
 
 async def attach(
-    session: AsyncSession, actor: Actor, rows: Sequence[Image], tag_ids: Sequence[UUID]
+    session: AsyncSession,
+    actor: Actor,
+    rows: Sequence[Image],
+    tag_ids: Sequence[UUID],
+    source: TagSource | None = None,
 ) -> None:
-    """Puts the tags on images whose rows are locked or new; BAD_USER_INPUT beyond MAX_TAGS_OF_IMAGE."""
+    """Puts the tags on images whose rows are locked or new; BAD_USER_INPUT beyond MAX_TAGS_OF_IMAGE.
+
+    `source`: None is the actor's own hand, or that of their program.
+    """
+    source = source or (TagSource.MANUAL if actor.api_key_id is None else TagSource.API)
     values = [
         {
             "team_id": row.team_id,
@@ -224,6 +234,7 @@ async def attach(
             "tag_id": tag_id,
             "created_at": row.created_at,
             "tagged_by": actor.user_id,
+            "source": source,
         }
         for row in rows
         for tag_id in tag_ids
@@ -299,7 +310,7 @@ def _unique_name() -> AbstractContextManager[None]:
 async def merge(
     session: AsyncSession, actor: Actor, source_ids: Sequence[UUID], target_id: UUID
 ) -> Tag:
-    """Gives all images of the sources the target, with who tagged them and when; the sources go."""
+    """Gives all images of the sources the target, with who tagged them, when and how; the sources go."""
     if target_id in source_ids:
         raise bad_input("sourceIds", "The target is not one of the sources.")
     if len(source_ids) > MAX_IDS:
@@ -316,12 +327,13 @@ async def merge(
             ImageTag.created_at,
             ImageTag.tagged_by,
             ImageTag.tagged_at,
+            ImageTag.source,
         )
         .ext(distinct_on(ImageTag.image_id))
         .where(ImageTag.team_id == target.team_id, ImageTag.tag_id.in_(gone))
         .order_by(ImageTag.image_id, ImageTag.tagged_at)
     )
-    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by", "tagged_at"]
+    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by", "tagged_at", "source"]
     await session.execute(insert(ImageTag).from_select(columns, carried).on_conflict_do_nothing())
     await session.execute(delete(Tag).where(Tag.id.in_(gone)))
     return target

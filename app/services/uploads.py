@@ -23,6 +23,7 @@ from app.domain import (
     ImageState,
     JobKind,
     Role,
+    TagSource,
     line,
     micro_weight,
     paragraph,
@@ -336,7 +337,8 @@ async def abandon(session: AsyncSession, intent: Image) -> None:
 
 async def _relate(session: AsyncSession, actor: Actor, new: NewImage, image: Image) -> None:
     tag_ids = await tags.ensure(session, actor, new.team_id, new.tags, field="input.tags")
-    await tags.attach(session, actor, [image], tag_ids)
+    source = TagSource.UPLOAD if new.created_at is None else TagSource.IMPORT
+    await tags.attach(session, actor, [image], tag_ids, source)
     if new.collection_id is not None:
         collection = await _collection(session, actor, new, new.collection_id)
         await collections.attach(session, actor, collection, [image])

@@ -89,11 +89,11 @@ def sent(
     actor: Actor | None,
     *,
     team_id: UUID | None,
-    image_id: UUID | None,
+    subject_id: UUID | None,
     error: BaseException | None = None,
     **detail: Any,
 ) -> Event:
-    """The event of a plain route that sends an image's bytes, or (`error`) does not."""
+    """The event of a plain route that sends bytes, or (`error`) does not."""
     code = _code(error) if error is not None else None
     outcome = AuditOutcome.ALLOWED
     if code is not None:
@@ -106,7 +106,7 @@ def sent(
         team_id=team_id,
         user_id=actor.user_id if actor else None,
         api_key_id=actor.api_key_id if actor else None,
-        subject_ids=(image_id,) if image_id else (),
+        subject_ids=(subject_id,) if subject_id else (),
         detail=detail,
     )
 

@@ -28,6 +28,7 @@ UNREADABLE: Final = 10
 IMAGE: Final = 1
 DRAW: Final = 12
 PUT: Final = 10
+ARCHIVE: Final = 100
 """Of the plain routes."""
 SECONDS: Final = 60.0
 

@@ -63,7 +63,7 @@ class Draws:
             "image.draw",
             actor,
             team_id=image.team_id if image else team_id,
-            image_id=image.id if image else None,
+            subject_id=image.id if image else None,
             error=error,
         )
         await self._resources.audit.record([event])

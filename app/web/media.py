@@ -1,6 +1,5 @@
 """GET /images/{id}/{variant}: an image's bytes under a signed address."""
 
-import time
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -9,15 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.db.models import Image
-from app.domain import NO_ID, Actor, parse_id
-from app.errors import AppError, ErrorCode, forbidden, not_found
+from app.domain import NO_ID, parse_id
+from app.errors import not_found
 from app.resources import Resources
-from app.services import addresses, api_keys, images, sessions
+from app.services import addresses, images
 from app.services.addresses import Claim, Variant
-from app.web import audit, ranges, streams
+from app.web import audit, claims, streams
 from app.web.budget import IMAGE, Budget
 from app.web.problems import Refusal
-from app.web.ranges import Span
 from app.web.streams import Content
 
 THUMBNAIL_RETRY_SECONDS: Final = 2
@@ -43,7 +41,7 @@ class Media:
             raise not_found("Image") from None
         token = request.query_params.get("token", "")
         claim = addresses.verify(self._key, image_id=image_id, variant=variant, token=token)
-        self._budget.spend(request, _actor(claim), IMAGE)
+        self._budget.spend(request, claims.claimant(claim), IMAGE)
         try:
             response, owner = await self._response(request, claim, image_id, variant)
         except Exception as error:
@@ -57,14 +55,8 @@ class Media:
         self, request: Request, claim: Claim | None, image_id: UUID, variant: Variant
     ) -> tuple[Response, UUID]:
         """The answer, and the team whose image it shows."""
-        now = time.time()
-        if claim is None:
-            raise not_found("Image")
-        if claim.expired(now):
-            raise forbidden("This address has expired: ask for a new one.")
+        claim, headers = claims.good(claim, "Image")
         image = await self._image(claim, image_id)
-        max_age = max(int(claim.expires_at - now), 0)
-        headers = {"cache-control": f"private, max-age={max_age}"}
         return await self._send(request, image, _content(image, variant), headers), image.team_id
 
     async def _record(
@@ -79,9 +71,9 @@ class Media:
         event = audit.sent(
             request,
             "image.download",
-            _actor(claim),
+            claims.claimant(claim),
             team_id=team_id,
-            image_id=image_id if image_id != NO_ID else None,
+            subject_id=image_id if image_id != NO_ID else None,
             error=error,
             variant=variant.value,
         )
@@ -93,36 +85,20 @@ class Media:
 
     async def _image(self, claim: Claim, image_id: UUID) -> Image:
         image = None
-        if actor := await self._actor(claim):
+        if actor := await claims.holder(self._resources, claim):
             async with self._resources.db.acting(actor).transaction() as session:
                 image = await images.for_download(session, actor, image_id)
         if image is None:
             raise not_found("Image")
         return image
 
-    async def _actor(self, claim: Claim) -> Actor | None:
-        async with self._resources.db.login.transaction() as session:
-            if claim.api_key_id is not None:
-                return await api_keys.actor_of(session, claim.api_key_id)
-            return await sessions.actor_of(session, claim.user_id)
-
     async def _send(
         self, request: Request, image: Image, content: Content, headers: Mapping[str, str]
     ) -> Response:
-        if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
-            own = streams.HEADERS | {"etag": content.etag} | dict(headers)
-            return Response(status_code=304, headers=own)
-        if request.method == "HEAD":
-            length = {"content-length": str(content.size)}
-            own = streams.facts(content) | length | dict(headers)
-            return Response(headers=own, media_type=content.media_type)
-        part = _part(request, content)
+        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+            return unsent
+        part = streams.part(request, content)
         return await streams.response(self._resources, image, content, headers, part=part)
-
-
-def _actor(claim: Claim | None) -> Actor | None:
-    """For whom the address was made, as far as it says so."""
-    return Actor(claim.user_id, {}, api_key_id=claim.api_key_id) if claim else None
 
 
 def _content(image: Image, variant: Variant) -> Content:
@@ -134,16 +110,3 @@ def _content(image: Image, variant: Variant) -> Content:
         retry = {"retry-after": str(THUMBNAIL_RETRY_SECONDS)}
         raise Refusal(not_found("Thumbnail"), headers=retry)
     return content
-
-
-def _part(request: Request, content: Content) -> Span | None:
-    if not ranges.range_counts(request.headers.get("if-range"), content.etag):
-        return None
-    try:
-        return ranges.span(request.headers.get("range"), content.size)
-    except ranges.Unsatisfiable:
-        raise Refusal(
-            AppError(ErrorCode.BAD_USER_INPUT, "The range begins behind the end of the image."),
-            status=416,
-            headers={"content-range": f"bytes */{content.size}"},
-        ) from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Image
@@ -14,6 +15,8 @@ from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.services import damage
 from app.storage import ByteStream, ObjectMissing, Storage, verified
+from app.web import ranges
+from app.web.problems import Refusal
 from app.web.ranges import Span
 
 HEADERS: Final = {
@@ -32,6 +35,8 @@ class Content:
     media_type: str
     etag: str
     filename: str
+    inline: bool = True
+    """Whether a browser shows it; otherwise it is saved."""
 
 
 def original(image: Image) -> Content:
@@ -71,6 +76,32 @@ class DamagedError(AppError):
         self.damage = damage
 
 
+def without_bytes(
+    request: Request, content: Content, headers: Mapping[str, str]
+) -> Response | None:
+    """The answer to HEAD, or to whoever has these very bytes; None for anybody else."""
+    if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
+        return Response(status_code=304, headers=HEADERS | {"etag": content.etag} | dict(headers))
+    if request.method == "HEAD":
+        own = facts(content) | {"content-length": str(content.size)} | dict(headers)
+        return Response(headers=own, media_type=content.media_type)
+    return None
+
+
+def part(request: Request, content: Content) -> Span | None:
+    """What of it is asked for; None is all. 416 where it begins behind the end."""
+    if not ranges.range_counts(request.headers.get("if-range"), content.etag):
+        return None
+    try:
+        return ranges.span(request.headers.get("range"), content.size)
+    except ranges.Unsatisfiable:
+        raise Refusal(
+            AppError(ErrorCode.BAD_USER_INPUT, "The range begins behind the end."),
+            status=416,
+            headers={"content-range": f"bytes */{content.size}"},
+        ) from None
+
+
 async def response(
     resources: Resources,
     image: Image,
@@ -84,19 +115,35 @@ async def response(
     NOT_FOUND where they are damaged, which is written down, UNAVAILABLE: before the first byte. A whole original of which only
     the bytes are wrong breaks off before its end.
     """
-    length = content.size if part is None else part.length
+    is_original = content.key == image.object_key
+    sha256 = image.sha256 if is_original else None
     try:
-        stream = await _opened(resources.storage, content, part, length)
+        return await of_storage(resources.storage, content, headers, part=part, sha256=sha256)
     except DamagedError as error:
-        if content.key == image.object_key:
+        if is_original:
             await _flag(resources, image, error.damage)
         raise
+
+
+async def of_storage(
+    storage: Storage,
+    content: Content,
+    headers: Mapping[str, str],
+    *,
+    part: Span | None = None,
+    sha256: bytes | None = None,
+) -> Response:
+    """The bytes, or a part of them, as they come from storage: NOT_FOUND, UNAVAILABLE as in `response`.
+
+    A whole of which only the bytes are wrong breaks off before its end, where its `sha256` is known.
+    """
+    length = content.size if part is None else part.length
+    stream = await _opened(storage, content, part, length)
     own = facts(content) | {"content-length": str(length)} | dict(headers)
     if part is not None:
         own["content-range"] = part.content_range
     status = 200 if part is None else 206
-    is_original = content.key == image.object_key
-    body = verified(stream, image.sha256) if is_original and part is None else _closing(stream)
+    body = verified(stream, sha256) if sha256 and part is None else _closing(stream)
     return StreamingResponse(body, status, own, media_type=content.media_type)
 
 
@@ -129,7 +176,7 @@ def facts(content: Content) -> dict[str, str]:
     return HEADERS | {
         "etag": content.etag,
         "accept-ranges": "bytes",
-        "content-disposition": disposition(content.filename),
+        "content-disposition": disposition(content.filename, inline=content.inline),
     }
 
 
@@ -139,10 +186,11 @@ async def _closing(stream: ByteStream) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def disposition(filename: str) -> str:
-    """`inline` with the name in both forms of RFC 6266; nothing in it can end the header or its quotes."""
+def disposition(filename: str, *, inline: bool = True) -> str:
+    """`inline` or `attachment` with the name in both forms of RFC 6266; nothing in it can end the header or its quotes."""
     plain = "".join(
         one if one.isascii() and one.isprintable() and one not in '"\\%' else "_"
         for one in filename
     )
-    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    kind = "inline" if inline else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

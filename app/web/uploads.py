@@ -90,7 +90,7 @@ class Uploads:
             "image.put",
             actor,
             team_id=held.team_id if held else None,
-            image_id=image_id,
+            subject_id=image_id,
             error=error,
         )
         await self._resources.audit.record([event])

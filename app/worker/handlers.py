@@ -12,7 +12,7 @@ from app.db.models import Image
 from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError, ErrorCode, unavailable
 from app.resources import Resources
-from app.services import damage, jobs, processing
+from app.services import damage, datasets, jobs, processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
@@ -132,6 +132,9 @@ async def _purge(resources: Resources, job: Job, image: Image | None) -> None:
         return
     if image is not None:
         await _delete_objects(resources, image)
+    else:
+        # Of a dataset, if it is one that was deleted.
+        await _delete_all(resources, datasets.prefix(job.team_id, job.image_id))
     with suppress(SupersededError):
         await resources.db.worker.run(lambda session: processing.forget(session, job))
 

@@ -23,7 +23,7 @@ from app.resources import Resources
 from app.services import damage, jobs, repair, retention, tickets, uploads
 from app.services.repair import Kept, Work
 from app.storage import StoredObject
-from app.worker import files, handlers
+from app.worker import dataset_check, export, files, handlers
 from app.worker.progress import Progress, silent
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ LEFT_BEHIND: Final = {
     f"{files.PREFIX}*": timedelta(hours=1),
     f"{listing.PREFIX}*": timedelta(hours=1),
     "upload-*": timedelta(hours=24),
+    f"{export.PREFIX}*": timedelta(hours=24),
 }
 """Temporary files, and after what time nobody can be writing them any more."""
 BROKEN_OFF: Final = timedelta(hours=24)
@@ -68,12 +69,14 @@ class Report:
     healed: int = 0
     jobs_made: int = 0
     requeued: int = 0
+    datasets: int = 0
+    datasets_damaged: int = 0
     temporary_files: int = 0
 
     @property
     def damaged(self) -> int:
-        """Images whose bytes are not right now, whenever that was found."""
-        return self.missing + self.wrong_size + self.wrong_bytes
+        """Images and datasets whose bytes are not right now, whenever that was found."""
+        return self.missing + self.wrong_size + self.wrong_bytes + self.datasets_damaged
 
     def counts(self) -> dict[str, int | bool]:
         return asdict(self) | {"damaged": self.damaged}
@@ -95,6 +98,8 @@ async def run(
     with listing.opened(folder) as listed:
         await one.objects(listed)
         await one.images(listed)
+        checked = await dataset_check.run(resources, db, listed, progress)
+        one.report.datasets, one.report.datasets_damaged = checked
     await one.sweep()
     return one.report
 

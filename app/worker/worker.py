@@ -18,6 +18,7 @@ from app.services.jobs import Job
 from app.worker import duplicates, files, upkeep
 from app.worker.bulk import Bulk
 from app.worker.embed import Embedding
+from app.worker.export import exports
 from app.worker.gate import Gate
 from app.worker.handlers import failed, purge, purge_teams, thumbnails
 
@@ -46,7 +47,7 @@ Turn = Callable[[], Awaitable[bool]]
 class _Lane:
     """One kind of work, one batch at a time. Lanes run beside each other.
 
-    While a suspect is tried, those that touch pictures stand still. The others only delete, and that may take long.
+    While a suspect is tried, those that touch pictures stand still. The others only delete, or read rows, and that may take long.
     """
 
     claim: Callable[[bool], Awaitable[list[Job]]]
@@ -157,6 +158,12 @@ class Worker:
                 JobKind.PURGE_TEAM,
                 1,
                 lambda claimed: purge_teams(resources, claimed),
+                touches_pictures=False,
+            ),
+            JobKind.EXPORT: lane(
+                JobKind.EXPORT,
+                1,
+                lambda claimed: exports(resources, claimed),
                 touches_pictures=False,
             ),
         }

@@ -6,7 +6,7 @@ from alembic import op
 from app.db.database import ACTING_ROLE, WORKER_ROLE
 
 revision = "0019"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -138,6 +138,7 @@ async def foreign(db: Database) -> UUID:
                 models.Duplicate(**about, group_id=image_id),
                 models.BulkPart(team_id=team_id, job_id=job.id, seq=0, image_ids=[image_id]),
                 make.ticket(stranger, secrets.token_hex(8)),
+                models.Dataset(team_id=team_id, name="d", spec={}, fingerprint=bytes(32)),
                 models.PersistedQuery(
                     team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5
                 ),
@@ -174,7 +175,11 @@ async def test_foreign_rows_are_neither_seen_nor_changed(
 ) -> None:
     before = await rows(db, table, foreign)
     assert before
-    column = {"image_vector": "tag_ids", "persisted_query": "used_at"}.get(table, "team_id")
+    column = {
+        "image_vector": "tag_ids",
+        "persisted_query": "used_at",
+        "dataset": "deleted_at",
+    }.get(table, "team_id")
     nobody = Actor(user_id=actor.user_id, roles={})
     operator = Actor(user_id=actor.user_id, roles={}, is_operator=True)
     administered = table in ("membership", "api_key", "image_job", "audit_head")

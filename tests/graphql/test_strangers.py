@@ -26,7 +26,16 @@ from graphql import (
 from sqlalchemy import select, text
 
 from app.db.database import counted_statements
-from app.db.models import ApiKey, AuditEvent, BulkJob, Collection, CollectionImage, Membership, Tag
+from app.db.models import (
+    ApiKey,
+    AuditEvent,
+    BulkJob,
+    Collection,
+    CollectionImage,
+    Dataset,
+    Membership,
+    Tag,
+)
 from app.domain import Actor, AuditOutcome, Role
 from app.graphql.permissions import ROOT_FIELDS, Who
 from app.graphql.schema import build_schema
@@ -57,6 +66,9 @@ KIND_OF_FIELD = {
     "image": "image",
     "tag": "tag",
     "collection": "collection",
+    "dataset": "dataset",
+    "deleteDataset": "dataset",
+    "exportDataset": "image",
     "updateTeam": "team",
     "deleteTeam": "team",
     "updateUser": "user",
@@ -120,9 +132,13 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
             public_id=uuid4().hex[:12],
             secret_hash=bytes(32),
         )
+        dataset = Dataset(
+            team_id=team_id, name="word", spec={"filter": {}}, fingerprint=bytes(32), done=1, image_count=1,
+            files={"images.jsonl": {"key": f"t/{team_id}/x", "bytes": 1, "sha256": "0" * 64}},
+        )  # fmt: skip
         done = make.ticket(actor, f"ticket-{team_id}", image_id=image_id, created=True)
         job = BulkJob(team_id=team_id, action="TRASH", created_by=actor.user_id, part_size=100)
-        session.add_all([tag, other, collection, key, done, job])
+        session.add_all([tag, other, collection, dataset, key, done, job])
         await session.flush()
         origin = audit.Origin("test")
         said = audit.Event(
@@ -147,6 +163,7 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
             "other_tag": other.id,
             "collection": collection.id,
             "bulk_job": job.id,
+            "dataset": dataset.id,
             "api_key": key.id,
             "audit_event": event_id,
         }
@@ -287,7 +304,7 @@ def selection(kind: Any) -> str:
 async def rows_of(db: Database, team_id: UUID) -> dict[str, list[str]]:
     """Everything the database holds of a team."""
     tables = ("team", "membership", "api_key", "image", "tag", "image_tag", "collection",
-              "collection_image", "draw_head", "draw_line", "image_job", "upload_ticket", "not_duplicate",
+              "collection_image", "dataset", "draw_head", "draw_line", "image_job", "upload_ticket", "not_duplicate",
               "duplicate", "bulk_job", "bulk_part")  # fmt: skip
     found = {}
     async with db.transaction() as session:
@@ -299,10 +316,10 @@ async def rows_of(db: Database, team_id: UUID) -> dict[str, list[str]]:
 
 
 def comparable(answer: Any, used: UUID | str) -> str:
-    """The answer without the id that was asked for, which is all that may differ."""
-    return json.dumps([answer.data, answer.errors], sort_keys=True, default=str).replace(
-        str(used), "ID"
-    )
+    """The answer without the id that was asked for, and that of what was made, which is all that may differ."""
+    made = (answer.data or {}).get("exportDataset") or {"id": "nothing"}
+    text = json.dumps([answer.data, answer.errors], sort_keys=True, default=str)
+    return text.replace(str(used), "ID").replace(made["id"], "NEW")
 
 
 @pytest.mark.parametrize(
@@ -327,7 +344,7 @@ async def test_a_foreign_id_is_an_id_that_never_was(
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key", "audit_event"})
+    "kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key", "audit_event", "dataset"})
 )
 async def test_no_node_of_another_team(client: Client, world: World, kind: str) -> None:
     query = "query($id: ID!, $ids: [ID!]!) { node(id: $id) { id } nodes(ids: $ids) { id } }"
@@ -362,6 +379,7 @@ async def test_lists_show_own_rows_alone(client: Client, world: World) -> None:
       images { nodes { id } totalCount }
       tags { nodes { id imageCount } totalCount }
       collections { nodes { id } totalCount }
+      datasets { nodes { id files { sha256 } } totalCount }
       randomImages(count: 100) { id history { nodes { id subjectIds } totalCount } }
       auditEvents { nodes { id team { id } user { id } subjectIds } totalCount }
     }"""

@@ -19,15 +19,18 @@ from tests.fixtures.own_database import own_database
 
 @pytest.fixture
 async def resources(database_url: str, tmp_path: Path) -> AsyncIterator[Resources]:
-    async with opened(database_url, tmp_path, storage_from_url(None, tmp_path)) as resources:
+    storage = storage_from_url(None, tmp_path)
+    async with own_database(database_url) as url, opened(url, tmp_path, storage) as resources:
         yield resources
 
 
 @pytest.fixture(params=["folder", "s3"])
 def storage_url(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> str | None:
     """The folder, or a bucket of the test's own: what lies in it is looked at as a whole."""
-    if request.param == "folder":
-        return None
+    return None if request.param == "folder" else own_bucket(s3_url, tmp_path)
+
+
+def own_bucket(s3_url: str, tmp_path: Path) -> str:
     bucket = f"own-{secrets.token_hex(6)}"
     url = s3_url.replace("@pictures?", f"@{bucket}?")
     storage = storage_from_url(url, tmp_path)
@@ -42,19 +45,19 @@ async def everywhere(
 ) -> AsyncIterator[Resources]:
     """Resources on the folder, and on a bucket."""
     storage = storage_from_url(storage_url, tmp_path)
-    async with opened(database_url, tmp_path, storage) as resources:
+    async with own_database(database_url) as url, opened(url, tmp_path, storage) as resources:
         yield resources
 
 
 @asynccontextmanager
 async def opened(database_url: str, data_dir: Path, storage: Storage) -> AsyncIterator[Resources]:
+    """On this very database."""
     settings = Settings(data_dir=data_dir)
     decoder = Decoder(max_pixels=settings.max_image_pixels)
     embedder = embedder_from_name(str(tiny_model.folder()))
-    async with own_database(database_url) as url:
-        db = Database(url, pool_size=5)
-        yield Resources(settings, db, storage, decoder, embedder)
-        await db.close()
+    db = Database(database_url, pool_size=5)
+    yield Resources(settings, db, storage, decoder, embedder)
+    await db.close()
     await embedder.close()
     await decoder.close()
     await storage.close()

@@ -1,0 +1,95 @@
+"""A dataset as one tar archive that is made while it is sent: its files, then the originals, one at a time.
+
+While all originals are there, the same dataset is the same archive, byte for byte: no times, no owners, one order.
+"""
+
+import json
+import tarfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from app.db.models import Dataset
+from app.domain import Actor, DatasetFile
+from app.resources import Resources
+from app.services import datasets
+from app.storage import ByteStream, ObjectMissing, Storage, verified
+
+MISSING: Final = "MISSING"
+"""The last entry, where there is one: the paths of originals that are not there any more, one a line."""
+AT_ONCE: Final = 200
+PIECE: Final = 256 * 1024
+END: Final = bytes(2 * tarfile.BLOCKSIZE)
+
+Line: TypeAlias = Mapping[str, Any]
+"""Of images.jsonl."""
+
+
+async def archive(resources: Resources, actor: Actor, dataset: Dataset) -> AsyncIterator[bytes]:
+    """Breaks off where a file of the dataset, or the bytes of an original, are not what they were."""
+    files = {file.name: file for file in datasets.files(dataset)}
+    for file in files.values():
+        stream = await resources.storage.open(file.key)
+        async for part in _entry(file.name.value, file.size, file.sha256, stream):
+            yield part
+    missing: list[str] = []
+    images = files[DatasetFile.IMAGES]
+    async for lines in _batches(resources.storage, images.key, images.size):
+        found = await _originals(resources, actor, dataset, lines)
+        for line in lines:
+            opened = await _opened(resources, found.get(UUID(line["id"])))
+            if opened is None:
+                missing.append(line["path"])
+                continue
+            async for part in _entry(line["path"], line["sizeBytes"], line["sha256"], opened):
+                yield part
+    if missing:
+        text = "".join(f"{path}\n" for path in missing).encode()
+        yield _header(MISSING, len(text)) + text + _padding(len(text))
+    yield END
+
+
+async def _entry(name: str, size: int, sha256: str, stream: ByteStream) -> AsyncIterator[bytes]:
+    yield _header(name, size)
+    async for part in verified(stream, bytes.fromhex(sha256)):
+        yield part
+    yield _padding(size)
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+async def _batches(storage: Storage, key: str, size: int) -> AsyncIterator[list[Line]]:
+    """The lines of images.jsonl, a piece at a time: no store keeps a connection open that is read from now and then."""
+    rest = b""
+    for start in range(0, size, PIECE):
+        async with await storage.open(key, start, PIECE) as stream:
+            piece = b"".join([part async for part in stream])
+        *whole, rest = (rest + piece).split(b"\n")
+        lines = [json.loads(one) for one in whole]
+        for first in range(0, len(lines), AT_ONCE):
+            yield lines[first : first + AT_ONCE]
+
+
+async def _originals(
+    resources: Resources, actor: Actor, dataset: Dataset, lines: Sequence[Line]
+) -> dict[UUID, str]:
+    ids = [UUID(line["id"]) for line in lines]
+    async with resources.db.acting(actor).transaction() as session:
+        return await datasets.originals(session, actor, dataset.team_id, ids)
+
+
+async def _opened(resources: Resources, key: str | None) -> ByteStream | None:
+    if key is None:
+        return None
+    try:
+        return await resources.storage.open(key)
+    except ObjectMissing:
+        return None

@@ -1,0 +1,135 @@
+"""GET /datasets/{id}/{file}: a dataset's files, and its archive, under signed addresses."""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from app.db.models import Dataset
+from app.domain import NO_ID, Actor, DatasetFile, parse_id
+from app.errors import AppError, ErrorCode, not_found
+from app.resources import Resources
+from app.services import addresses, datasets
+from app.services.addresses import ARCHIVE, Claim
+from app.web import audit, budget, claims, streams
+from app.web.budget import Budget
+from app.web.dataset_archive import archive
+from app.web.streams import Content
+
+WHAT: Final = "Dataset"
+NAMES: Final = {*DatasetFile, ARCHIVE}
+
+
+class Datasets:
+    """As with images, the signature says for whom an address was made, and their access is checked again at each use."""
+
+    def __init__(self, resources: Resources, purse: Budget) -> None:
+        self._resources = resources
+        self._budget = purse
+        self._key = resources.settings.signing_key
+
+    async def get(self, request: Request) -> Response:
+        """200, 206, 304, 416, 429. 404 for a wrong signature as for a dataset that is gone; 403 once it has expired.
+
+        Each use is recorded before a byte is sent.
+        """
+        dataset_id, file = parse_id(request.path_params["id"]), request.path_params["file"]
+        if file not in NAMES:
+            raise not_found(WHAT)
+        token = request.query_params.get("token", "")
+        claim = addresses.verify_dataset(self._key, dataset_id=dataset_id, file=file, token=token)
+        price = budget.ARCHIVE if file == ARCHIVE else budget.IMAGE
+        self._budget.spend(request, claims.claimant(claim), price)
+        try:
+            response, owner = await self._response(request, claim, dataset_id, file)
+        except Exception as error:
+            team_id = await self._team(dataset_id) if claim else None
+            await self._record(request, claim, dataset_id, team_id, file, error)
+            raise
+        await self._record(request, claim, dataset_id, owner, file)
+        return response
+
+    async def _response(
+        self, request: Request, claim: Claim | None, dataset_id: UUID, file: str
+    ) -> tuple[Response, UUID]:
+        """The answer, and the team whose dataset it is."""
+        claim, headers = claims.good(claim, WHAT)
+        actor, dataset = await self._dataset(claim, dataset_id)
+        if file == ARCHIVE:
+            return self._archive(request, actor, dataset, headers), dataset.team_id
+        return await self._file(request, dataset, file, headers), dataset.team_id
+
+    async def _dataset(self, claim: Claim, dataset_id: UUID) -> tuple[Actor, Dataset]:
+        actor = await claims.holder(self._resources, claim)
+        if actor is not None:
+            async with self._resources.db.acting(actor).transaction() as session:
+                dataset = await datasets.for_download(session, actor, dataset_id)
+            if dataset is not None and dataset.files is not None:
+                return actor, dataset
+        raise not_found(WHAT)
+
+    async def _file(
+        self, request: Request, dataset: Dataset, file: str, headers: Mapping[str, str]
+    ) -> Response:
+        (stored,) = (one for one in datasets.files(dataset) if one.name == file)
+        content = Content(
+            stored.key,
+            stored.size,
+            stored.name.media_type,
+            f'"{stored.sha256}"',
+            stored.name.value,
+            inline=False,
+        )
+        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+            return unsent
+        try:
+            return await streams.of_storage(
+                self._resources.storage,
+                content,
+                headers,
+                part=streams.part(request, content),
+                sha256=bytes.fromhex(stored.sha256),
+            )
+        except streams.DamagedError as error:
+            raise AppError(
+                ErrorCode.NOT_FOUND, "The dataset's stored bytes are missing or damaged."
+            ) from error
+
+    def _archive(
+        self, request: Request, actor: Actor, dataset: Dataset, headers: Mapping[str, str]
+    ) -> Response:
+        own = streams.HEADERS | {
+            "content-disposition": streams.disposition(f"{dataset.id}.tar", inline=False)
+        }
+        # What it holds changes with the originals that are still there.
+        own |= dict(headers) | {"cache-control": "private, no-store"}
+        if request.method == "HEAD":
+            return Response(headers=own, media_type="application/x-tar")
+        body = archive(self._resources, actor, dataset)
+        return StreamingResponse(body, headers=own, media_type="application/x-tar")
+
+    async def _record(
+        self,
+        request: Request,
+        claim: Claim | None,
+        dataset_id: UUID,
+        team_id: UUID | None,
+        file: str,
+        error: Exception | None = None,
+    ) -> None:
+        event = audit.sent(
+            request,
+            "dataset.download",
+            claims.claimant(claim),
+            team_id=team_id,
+            subject_id=dataset_id if dataset_id != NO_ID else None,
+            error=error,
+            file=file,
+        )
+        await self._resources.audit.record([event])
+
+    async def _team(self, dataset_id: UUID) -> UUID | None:
+        async with self._resources.db.audit.transaction() as session:
+            return await datasets.team_of(session, dataset_id)

@@ -1,0 +1,50 @@
+"""Whether the files of datasets lie in storage as they were written. What is wrong is told, and nothing is changed."""
+
+import asyncio
+import logging
+from typing import Final
+from uuid import UUID
+
+from app.db.database import Entrance
+from app.db.listing import Listing
+from app.db.models import Dataset
+from app.resources import Resources
+from app.services import datasets
+from app.worker.progress import Progress
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 500
+
+
+async def run(
+    resources: Resources, db: Entrance, listed: Listing, progress: Progress
+) -> tuple[int, int]:
+    """How many datasets are done, and of how many a file is missing or has another size."""
+    count = damaged = 0
+    after = None
+    with progress("Comparing datasets", None) as advance:
+        while batch := await _next(db, after):
+            after = batch[-1].id
+            count += len(batch)
+            for one in batch:
+                if wrong := await _wrong(resources, one, listed):
+                    damaged += 1
+                    log.error("dataset %s: its files are damaged (%s)", one.id, ", ".join(wrong))
+            advance(len(batch))
+    return count, damaged
+
+
+async def _next(db: Entrance, after: UUID | None) -> list[Dataset]:
+    return await db.run(lambda session: datasets.done_after(session, after, BATCH))
+
+
+async def _wrong(resources: Resources, dataset: Dataset, listed: Listing) -> list[str]:
+    """The names of the files that the store has not, or has otherwise; asked for again, for the listing may be older."""
+    files = datasets.files(dataset)
+    sizes = await asyncio.to_thread(listed.sizes, [one.key for one in files])
+    return [
+        one.name.value
+        for one in files
+        if sizes.get(one.key) != one.size and await resources.storage.size(one.key) != one.size
+    ]

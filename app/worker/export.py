@@ -1,0 +1,128 @@
+"""An export: one state of a team's images becomes files in storage. A run that dies leaves nothing that anybody sees."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from app.db.models import Dataset, Image
+from app.domain import DatasetFile
+from app.errors import AppError, ErrorCode
+from app.resources import Resources
+from app.services import datasets, exporting, jobs
+from app.services.exporting import View
+from app.services.jobs import Job, SupersededError
+from app.worker import handlers
+from app.worker.dataset_files import Files, moment
+
+log = logging.getLogger(__name__)
+
+PREFIX: Final = "export-"
+"""Of the folder in which the files are written before they are stored."""
+TOLD_EVERY: Final = 10
+"""Batches."""
+
+
+class TooManyImages(AppError):
+    """The filter lets more images through than a dataset may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            ErrorCode.BAD_USER_INPUT, f"The filter lets more than {limit:,} images through."
+        )
+
+
+async def exports(resources: Resources, claimed: Sequence[Job]) -> None:
+    await handlers.each(resources, claimed, _export)
+
+
+async def _export(resources: Resources, job: Job, _image: Image | None) -> None:
+    """Reads and writes in one snapshot, stores, and then shows all files at once."""
+    db = resources.db.worker
+    dataset = await db.run(lambda session: exporting.begin(session, job))
+    if dataset is None:
+        return
+    folder = resources.settings.tmp_dir
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as own:
+        try:
+            await _make(resources, job, dataset, Path(own))
+        except TooManyImages as error:
+            why = error.message
+            await db.run(lambda session: jobs.fail(session, job, why, for_good=True))
+        except SupersededError:
+            # Surely not committed, which nobody knows after other errors: then the next run, or `pictor reconcile`, does it.
+            with suppress(AppError):
+                await resources.storage.delete(_keys(job).values())
+            raise
+        else:
+            await _forget_other_runs(resources, job)
+
+
+async def _make(resources: Resources, job: Job, dataset: Dataset, folder: Path) -> None:
+    reader = exporting.reader_of(job.team_id)
+    async with resources.db.acting(reader).snapshot() as session:
+        view = await exporting.view(session, dataset)
+        with await asyncio.to_thread(Files, folder, view.labels) as files:
+            await _write(resources, job, view, files)
+            said = _said(dataset, view)
+            made = await asyncio.to_thread(files.finish, said)
+    keys, kept = _keys(job), {}
+    for name, facts in made.items():
+        await _still_mine(resources, job, files.count)
+        await resources.storage.put(keys[name], folder / name, size=facts["bytes"])
+        kept[name.value] = {"key": keys[name], **facts}
+    await resources.db.worker.run(
+        lambda session: exporting.keep(session, job, files=kept, count=files.count, at=view.at)
+    )
+
+
+async def _write(resources: Resources, job: Job, view: View, files: Files) -> None:
+    limit, batches = resources.settings.max_dataset_images, 0
+    async with aclosing(view.pictures()) as found:
+        async for pictures in found:
+            # In a thread: whoever is served by this process does not wait for it.
+            await asyncio.to_thread(files.add, pictures)
+            if files.count > limit:
+                raise TooManyImages(limit)
+            batches += 1
+            if batches % TOLD_EVERY == 0:
+                await _still_mine(resources, job, files.count)
+
+
+async def _still_mine(resources: Resources, job: Job, done: int) -> None:
+    """SupersededError where the dataset was deleted, or another run is at it: then it is no use to go on."""
+    await resources.db.worker.run(lambda session: exporting.advance(session, job, done))
+
+
+def _said(dataset: Dataset, view: View) -> dict[str, Any]:
+    return {
+        "dataset": {
+            "id": str(dataset.id),
+            "name": dataset.name,
+            "teamId": str(dataset.team_id),
+            "createdAt": moment(dataset.created_at),
+        },
+        "snapshotAt": moment(view.at),
+        "filter": dataset.spec["filter"],
+    }
+
+
+def _keys(job: Job) -> dict[DatasetFile, str]:
+    """A key is used once: each run has its own."""
+    folder = datasets.prefix(job.team_id, job.image_id)
+    return {name: f"{folder}{job.run_id}/{name}" for name in DatasetFile}
+
+
+async def _forget_other_runs(resources: Resources, job: Job) -> None:
+    """What runs that died have stored. Where this fails, the next pass of `pictor reconcile` finds it."""
+    own = set(_keys(job).values())
+    folder = datasets.prefix(job.team_id, job.image_id)
+    try:
+        left = [one.key async for one in resources.storage.list(folder) if one.key not in own]
+        if left:
+            await resources.storage.delete(left)
+    except AppError as error:
+        log.warning("what earlier runs left of dataset %s stays: %s", job.image_id, error.message)

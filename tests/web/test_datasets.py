@@ -1,0 +1,314 @@
+"""A dataset's files and its archive under signed addresses: what comes, and who gets nothing."""
+
+import hashlib
+import io
+import json
+import tarfile
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import delete, select, update
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership
+from app.domain import Actor, DatasetFile, ImageFilter, ImageState, JobKind, Role
+from app.resources import Resources
+from app.services import addresses, datasets, jobs
+from app.services.addresses import ARCHIVE
+from app.web.budget import Budget
+from app.web.datasets import Datasets
+from app.worker import export
+from tests import make
+from tests.database import Database
+from tests.web.conftest import Clock, Member, app_on, new_member, put, stored_image
+from tests.web.test_media import actor_of, code
+
+PICTURES = [bytes([number]) * (500 + number) for number in range(3)]
+
+
+@pytest.fixture
+def app(resources: Resources, clock: Clock) -> Starlette:
+    app = app_on(resources, clock)
+    get = Datasets(resources, Budget(resources.settings)).get
+    app.router.routes.append(Route("/datasets/{id}/{file}", get))
+    return app
+
+
+@pytest.fixture
+async def actor(db: Database, member: Member) -> Actor:
+    return await actor_of(db, member)
+
+
+@pytest.fixture
+async def dataset(resources: Resources, member: Member, actor: Actor) -> Dataset:
+    """Of three images whose bytes really lie in storage, exported by the worker's hand."""
+    for data in PICTURES:
+        await stored_image(resources, member.team_id, data, tags=("word",))
+    return await exported(resources, actor, member.team_id)
+
+
+async def exported(resources: Resources, actor: Actor, team_id: UUID) -> Dataset:
+    resources.settings.tmp_dir.mkdir(exist_ok=True)
+    async with resources.db.acting(actor).transaction() as session:
+        row = await datasets.export(
+            session, actor, team_id=team_id, name="A set", wanted=ImageFilter()
+        )
+    async with resources.db.transaction() as session:
+        # This one alone: the queue is shared with other tests.
+        run = {"state": "RUNNING", "run_id": uuid4(), "attempts": 1}
+        own = (ImageJob.image_id == row.id) & (ImageJob.kind == JobKind.EXPORT)
+        await session.execute(update(ImageJob).where(own).values(run))
+        job = (await session.scalars(select(ImageJob).where(own))).one()
+    await export.exports(resources, [jobs._job(job, run["run_id"])])
+    async with resources.db.transaction() as session:
+        return (await session.scalars(select(Dataset).where(Dataset.id == row.id))).one()
+
+
+def address(
+    resources: Resources,
+    actor: Actor,
+    dataset: Dataset,
+    file: str = DatasetFile.IMAGES,
+    *,
+    now: float | None = None,
+) -> str:
+    return addresses.sign_dataset(
+        resources.settings.signing_key,
+        dataset_id=dataset.id,
+        file=file,
+        actor=actor,
+        expires_in=3600,
+        now=time.time() if now is None else now,
+    )
+
+
+@pytest.fixture
+def url(resources: Resources, actor: Actor, dataset: Dataset) -> str:
+    return address(resources, actor, dataset)
+
+
+async def test_each_file_comes_whole_with_its_hash(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    for file in datasets.files(dataset):
+        response = await client.get(address(resources, actor, dataset, file.name))
+        assert response.status_code == 200
+        assert hashlib.sha256(response.content).hexdigest() == file.sha256
+        headers = response.headers
+        assert headers["content-type"] == file.name.media_type
+        assert headers["content-length"] == str(file.size)
+        assert headers["etag"] == f'"{file.sha256}"'
+        assert headers["cache-control"].startswith("private, max-age=")
+        assert headers["content-disposition"].startswith(f'attachment; filename="{file.name}"')
+        assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+async def test_a_part_a_copy_that_is_good_and_a_head(client: httpx.AsyncClient, url: str) -> None:
+    whole = await client.get(url)
+    part = await client.get(url, headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.content == whole.content[10:20]
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+    behind = await client.get(url, headers={"Range": f"bytes={len(whole.content)}-"})
+    assert behind.status_code == 416
+    assert behind.headers["content-range"] == f"bytes */{len(whole.content)}"
+    copy = await client.get(url, headers={"If-None-Match": whole.headers["etag"]})
+    assert (copy.status_code, copy.content) == (304, b"")
+    other = await client.get(url, headers={"Range": "bytes=1-2", "If-Range": '"x"'})
+    assert other.content == whole.content
+    head = await client.head(url)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
+
+
+async def test_a_wrong_signature_is_as_nothing(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, dataset: Dataset, url: str
+) -> None:
+    path, _, token = url.partition("?token=")
+    other = addresses.sign(
+        resources.settings.signing_key,
+        image_id=dataset.id,
+        variant=addresses.Variant.ORIGINAL,
+        actor=actor,
+        expires_in=3600,
+        now=time.time(),
+    ).partition("?token=")[2]
+    coco = path.replace("images.jsonl", "coco.json")
+    archive = path.replace("images.jsonl", ARCHIVE)
+    wrong = [
+        path,
+        f"{path}?token=",
+        f"{path}?token={token[:-1]}",
+        f"{path}?token={token[:-1]}{'A' if token[-1] != 'A' else 'B'}",
+        f"{path}?token={other}",
+        f"{coco}?token={token}",
+        f"{archive}?token={token}",
+        f"/datasets/{uuid4()}/images.jsonl?token={token}",
+        f"/datasets/{dataset.id}/passwd?token={token}",
+        f"/datasets/{dataset.id}/..%2Fimages.jsonl?token={token}",
+        f"/datasets/nonsense/images.jsonl?token={token}",
+    ]
+    for one in wrong:
+        response = await client.get(one)
+        assert response.status_code == 404, one
+    for one in wrong[:8]:
+        assert code(await client.get(one)) == "NOT_FOUND"
+
+
+async def test_an_address_ends(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    old = address(resources, actor, dataset, now=time.time() - 2 * 24 * 3600)
+    response = await client.get(old)
+    assert (response.status_code, code(response)) == (403, "FORBIDDEN")
+
+
+async def test_access_is_checked_at_each_use(
+    client: httpx.AsyncClient,
+    db: Database,
+    resources: Resources,
+    actor: Actor,
+    dataset: Dataset,
+    url: str,
+) -> None:
+    stranger = await actor_of(db, await new_member(db))
+    for file in (DatasetFile.IMAGES, ARCHIVE):
+        response = await client.get(address(resources, stranger, dataset, file))
+        assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    viewer = await make.actor(db, dataset.team_id, Role.VIEWER)
+    assert (await client.get(address(resources, viewer, dataset))).status_code == 200
+    async with db.transaction() as session:
+        await session.execute(delete(Membership).where(Membership.user_id == viewer.user_id))
+    assert (await client.get(address(resources, viewer, dataset))).status_code == 404
+    assert (await client.get(url)).status_code == 200
+    async with resources.db.acting(actor).transaction() as session:
+        await datasets.delete_forever(session, actor, dataset.id, purge_after=timedelta(days=1))
+    assert (await client.get(url)).status_code == 404
+
+
+async def test_what_is_not_ready_is_not_there(
+    client: httpx.AsyncClient, resources: Resources, member: Member, actor: Actor
+) -> None:
+    async with resources.db.acting(actor).transaction() as session:
+        row = await datasets.export(
+            session, actor, team_id=member.team_id, name="Waits", wanted=ImageFilter()
+        )
+    for file in (DatasetFile.IMAGES, ARCHIVE):
+        assert (await client.get(address(resources, actor, row, file))).status_code == 404
+
+
+async def breaks_off(url: str) -> bool:
+    """Whether a real client of a real server is told that bytes are missing."""
+    async with httpx.AsyncClient() as real:
+        try:
+            await real.get(url)
+        except httpx.RemoteProtocolError:
+            return True
+    return False
+
+
+async def test_damage_is_told_before_the_first_byte_or_breaks_off(
+    client: httpx.AsyncClient, server: str, resources: Resources, dataset: Dataset, url: str
+) -> None:
+    (file,) = (one for one in datasets.files(dataset) if one.name is DatasetFile.IMAGES)
+    await resources.storage.delete([file.key])
+    response = await client.get(url)
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    await put(resources, file.key, b"short")
+    assert (await client.get(url)).status_code == 404
+    await resources.storage.delete([file.key])
+    await put(resources, file.key, bytes(file.size))
+    assert await breaks_off(server + url)
+
+
+async def events(db: Database, dataset_id: UUID) -> list[tuple[str, str, str]]:
+    async with db.transaction() as session:
+        rows = await session.scalars(
+            select(AuditEvent)
+            .where(AuditEvent.subject_ids.contains([dataset_id]))
+            .order_by(AuditEvent.seq)
+        )
+        return [
+            (row.action, row.outcome.value, json.loads(row.detail).get("file", "")) for row in rows
+        ]
+
+
+async def test_every_use_is_recorded(
+    client: httpx.AsyncClient,
+    db: Database,
+    resources: Resources,
+    actor: Actor,
+    dataset: Dataset,
+    url: str,
+) -> None:
+    stranger = await actor_of(db, await new_member(db))
+    await client.get(url)
+    await client.get(address(resources, actor, dataset, ARCHIVE))
+    await client.get(address(resources, stranger, dataset))
+    assert await events(db, dataset.id) == [
+        ("dataset.download", "ALLOWED", "images.jsonl"),
+        ("dataset.download", "ALLOWED", "archive.tar"),
+        ("dataset.download", "DENIED", "images.jsonl"),
+    ]
+
+
+def entries(data: bytes) -> dict[str, bytes]:
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            assert file is not None
+            assert (member.mtime, member.uid, member.gid, member.uname) == (0, 0, 0, "")
+            found[member.name] = file.read()
+    return found
+
+
+async def test_the_archive_has_files_and_originals(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    url = address(resources, actor, dataset, ARCHIVE)
+    response = await client.get(url)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/x-tar"
+    found = entries(response.content)
+    names = [file.name.value for file in datasets.files(dataset)]
+    images = [json.loads(line) for line in found["images.jsonl"].splitlines()]
+    assert list(found) == [*names, *(one["path"] for one in images)]
+    assert sorted(found[one["path"]] for one in images) == sorted(PICTURES)
+    for line in found["SHA256SUMS"].decode().splitlines():
+        sha256, _, path = line.partition("  ")
+        assert hashlib.sha256(found[path]).hexdigest() == sha256
+    assert (await client.get(url)).content == response.content
+    assert (await client.head(url)).content == b""
+
+
+async def test_an_archive_names_what_is_gone(
+    client: httpx.AsyncClient, db: Database, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    """One image was deleted, and of another the object is missing: the rest comes all the same."""
+    async with db.transaction() as session:
+        rows = select(Image).where(Image.team_id == dataset.team_id).order_by(Image.id)
+        first, second, third = await session.scalars(rows)
+        first.state, first.deleted_at = ImageState.DELETED, datetime.now(UTC)
+    await resources.storage.delete([second.object_key])
+
+    found = entries((await client.get(address(resources, actor, dataset, ARCHIVE))).content)
+
+    gone = [f"images/{one.id}.jpg" for one in (first, second)]
+    assert found["MISSING"].decode().splitlines() == gone
+    assert f"images/{third.id}.jpg" in found
+    assert not found.keys() & set(gone)
+
+
+async def test_an_archive_never_ends_well_with_wrong_bytes(
+    server: str, db: Database, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    async with db.transaction() as session:
+        rows = select(Image).where(Image.team_id == dataset.team_id).order_by(Image.id)
+        last = list(await session.scalars(rows))[-1]
+    await resources.storage.delete([last.object_key])
+    await put(resources, last.object_key, bytes(last.size_bytes))
+    assert await breaks_off(server + address(resources, actor, dataset, ARCHIVE))
