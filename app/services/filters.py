@@ -12,7 +12,6 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     and_,
-    case,
     exists,
     func,
     literal_column,
@@ -40,7 +39,7 @@ from app.services import access, paging
 MAX_TEXT_LENGTH = 1_000
 
 
-TAKEN: Final = case((Image.taken_at.is_(None), paging.MINUS_INFINITY), else_=Image.taken_at)
+TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
 """As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that
 among what cannot leak, and behind row-level security would not look for its value in the index."""
 
