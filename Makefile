@@ -76,7 +76,7 @@ $(VENV)/fuzz/.done: tests/fuzz/requirements.txt
 	@$(VENV)/fuzz/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
-# A million images in var/bench, made once in about ten minutes (12 GB of disk, 8 GB of memory), and every benchmark on them.
+# A million images in var/bench, made once in ten minutes or more (10 GB of disk, 8 GB of memory), and every benchmark on them.
 bench: setup-dev
 	$(BIN)/python -m benchmarks.suite --data-dir var/bench --images 1000000
 

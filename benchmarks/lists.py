@@ -147,15 +147,17 @@ async def naive(asked: Asked, total: int) -> str:
     return f"{took:9.0f}"
 
 
-async def main(url: str, repeats: int, only: str | None) -> None:
+async def main(url: str, repeats: int, only: str, scopes: str) -> None:
     db = Database(url, pool_size=1)
     head = f"{'page 1':>9} {'last page':>9} {'ratio':>7} {'by OFFSET':>9} {'count':>9}"
     for scope, actor in (await actors(db)).items():
+        if scopes not in scope:
+            continue
         async with db.acting(actor).transaction() as session:
             wanted = await shapes(session, actor.team_ids[0])
         print(f"\n{scope + ', ms':<24} {'by':<11} {'matches':>9} {'pages':>7} {head}")
         for name, one in wanted.items():
-            if only is not None and only not in name:
+            if only not in name:
                 continue
             for field in ImageOrderField:
                 asked, more = Asked(db, actor, one, ImageOrder(field)), ""
@@ -174,6 +176,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--url", required=True)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", help="of the filters, those whose name has this in it")
+    parser.add_argument("--only", default="", help="of the filters, those with this in their name")
+    parser.add_argument("--scope", default="", help="`one team` or `20 teams`")
     given = parser.parse_args()
-    asyncio.run(main(given.url, given.repeats, given.only))
+    asyncio.run(main(given.url, given.repeats, given.only, given.scope))

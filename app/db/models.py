@@ -239,12 +239,7 @@ class Image(Base):
             postgresql_where=text("state = 'STORED'"),
         ),
         Index(None, "team_id", "created_at", "id"),
-        Index(
-            "ix_image_team_id_taken",
-            "team_id",
-            text("(case when taken_at is null then '-infinity'::timestamptz else taken_at end)"),
-            "id",
-        ),
+        Index("ix_image_team_id_taken", "team_id", text("greatest(taken_at, '-infinity')"), "id"),
         Index(None, "team_id", "title", "id"),
         Index(None, "team_id", "size_bytes", "id"),
         Index(None, "team_id", "weight", "id"),

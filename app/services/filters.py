@@ -17,7 +17,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    case,
     exists,
     func,
     literal,
@@ -52,7 +51,7 @@ UUIDS = ARRAY(Uuid())
 ALWAYS = DateTimeRange()
 
 
-TAKEN: Final = case((Image.taken_at.is_(None), paging.MINUS_INFINITY), else_=Image.taken_at)
+TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
 """As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that
 among what cannot leak, and behind row-level security would not look for its value in the index."""
 

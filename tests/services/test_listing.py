@@ -26,7 +26,7 @@ from app.domain import (
     Window,
 )
 from app.services import filters, images, paging
-from app.services.listing import MAX_SORTED
+from app.services.merging import MAX_SORTED
 from benchmarks import library
 from tests.database import Database
 from tests.fixtures.library import Seeded, seeded

@@ -1,0 +1,204 @@
+"""Pages of images that are merged from lists, and what a list is. Which lists there are is decided in listing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    Uuid,
+    and_,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.orm import aliased
+
+from app.db.models import CollectionImage, Image, ImageTag
+from app.domain import Window
+from app.services import filters, paging
+from app.services.filters import Match
+from app.services.paging import Keyset
+
+MAX_SORTED: Final = 1_000
+"""So many images at most are sorted; more are read in the order of an index, past those that do not match."""
+TASTES: Final = 5
+"""A page has so many tastes: what is read of each list at first, to tell which few of the lists fill the page."""
+
+
+class Source(Enum):
+    """What the lists are: index ranges that have the order."""
+
+    TEAM = auto()
+    TAG_OF_ALL = auto()
+    TAG_OF_ANY = auto()
+    COLLECTION = auto()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where matches are read: `few` are teams whose matches are found as a set, `lists` are pairs of team and tag.
+
+    The tag is NO_ID where the source is no tag.
+    """
+
+    source: Source = Source.TEAM
+    lists: Sequence[tuple[UUID, UUID]] = ()
+    few: Sequence[UUID] = field(default=())
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Images, and what the keys of the order are in them."""
+
+    rows: Any
+    columns: tuple[SQLColumnExpression[Any], SQLColumnExpression[Any]]
+
+    def keys(self) -> Select[Any]:
+        key, last = self.columns
+        keys: Select[Any] = self.rows.with_only_columns(key.label("key"), last.label("id"))
+        return keys
+
+
+def unnested(name: str, **arrays: Sequence[UUID]) -> Any:
+    """Arrays of ids side by side, as a table."""
+    values = (literal(list(ids), ARRAY(Uuid())) for ids in arrays.values())
+    return (
+        func.unnest(*values)
+        .table_valued(*(column(one, Uuid) for one in arrays))
+        .render_derived(name)
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One page of one list of images."""
+
+    match: Match
+    source: Source
+    keyset: Keyset
+    window: Window
+
+    def shown(self, rows: Rows) -> Select[Any]:
+        found = paging.beyond(rows.rows, rows.columns, self.keyset, self.window)
+        return paging.cut(self._ordered(found, rows.columns), self.window)
+
+    def few(self, team_ids: Sequence[UUID]) -> Rows:
+        """Found by whatever index does it best: materialized, so that no plan reads in order for the page's sake."""
+        key, last = (one.column for one in self.keyset.keys)
+        _in_teams, *conditions = self.match.where
+        found = (
+            select(Image, key.label("key"), last.label("last"))
+            .where(Image.team_id.in_(team_ids), *conditions)
+            .cte()
+            .prefix_with("materialized")
+        )
+        return Rows(select(aliased(Image, found)), (found.c.key, found.c.last))
+
+    def one_list(self, team: Any, tag: Any) -> Rows:
+        """One list, of ids or of columns that hold them."""
+        if self.source is Source.TEAM:
+            key, last = (one.column for one in self.keyset.keys)
+            return Rows(select(Image).where(Image.team_id == team, *self._unmet()), (key, last))
+        table: Any = CollectionImage if self.source is Source.COLLECTION else ImageTag
+        same = and_(table.team_id == Image.team_id, table.image_id == Image.id)
+        in_collection = CollectionImage.collection_id == self.match.wanted.collection_id
+        rows = (
+            select(Image)
+            .join(table, same)
+            .where(
+                table.team_id == team,
+                in_collection if table is CollectionImage else ImageTag.tag_id == tag,
+                *filters.in_range(table.created_at, self.match.wanted.created_at),
+                *self._unmet(),
+            )
+        )
+        return Rows(rows, (table.created_at, table.image_id))
+
+    def _unmet(self) -> Iterable[ColumnElement[bool]]:
+        """The conditions that the lists do not meet by themselves."""
+        yield from self.match.rest
+        by_one = all(len(tags) == 1 for tags in self.match.all_tags.values())
+        if not (self.source is Source.TAG_OF_ALL and by_one):
+            yield from self.match.carries_all()
+        if self.source is not Source.TAG_OF_ANY:
+            yield from self.match.carries_any()
+
+    def merged(self, plan: Plan) -> Select[Any]:
+        """The window over all lists. A list of which the window reaches beyond the taste is then read to its end.
+
+        The window's last row is at the place of `goal` among the tastes, or before it. A list is read on where its
+        whole taste lies before that: few lists, for as many tastes make a page.
+        """
+        reach = self.window.offset + self.window.limit
+        team_ids, tag_ids = zip(*plan.lists, strict=True)
+        lists = unnested("list", team=team_ids, tag=tag_ids)
+        taste = max(1, min(reach // TASTES, MAX_SORTED // 2 // len(plan.lists)))
+        tasted = self._tasted(lists, taste)
+        places = (tasted.c.key, tasted.c.id)
+        # An image with two of the tags comes twice.
+        goal = self._ordered(select(*places).distinct(), places).offset(reach).limit(1).subquery()
+        full = (
+            select(tasted)
+            .where(
+                tasted.c.nth == taste,
+                ~exists().where(
+                    paging.lies_beyond(places, (goal.c.key, goal.c.id), self.keyset, self.window)
+                ),
+            )
+            .subquery()
+        )
+        rest = self.one_list(full.c.team, full.c.tag)
+        further = rest.keys().where(
+            paging.lies_beyond(rest.columns, (full.c.key, full.c.id), self.keyset, self.window)
+        )
+        further = self._ordered(further, rest.columns).limit(reach + 1)
+        further_rows = further.correlate(full).lateral()
+        parts: list[Select[Any]] = [
+            select(*places),
+            select(further_rows.c.key, further_rows.c.id)
+            .select_from(full)
+            .join(further_rows, true()),
+        ]
+        if plan.few:
+            few = self.few(plan.few)
+            keys = paging.beyond(few.keys(), few.columns, self.keyset, self.window)
+            parts.append(self._ordered(keys, few.columns).limit(reach + 1))
+        return self._images(union_all(*parts).cte().prefix_with("materialized"))
+
+    def _tasted(self, lists: Any, taste: int) -> CTE:
+        """The first rows of each list, with their place in it."""
+        first = self.one_list(lists.c.team, lists.c.tag)
+        keys = paging.beyond(first.keys(), first.columns, self.keyset, self.window)
+        order = paging.in_order(first.columns, self.keyset, self.window)
+        nth = func.row_number().over(order_by=order)
+        taken = self._ordered(keys.add_columns(nth.label("nth")), first.columns).limit(taste)
+        rows = taken.correlate(lists).lateral()
+        return (
+            select(lists.c.team, lists.c.tag, rows.c.key, rows.c.id, rows.c.nth)
+            .select_from(lists)
+            .join(rows, true())
+            .cte("tasted")
+            .prefix_with("materialized")
+        )
+
+    def _images(self, keys: CTE) -> Select[Any]:
+        places = (keys.c.key, keys.c.id)
+        near = paging.cut(self._ordered(select(*places).distinct(), places), self.window).subquery()
+        # Offset keeps it from being joined in any other way than row by row, by its key.
+        whole = aliased(Image, select(Image).where(Image.id == near.c.id).offset(0).lateral())
+        rows = select(whole).select_from(near).join(whole, true())
+        return self._ordered(rows, (near.c.key, near.c.id))
+
+    def _ordered(self, rows: Select[Any], columns: paging.Columns) -> Select[Any]:
+        return rows.order_by(*paging.in_order(columns, self.keyset, self.window))
