@@ -10,16 +10,6 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Text,
-    cast,
-    column,
-    false,
-    func,
-    literal,
-    select,
-    table,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,8 +27,6 @@ BYTES_A_DIMENSION: Final = 2
 SLACK: Final = 1.15
 """What a build holds in memory, measured; without it, it goes on on the disk and takes hours."""
 
-_INDEX = table("pg_index", column("indexrelid"), column("indisvalid", Boolean()))
-
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -47,7 +35,7 @@ class Graph:
 
     @property
     def name(self) -> str:
-        return f"{PREFIX}{self.model_id}_{self.team_id.hex}"
+        return f"{prefix(self.model_id)}{self.team_id.hex}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +138,9 @@ IS_OWNER: Final = text(
 )
 
 
-def is_there(team_id: ColumnElement[UUID], model_id: int) -> ColumnElement[bool]:
-    """Whether the team's vectors of the model have a graph that may be searched."""
-    name = literal(f"{PREFIX}{model_id}_") + func.replace(cast(team_id, Text), "-", "")
-    valid = select(_INDEX.c.indisvalid).where(_INDEX.c.indexrelid == func.to_regclass(name))
-    return func.coalesce(valid.scalar_subquery(), false())
+def prefix(model_id: int) -> str:
+    """What the names of the model's graphs begin with; their team's id follows, without hyphens."""
+    return f"{PREFIX}{model_id}_"
 
 
 async def due(session: AsyncSession, *, fewest: int, model_id: int | None = None) -> Upkeep:

@@ -84,7 +84,11 @@ class Look:
             .where(columns.team_id.in_(plan.by_graph))
             .group_by(columns.team_id)
         )
-        both = rows if not plan.by_graph else union_all(rows, extents)
+        # Planned without sorting; the statements after it are not.
+        again = select(null(), null(), null(), true(), literal(0)).where(
+            func.set_config("enable_sort", "on", True) == "on"
+        )
+        both = union_all(rows, extents, again) if plan.by_graph else rows
         return self._seen(plan, most, (await session.execute(both)).all(), alone=alone)
 
     def _seen(self, plan: Plan, most: int, rows: Sequence[Any], *, alone: bool) -> Seen:

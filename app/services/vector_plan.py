@@ -10,27 +10,46 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Select,
+    Text,
     Uuid,
     and_,
+    bindparam,
     exists,
     func,
     literal,
     null,
     select,
-    tuple_,
+    text,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.db.models import DrawHead, Image, ImageTag, ImageVector
+from app.db.models import Image, ImageTag, ImageVector
 from app.domain import NO_ID
 from app.services import filters, graphs
 from app.services.filters import Match
 
-FACTS_SETTINGS: Final = {"plan_cache_mode": "force_custom_plan"}
-"""The best plan depends on how many images the filter lets through."""
+FACTS: Final = text(
+    """
+    select h.team_id, h.tag_id, h.images, h.tag_id = :whole and coalesce(
+      (select indisvalid from pg_index where indexrelid = to_regclass(:graph || replace(h.team_id::text, '-', ''))), false
+    ), set_config('plan_cache_mode', 'force_custom_plan', true)
+    from (select) settings left join (
+      select d.team_id, d.tag_id, sum(d.images)::bigint as images
+      from unnest(:teams, :tags) l (team_id, tag_id) join draw_head d using (team_id, tag_id)
+      group by 1, 2
+    ) h on true
+    """
+).bindparams(
+    bindparam("teams", type_=ARRAY(Uuid())),
+    bindparam("tags", type_=ARRAY(Uuid())),
+    bindparam("whole", type_=Uuid()),
+    bindparam("graph", type_=Text()),
+)
+"""And how what follows is planned: the best plan depends on how many images the filter lets through."""
 SAMPLE: Final = 2_000
 """Where several tags must meet, so many images of the rarest are looked at."""
 DATED_AT_MOST: Final = 8
@@ -99,23 +118,17 @@ async def _facts(
     lists = [
         (team, one) for team in match.team_ids for one in (NO_ID, *match.all_tags.get(team, ()))
     ]
-    heads = (
-        select(DrawHead.team_id, DrawHead.tag_id, func.sum(DrawHead.images).label("images"))
-        .where(tuple_(DrawHead.team_id, DrawHead.tag_id).in_(lists))
-        .group_by(DrawHead.team_id, DrawHead.tag_id)
-        .subquery()
-    )
-    settings = select(
-        *(func.set_config(name, value, True) for name, value in FACTS_SETTINGS.items())
-    ).subquery()
-    has_graph = and_(heads.c.tag_id == NO_ID, graphs.is_there(heads.c.team_id, model_id))
     rows = await session.execute(
-        select(heads.c.team_id, heads.c.tag_id, heads.c.images, has_graph).select_from(
-            settings.outerjoin(heads, literal(True))
-        )
+        FACTS,
+        {
+            "teams": [team for team, _ in lists],
+            "tags": [tag for _, tag in lists],
+            "whole": NO_ID,
+            "graph": graphs.prefix(model_id),
+        },
     )
     sizes, with_graph = {}, []
-    for team, tag, images, is_there in rows:
+    for team, tag, images, is_there, _ in rows:
         if team is not None:
             sizes[team, tag] = int(images)
         if is_there:

@@ -170,6 +170,8 @@ async def explained(world: World, wanted: ImageFilter) -> str:
         event.remove(engine, "before_cursor_execute", note)
         statement, values = seen[-1]
         connection = await session.connection()
+        # As it was when the statement was planned.
+        await connection.exec_driver_sql("set local enable_sort = off")
         rows = await connection.exec_driver_sql(f"explain (costs off) {statement}", values)
         return "\n".join(row[0] for row in rows)
 
