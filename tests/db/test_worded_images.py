@@ -1,13 +1,15 @@
 """Full text by its index, with the owner's rights: never another team's images, whatever is asked for."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.database import Entrance, counted_statements, sqlstate
+from app.db.models import EmbeddingModel
 from app.domain import Actor, ImageFilter, ImageOrder, ImageState, Role, SearchMode, Window
 from app.services import filters, images, search
 from tests import make
@@ -64,12 +66,19 @@ async def test_no_other_role_may_ask(db: Database) -> None:
         assert sqlstate(refusal.value) == REFUSED
 
 
+@pytest.fixture
+async def model_id(db: Database) -> AsyncIterator[int]:
+    model_id = await planted.model(db)
+    yield model_id
+    async with db.transaction() as session:
+        await session.execute(delete(EmbeddingModel).where(EmbeddingModel.id == model_id))
+
+
 @pytest.mark.parametrize("most", [0, 5_000])
 async def test_lists_and_searches_find_the_same_either_way(
-    db: Database, monkeypatch: pytest.MonkeyPatch, most: int
+    db: Database, model_id: int, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(filters, "MOST_BY_INDEX", most)
-    model_id = await planted.model(db)
     actor, stranger = await make.actor(db), await make.actor(db)
     (team_id,) = actor.team_ids
     herons = [await make.image(db, team_id, title="A heron", tags=("lake",)) for _ in range(3)]
