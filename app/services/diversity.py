@@ -1,6 +1,6 @@
 """The best of a ranking in an order that repeats itself less: near-copies do not follow each other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +22,28 @@ SHARPNESS: Final = 8
 motif of 0.8: those count 0.17, and only near-copies nearly 1. Measured by python -m benchmarks.questions."""
 HEADER_BYTES: Final = 4
 """Of a halfvec in PostgreSQL's binary form, before its big-endian half-precision numbers."""
+
+
+async def following(
+    session: AsyncSession,
+    candidates: Candidates,
+    scores: Mapping[UUID, float],
+    is_shown: Sequence[bool],
+    *,
+    diversity: float,
+    count: int,
+) -> list[UUID]:
+    """The next `count` of these candidates, best first with their scores, which repeat least what was shown of them."""
+    rows = await vectors(session, candidates, scores)
+    known = [(one, shown) for one, shown in zip(scores, is_shown, strict=True) if one in rows]
+    order = ordered(
+        [scores[one] for one, _ in known],
+        [rows[one] for one, _ in known],
+        [at for at, (_, shown) in enumerate(known) if shown],
+        diversity=diversity,
+        count=count,
+    )
+    return [known[at][0] for at in order]
 
 
 async def vectors(

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -274,11 +275,19 @@ async def _of_shortlist(
     """Places in it move when images come and go: a cursor tells what was seen, not where it was."""
     seen = places.seen(window.cursor, key)
     found = await _shortlist(session, asked, candidates, SHORTLIST, seen.newest)
-    scores = found.scores
+    scores, shown = found.scores, set(seen.images)
     if asked.diversity:
-        ids = await _diverse(session, asked, candidates, scores, seen, window.limit + 1)
+        best = dict(islice(scores.items(), SHORTLIST))
+        is_shown = [places.short(one) in shown for one in best]
+        ids = await diversity.following(
+            session,
+            candidates,
+            best,
+            is_shown,
+            diversity=asked.diversity,
+            count=window.limit + 1,
+        )
     else:
-        shown = set(seen.images)
         ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
     hits = await _scored(session, asked, candidates, {one: scores[one] for one in ids})
     seen = replace(seen, newest=found.newest)
@@ -331,30 +340,6 @@ def _until(candidates: Candidates, newest: UUID) -> Candidates:
     rest = (*match.rest, Image.id <= newest)
     narrowed = replace(match, rest=rest, only_tags=False, beside=False)
     return replace(candidates, match=narrowed)
-
-
-async def _diverse(
-    session: AsyncSession,
-    asked: Search,
-    candidates: Candidates,
-    scores: Mapping[UUID, float],
-    seen: places.Seen,
-    count: int,
-) -> list[UUID]:
-    """The next ones that repeat least what was seen, of the best SHORTLIST."""
-    best = list(scores)[:SHORTLIST]
-    rows = await diversity.vectors(session, candidates, best)
-    best = [one for one in best if one in rows]
-    images_shown = set(seen.images)
-    shown = [at for at, one in enumerate(best) if places.short(one) in images_shown]
-    order = diversity.ordered(
-        [scores[one] for one in best],
-        [rows[one] for one in best],
-        shown,
-        diversity=asked.diversity,
-        count=count,
-    )
-    return [best[at] for at in order]
 
 
 async def _scored(

@@ -1,5 +1,6 @@
 """Full text by its index, with the owner's rights: never another team's images, whatever is asked for."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -64,16 +65,17 @@ async def test_no_other_role_may_ask(db: Database) -> None:
         assert sqlstate(refusal.value) == REFUSED
 
 
+@pytest.fixture
+async def model_id(db: Database) -> AsyncIterator[int]:
+    async with planted.instead(db) as id:
+        yield id
+
+
 @pytest.mark.parametrize("most", [0, 5_000])
 async def test_lists_and_searches_find_the_same_either_way(
-    db: Database, monkeypatch: pytest.MonkeyPatch, most: int
+    db: Database, model_id: int, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(filters, "MOST_BY_INDEX", most)
-    async with planted.instead(db) as model_id:
-        await _find_the_same(db, model_id)
-
-
-async def _find_the_same(db: Database, model_id: int) -> None:
     actor, stranger = await make.actor(db), await make.actor(db)
     (team_id,) = actor.team_ids
     herons = [await make.image(db, team_id, title="A heron", tags=("lake",)) for _ in range(3)]

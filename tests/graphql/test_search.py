@@ -35,6 +35,8 @@ async def actor(db: Database, resources: Resources) -> Actor:
             revision=embedder.revision,
             dimension=embedder.dimension,
         )
+        # Another module's tests may have left one that no process has loaded.
+        await embedding_models.activate(session, model)
     actor = await make.actor(db)
     titles = ["a red boat", "a red car", "a blue boat", "a blue boat at night", "snow", "a cat"]
     rows = await embedder.texts(titles)
