@@ -227,7 +227,7 @@ async def since(session: AsyncSession, team_id: UUID, share: float) -> DateTimeR
     """The span of the newest images of a team, by their share."""
     query = text(
         "select created_at from image where team_id = :team order by created_at desc"
-        " offset (select count(*) * :share from image where team_id = :team)::int limit 1"
+        " offset (select count(*) * cast(:share as float8) from image where team_id = :team)::int limit 1"
     )
     found = await session.execute(query, {"team": team_id, "share": share})
     return DateTimeRange(found.scalar_one())

@@ -301,5 +301,7 @@ async def _scan(
         .limit(count - len(drawn))
         .subquery("chosen")
     )
+    if plan.match.lists is None:
+        await session.execute(shuffles.PLAN_ANEW)
     rows = select(Image).join(chosen, chosen.c.id == Image.id).order_by(chosen.c.key)
     return list(await session.scalars(rows))

@@ -90,6 +90,9 @@ KIND_OF_FIELD = {
     "images": "image",
     "randomImage": "image",
     "randomImages": "image",
+    "shuffledImages": "image",
+    "imageFacets": "image",
+    "imageTimeline": "image",
     "searchImages": "image",
 }
 """What `id` and `ids` name in a root field (for lists: in their filter)."""
@@ -100,7 +103,7 @@ VALUES: dict[str, Any] = {
     "Boolean": True,
     "DateTime": "2099-01-01T00:00:00Z",
 }
-NAMED = {"sha256": "0" * 64}
+NAMED = {"sha256": "0" * 64, "timeZone": "UTC"}
 """Values of arguments for which their type's general one would be refused."""
 ALSO = {("tag", ("teamId",)): {"name": "word"}}
 """What a place needs beside it, though the schema does not say so."""

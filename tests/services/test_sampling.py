@@ -389,8 +389,8 @@ async def test_the_number_of_statements(db: Database) -> None:
     expected = {
         ImageFilter(): 1,
         ImageFilter(tags=SEA): 2,
-        ImageFilter(created_at=IN_2024): 2,
-        ImageFilter(tags=SEA, created_at=IN_2024): 3,
+        ImageFilter(created_at=IN_2024): 3,
+        ImageFilter(tags=SEA, created_at=IN_2024): 4,
     }
     for wanted, statements in expected.items():
         async with db.transaction() as session:
