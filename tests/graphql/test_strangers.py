@@ -273,6 +273,9 @@ def selection(kind: Any) -> str:
         return "{ nodes { id } totalCount }" if "totalCount" in fields else "{ nodes { id } }"
     if "id" in fields:
         return "{ id }"
+    for number in ("total", "count"):
+        if number in fields:
+            return f"{{ {number} }}"
     return "{ __typename }" if fields or hasattr(named, "types") else ""
 
 
