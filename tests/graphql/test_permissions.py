@@ -5,10 +5,11 @@ The calls are made from the schema and the outcomes read from the table: no cell
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -177,10 +178,15 @@ def call(client: Client, world: World, operation: str, name: str, path: stranger
     return strangers.document(operation, name, variables), variables
 
 
+COUNTED: Final = re.compile(r'"(total|count)": [1-9]')
+"""What shows that there is something, though it names nothing."""
+
+
 def outcome(answer: Answer, world: World, need: Need, operation: str) -> Outcome | str:
     """What became of the call, told from the answer alone."""
     shown = json.dumps(answer.data, default=str)
-    reveals = any(str(one) in shown for one in world.ids.values())
+    named = any(str(one) in shown for one in world.ids.values())
+    reveals = named or COUNTED.search(shown) is not None
     if answer.errors:
         (code,) = answer.codes
         assert not reveals

@@ -301,6 +301,9 @@ def selection(kind: Any) -> str:
         return f"{{ nodes {selection(fields['nodes'].type)} {count} }}"
     if "id" in fields:
         return "{ id }"
+    for number in ("total", "count"):
+        if number in fields:
+            return f"{{ {number} }}"
     return "{ __typename }" if fields or hasattr(named, "types") else ""
 
 
