@@ -128,6 +128,15 @@ async def foreign(db: Database) -> UUID:
                 models.CollectionImage(**about, collection_id=collection.id, created_at=now),
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
+                models.RelevanceFit(
+                    team_id=team_id,
+                    model_id=model.id,
+                    modality="TEXT",
+                    questions=1,
+                    images=50,
+                    location=0.2,
+                    spread=0.1,
+                ),
                 make.ticket(stranger, secrets.token_hex(8)),
                 models.PersistedQuery(
                     team_id=team_id, sha256=bytes(32), document="{ x }", size_bytes=5
