@@ -19,7 +19,7 @@ from app.services.nearest import Candidates
 Key: TypeAlias = tuple[UUID, int, Modality]
 """A team, a model's id, and what the question is made of."""
 # At 50 images. Those of the built-in model are the means over teams drawn from its evaluation's pictures
-# (python -m benchmarks.relevance); those of CLIP are read off published scores, and lie on the strict side.
+# (python -m benchmarks.relevance); those of CLIP are estimates, on the strict side.
 BUILTIN: Final = {Modality.TEXT: Chance(0.026, 0.067), Modality.IMAGE: Chance(0.703, 0.063)}
 CLIP: Final = {Modality.TEXT: Chance(0.215, 0.021), Modality.IMAGE: Chance(0.68, 0.06)}
 

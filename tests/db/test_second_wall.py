@@ -137,6 +137,15 @@ async def foreign(db: Database) -> UUID:
                 models.NotDuplicate(team_id=team_id, low_id=two[0], high_id=two[1]),
                 models.Duplicate(**about, group_id=image_id),
                 models.BulkPart(team_id=team_id, job_id=job.id, seq=0, image_ids=[image_id]),
+                models.RelevanceFit(
+                    team_id=team_id,
+                    model_id=model.id,
+                    modality="TEXT",
+                    questions=1,
+                    images=50,
+                    location=0.2,
+                    spread=0.1,
+                ),
                 make.ticket(stranger, secrets.token_hex(8)),
                 models.Dataset(team_id=team_id, name="d", spec={}, fingerprint=bytes(32)),
                 models.PersistedQuery(
