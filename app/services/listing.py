@@ -33,6 +33,8 @@ from app.services.filters import Match
 from app.services.merging import MAX_SORTED, Plan, Reading, Source, unnested
 from app.services.paging import Keyset
 
+MAX_GROUPS: Final = 5
+"""Of teams whose matches are sorted group by group."""
 BY_INDEX: Final = text(
     "select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)"
 )
@@ -53,8 +55,8 @@ async def page(
     if not plan.lists and not plan.few:
         return paging.nothing(keyset, window)
     read = Reading(match, plan.source, keyset, window)
-    if not plan.lists:
-        rows = read.shown(read.few(plan.few))
+    if not plan.lists and len(plan.few) == 1:
+        rows = read.shown(read.few(plan.few[0]))
     elif len(plan.lists) == 1 and not plan.few:
         rows = read.shown(read.one_list(*plan.lists[0]))
     else:
@@ -74,19 +76,32 @@ def _is_simple(match: Match, order: ImageOrderField, window: Window) -> bool:
 
 async def _plan(session: AsyncSession, match: Match, order: ImageOrderField) -> Plan:
     if match.wanted.ids is not None:
-        return Plan(few=match.team_ids)
+        return Plan(few=[match.team_ids])
     source = _source(match, order)
-    teams, few = list(match.team_ids), []
+    teams: Sequence[UUID] = match.team_ids
+    few: list[list[UUID]] = []
     if _narrowed(match.wanted, order, source):
         by_tag = _is_by_tag(match, order, source)
         counts = await (_counters if by_tag else _counts)(session, match)
-        room = MAX_SORTED
-        for team in sorted(counts, key=lambda one: counts[one]):
-            room -= counts[team]
-            if room >= 0 and counts[team]:
-                few.append(team)
-        teams = [team for team in teams if counts[team] and team not in few]
+        few = _grouped(counts)
+        small = {team for group in few for team in group}
+        teams = [team for team in teams if counts[team] and team not in small]
     return Plan(source, await _lists(session, match, source, teams), few)
+
+
+def _grouped(counts: Mapping[UUID, int]) -> list[list[UUID]]:
+    """The teams with few matches, in groups that may each be sorted."""
+    groups: list[list[UUID]] = []
+    room = 0
+    for team in sorted((one for one in counts if counts[one]), key=lambda one: counts[one]):
+        if counts[team] > room and (len(groups) == MAX_GROUPS or counts[team] > MAX_SORTED):
+            break
+        if counts[team] > room:
+            groups.append([])
+            room = MAX_SORTED
+        groups[-1].append(team)
+        room -= counts[team]
+    return groups
 
 
 def _source(match: Match, order: ImageOrderField) -> Source:

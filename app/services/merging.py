@@ -1,7 +1,7 @@
 """Pages of images that are merged from lists, and what a list is. Which lists there are is decided in listing."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 from uuid import UUID
@@ -47,14 +47,14 @@ class Source(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """Where matches are read: `few` are teams whose matches are found as a set, `lists` are pairs of team and tag.
+    """Where matches are read: `few` are groups of teams whose matches are found as a set, `lists` are pairs of team and tag.
 
     The tag is NO_ID where the source is no tag.
     """
 
     source: Source = Source.TEAM
     lists: Sequence[tuple[UUID, UUID]] = ()
-    few: Sequence[UUID] = field(default=())
+    few: Sequence[Sequence[UUID]] = ()
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,10 @@ class Reading:
         whole taste lies before that: few lists, for as many tastes make a page.
         """
         reach = self.window.offset + self.window.limit
-        team_ids, tag_ids = zip(*plan.lists, strict=True)
-        lists = unnested("list", team=team_ids, tag=tag_ids)
-        taste = max(1, min(reach // TASTES, MAX_SORTED // 2 // len(plan.lists)))
+        lists = unnested(
+            "list", team=[team for team, _ in plan.lists], tag=[tag for _, tag in plan.lists]
+        )
+        taste = max(1, min(reach // TASTES, MAX_SORTED // 2 // max(1, len(plan.lists))))
         tasted = self._tasted(lists, taste)
         places = (tasted.c.key, tasted.c.id)
         # An image with two of the tags comes twice.
@@ -170,8 +171,8 @@ class Reading:
             .select_from(full)
             .join(further_rows, true()),
         ]
-        if plan.few:
-            few = self.few(plan.few)
+        for group in plan.few:
+            few = self.few(group)
             keys = paging.beyond(few.keys(), few.columns, self.keyset, self.window)
             parts.append(self._ordered(keys, few.columns).limit(reach + 1))
         return self._images(union_all(*parts).cte().prefix_with("materialized"))
