@@ -129,6 +129,7 @@ def _narrowed(wanted: ImageFilter, order: ImageOrderField, source: Source) -> bo
         ranges
         or (relations and source is Source.TEAM)
         or wanted.uploaded_by_id
+        or (wanted.text and wanted.text.strip())
         or wanted.damaged
         or (wanted.trashed and order is not ImageOrderField.CREATED_AT)
         or (wanted.processing is not None and ProcessingStatus.READY not in wanted.processing)

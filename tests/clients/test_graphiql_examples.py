@@ -191,6 +191,8 @@ def changes(reader: Reader, image_ids: list[str]) -> None:
     assert len(reader.run("collections", "MyCollections")["collections"]["nodes"]) == 1
 
     in_bulk(reader)
+    tells_apart(reader, image_ids)
+    exports(reader)
 
     reader.run("trash", "Trash", ids=image_ids[:1])
     assert reader.run("trash", "InTheTrash")["images"]["totalCount"] == 1
@@ -213,6 +215,30 @@ def in_bulk(reader: Reader) -> None:
     assert (now["status"], now["changed"], now["skips"]) == ("DONE", shown["total"], [])
     stays = reader.run("bulk", "CancelBulk", jobId=shown["id"])["cancelBulkJob"]
     assert stays["status"] == "DONE"
+
+
+def tells_apart(reader: Reader, image_ids: list[str]) -> None:
+    (team,) = reader.run("near-copies", "NearCopies")["teams"]["nodes"]
+    assert team["duplicateGroups"]["totalCount"] == len(team["duplicateGroups"]["nodes"])
+    marked = reader.run("near-copies", "NotDuplicates", imageIds=image_ids[:2])
+    assert [one["id"] for one in marked["markNotDuplicates"]] == image_ids[:2]
+
+
+def exports(reader: Reader) -> None:
+    wanted = {"name": "Everything", "filter": {}}
+    made = reader.run("export-a-dataset", "ExportDataset", input=wanted)["exportDataset"]
+    while True:
+        now = reader.run("export-a-dataset", "MyDataset", id=made["id"])["dataset"]
+        if now["status"] not in ("QUEUED", "RUNNING"):
+            break
+        time.sleep(0.2)
+    assert (now["status"], now["error"], now["imageCount"]) == ("READY", None, 4)
+    for file in now["files"]:
+        assert hashlib.sha256(httpx.get(file["url"]).content).hexdigest() == file["sha256"]
+    (listed,) = reader.run("export-a-dataset", "MyDatasets")["datasets"]["nodes"]
+    assert listed["id"] == made["id"]
+    gone = reader.run("export-a-dataset", "DeleteDataset", id=made["id"])["deleteDataset"]
+    assert gone == made["id"]
 
 
 def administers(reader: Reader) -> None:

@@ -385,7 +385,7 @@ async def test_the_recorder_appends_and_reads_no_more_than_ids(db: Database, for
     async with db.audit.transaction() as session:
         assert (
             await session.execute(text(f"select id from image where team_id = '{foreign}'"))
-        ).one()
+        ).first()
         await session.execute(
             text(
                 "insert into audit_event"

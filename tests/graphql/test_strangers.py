@@ -279,6 +279,8 @@ def replaced(variables: Any, path: Path, value: str) -> Any:
     """The variables with `value` at `path`, in a list where a list is taken."""
     if not path:
         return [value] if isinstance(variables, list) else value
+    if isinstance(variables, list):
+        return [replaced(one, path, value) for one in variables]
     return {**variables, path[0]: replaced(variables[path[0]], path[1:], value)}
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert, select, true, update
+from sqlalchemy import insert, select, update
 
 from app.db.models import EmbeddingModel, Image, ImageTag, ImageVector, Tag
 from app.domain import ImageFormat, ImageState, ModelState
@@ -34,25 +34,34 @@ def direction(vector: Rows, source: str = "planted", model: str = NAME) -> Direc
     return Direction(vector, (model, REVISION), source)
 
 
-@asynccontextmanager
-async def put_back(db: Database) -> AsyncIterator[None]:
-    """After the block, the model is ACTIVE that was so before, for whoever's test is next."""
+async def active(db: Database) -> int | None:
+    """The id of the model that is ACTIVE now."""
     async with db.transaction() as session:
-        before = await embedding_models.active(session)
-    yield
+        row = await embedding_models.active(session)
+        return row.id if row else None
+
+
+async def activate(db: Database, model_id: int | None) -> None:
+    """This one, and no planted one, is ACTIVE again, for whoever's test is next."""
     async with db.transaction() as session:
-        others = (EmbeddingModel.id != before.id) if before else true()
         await session.execute(
             update(EmbeddingModel)
-            .where(others, EmbeddingModel.revision == REVISION)
-            .values(state=ModelState.RETIRED)
+            .where(EmbeddingModel.id != (model_id or 0), EmbeddingModel.revision == REVISION)
+            .values(state=ModelState.RETIRED, retired_at=None)
         )
-        if before is not None:
-            await session.execute(
-                update(EmbeddingModel)
-                .where(EmbeddingModel.id == before.id)
-                .values(state=ModelState.ACTIVE, retired_at=None)
-            )
+        await session.execute(
+            update(EmbeddingModel)
+            .where(EmbeddingModel.id == model_id)
+            .values(state=ModelState.ACTIVE, retired_at=None)
+        )
+
+
+@asynccontextmanager
+async def put_back(db: Database) -> AsyncIterator[None]:
+    """After the block, the model is ACTIVE that was so before."""
+    before = await active(db)
+    yield
+    await activate(db, before)
 
 
 @asynccontextmanager
@@ -74,7 +83,7 @@ async def model(
             await session.execute(
                 update(EmbeddingModel)
                 .where(EmbeddingModel.state == ModelState.ACTIVE, EmbeddingModel.name != name)
-                .values(state=ModelState.RETIRED)
+                .values(state=ModelState.RETIRED, retired_at=None)
             )
         row = await session.scalar(select(EmbeddingModel).where(EmbeddingModel.name == name))
         if row is None:

@@ -1,6 +1,7 @@
 """Large teams are searched by a graph: it is taken where it should be, misses next to nothing, and never shortens a page."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,21 +82,29 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def planted_world(database_url: str) -> tuple[int, Actor]:
+def planted_world(database_url: str) -> Iterator[tuple[int, Actor]]:
     """One for all tests here, which leave it as it is."""
-    return asyncio.run(_plant(database_url))
+    before, model_id, actor = asyncio.run(_plant(database_url))
+    yield model_id, actor
+    asyncio.run(_put_back(database_url, before))
 
 
-async def _plant(database_url: str) -> tuple[int, Actor]:
+async def _put_back(database_url: str, before: int | None) -> None:
     db = Database(database_url, pool_size=2)
-    async with planted.put_back(db):
-        model_id = await planted.model(db, "graphs")
+    await planted.activate(db, before)
+    await db.close()
+
+
+async def _plant(database_url: str) -> tuple[int | None, int, Actor]:
+    db = Database(database_url, pool_size=2)
+    before = await planted.active(db)
+    model_id = await planted.model(db, "graphs")
     actor = await make.actor(db)
     rows = planted.clustered(COUNT)
     await planted.library(db, actor.team_ids[0], model_id, rows, tags=TAGS)
     assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
     await db.close()
-    return model_id, actor
+    return before, model_id, actor
 
 
 @pytest.fixture
