@@ -1,7 +1,7 @@
 """Bulk jobs from end to end: what is shown is what is done, once, by whoever started it and as long as they may."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -51,6 +51,12 @@ KEY = b"k" * 32
 
 def wanted(actor: Actor, change: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"teamId": str(actor.team_ids[0]), "change": change, **more}
+
+
+@pytest.fixture(autouse=True)
+async def model_put_back(db: Database) -> AsyncIterator[None]:
+    async with planted.put_back(db):
+        yield
 
 
 async def prepared(

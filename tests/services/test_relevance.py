@@ -201,7 +201,8 @@ async def test_a_new_measurement_between_two_pages_repeats_and_reorders_none(
         shorter = await page(db, actor, asked, after=first.cursors[-1])
         await measured(db, model_id, team_id, 0.8)
         ended = await page(db, actor, asked, after=first.cursors[-1])
-        assert ids(first) + ids(longer) == images
+        # HYBRID chooses from a short list that takes up nothing newer than what it began with.
+        assert ids(first) + ids(longer) == images[: 4 if mode is SearchMode.HYBRID else 5]
         assert ids(first) + ids(shorter) == images[:3]
         assert (ids(ended), ended.has_next) == ([], False)
 
