@@ -47,8 +47,8 @@ INTROSPECTED: Final = 5 * VALUE
 """Of a value of introspection: all of it is answered without a pause, in which others wait."""
 COUNT: Final = 10 * ROW
 """Of counting a whole list."""
-SEARCH: Final = 100 * ROW
-"""Of ranking by meaning, or by words and meaning."""
+SEARCH: Final = 130 * ROW
+"""Of ranking by meaning, or by words and meaning: the plan, and the hits beyond the page that are checked."""
 TERM: Final = 20 * ROW
 """Of a text that the model reads beside the question, or the stored vector of an image."""
 SHORTLIST: Final = 200

@@ -49,7 +49,7 @@ PLAIN = {"seed": "monday", "timeZone": "UTC", "mode": None, "by": None, "field":
 """Arguments that must not be null; without a value here, the schema's."""
 DEEPEST = 8
 LONGEST = 30
-QUERIES = 26
+QUERIES = 39
 SEEDS = 4
 ENTERED: Counter[tuple[str, str]] = Counter()
 """How often a field was selected, over all seeds of this module: the rarest comes next."""
