@@ -973,7 +973,10 @@ class Dataset(Node):
 
     @strawberry.field(description="How far it is.")
     async def status(self, info: Info) -> DatasetStatus:
-        return (await info.context.loaders.progress_of_dataset.load(self.row.id)).status
+        status = (await info.context.loaders.progress_of_dataset.load(self.row.id)).status
+        # It may have become READY since the row was read, which then says nothing yet of what there is.
+        unread = status is DatasetStatus.READY and self.row.files is None
+        return DatasetStatus.RUNNING if unread else status
 
     @strawberry.field(description="Why the last attempt failed; null where none did.")
     async def error(self, info: Info) -> str | None:
