@@ -18,6 +18,16 @@ LEASE = timedelta(minutes=5)
 BOTH = (JobKind.EMBED, JobKind.THUMBNAILS)
 
 
+@pytest.fixture(autouse=True)
+async def _others_wait(db: Database) -> None:
+    """What other tests left in the queue is not due: a claim takes the oldest first."""
+    async with db.transaction() as session:
+        later = datetime.now(UTC) + timedelta(days=1)
+        await session.execute(
+            update(ImageJob).where(ImageJob.state == JobState.QUEUED).values(run_after=later)
+        )
+
+
 async def queued(db: Database, team_id: UUID, kinds: Iterable[JobKind] = BOTH) -> UUID:
     image_id = await make.image(db, team_id)
     async with db.transaction() as session:

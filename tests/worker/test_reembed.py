@@ -297,12 +297,15 @@ async def test_a_process_that_cannot_have_the_new_model_stays_with_the_old(
         images = await library(resources, actor, 5)
         await until_ready(resources.db, images)
         async with another_process(resources, embedder_from_name(str(new))) as other:
-            await models.introduce(other)
+            # Said to lie there from the first moment: the process that serves looks every 50 ms.
+            await other.embedder.warm()
             async with resources.db.transaction() as session:
-                await session.execute(
-                    update(EmbeddingModel)
-                    .where(EmbeddingModel.dimension == 48)
-                    .values(source="/on/another/host")
+                await embedding_models.ensure(
+                    session,
+                    name=other.embedder.name,
+                    revision=other.embedder.revision,
+                    dimension=other.embedder.dimension,
+                    source="/on/another/host",
                 )
             model = await model_of(resources, 48)
             assert model.state is ModelState.BUILDING
