@@ -3,6 +3,7 @@
 Nothing is read or written but through an entrance, and PostgreSQL holds each entrance to its role (migration 0005).
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.domain import Actor
 from app.errors import AppError, unavailable
@@ -34,6 +35,8 @@ deleted in between: the whole transaction is run again, and sees what is there n
 TRIES = 4
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
+PING_AFTER_SECONDS: Final = 5.0
+"""So long a connection may lie in the pool before it is tried out."""
 
 
 ACTING_ROLE: Final = "pictor_app"
@@ -112,7 +115,6 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_pre_ping=True,
             pool_timeout=30,
             # An error's text goes to the log: what was asked with stays out of it.
             hide_parameters=True,
@@ -123,6 +125,8 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
+        event.listen(self.engine.sync_engine, "checkin", _rests)
+        event.listen(self.engine.sync_engine, "checkout", _is_there)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self.owner = Entrance(self._sessions, None)
         self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
@@ -156,6 +160,28 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _rests(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _is_there(connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
+    """Has the pool connect anew where PostgreSQL is gone.
+
+    The driver knows when the other side has closed; only after a rest is it asked, which SQLAlchemy's own pre-ping does
+    each time and for as long as a short query takes.
+    """
+    since = record.info.get("rests_since")
+    if since is None:
+        return
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+    if time.monotonic() - since > PING_AFTER_SECONDS:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise InvalidatePoolError from error
 
 
 @contextmanager
