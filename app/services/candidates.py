@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, select
 
 from app.db.models import Image, ImageVector
-from app.services import access, filters
+from app.services import access
 from app.services.filters import Match
 
 Floor: TypeAlias = float | Mapping[UUID, float]
@@ -30,16 +30,14 @@ class Candidates:
     def of(self, teams: tuple[UUID, ...]) -> Select[Any]:
         """Those of these teams."""
         same = and_(Image.team_id == ImageVector.team_id, Image.id == ImageVector.image_id)
-        return self._of(teams).join(Image, same).where(*self.match.where)
-
-    def vectors(self, teams: tuple[UUID, ...]) -> Select[Any]:
-        """Without a look at Image: those in the trash are among them. For filters that are `beside`."""
-        dates = filters.in_range(ImageVector.created_at, self.match.created_at)
-        return self._of(teams).where(*dates)
-
-    def _of(self, teams: tuple[UUID, ...]) -> Select[Any]:
-        rows = select(ImageVector.image_id).where(
-            access.in_teams(ImageVector.team_id, teams), ImageVector.model_id == self.model_id
+        rows = (
+            select(ImageVector.image_id)
+            .join(Image, same)
+            .where(
+                access.in_teams(ImageVector.team_id, teams),
+                ImageVector.model_id == self.model_id,
+                *self.match.where,
+            )
         )
         return rows if self.without is None else rows.where(ImageVector.image_id != self.without)
 

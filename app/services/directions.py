@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import EmbeddingModel, Image, ImageVector
+from app.db.models import Image, ImageVector
 from app.domain import Actor
 from app.embedding import Embedder, Vectors
 from app.errors import bad_input, conflict, not_found, unavailable
 from app.services import access, embedding_models
+from app.services.embedding_models import Answering
 
 MAX_TEXT_LENGTH: Final = 1_000
 OTHER_MODEL: Final = (
@@ -99,7 +100,7 @@ async def by_images(
     return found
 
 
-async def _model(session: AsyncSession, model: Identity | int | None) -> EmbeddingModel:
+async def _model(session: AsyncSession, model: Identity | int | None) -> Answering:
     if isinstance(model, tuple):
         found = await embedding_models.answering(session, *model)
     else:
@@ -110,7 +111,7 @@ async def _model(session: AsyncSession, model: Identity | int | None) -> Embeddi
 
 
 async def stored(
-    session: AsyncSession, actor: Actor, wanted: Mapping[str, UUID], model: EmbeddingModel
+    session: AsyncSession, actor: Actor, wanted: Mapping[str, UUID], model: Answering
 ) -> dict[str, Direction]:
     """The images' vectors of that model; without those that have none. NOT_FOUND where the actor cannot see one."""
     rows = await session.execute(

@@ -1,8 +1,9 @@
 """Which model's vectors answer searches, and how another one takes over. Loading a model is the embedder's."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import exists, func, literal, or_, select, text
+from sqlalchemy import Select, bindparam, exists, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +20,14 @@ WHOLE: Final = or_(
     EmbeddingModel.state == ModelState.ACTIVE, EmbeddingModel.retired_at.is_not(None)
 )
 """Every image that was read while the model answered has a vector of it."""
+IDENTITY: Final = select(EmbeddingModel.id, EmbeddingModel.name, EmbeddingModel.revision)
+THE_ACTIVE: Final = IDENTITY.where(EmbeddingModel.state == ModelState.ACTIVE)
+BY_ID: Final = IDENTITY.where(EmbeddingModel.id == bindparam("its_id"), WHOLE)
+BY_NAME: Final = IDENTITY.where(
+    EmbeddingModel.name == bindparam("its_name"),
+    EmbeddingModel.revision == bindparam("its_revision"),
+    WHOLE,
+)
 NONE_YET: Final = "No embedding model has been loaded yet; try again."
 GONE: Final = "The vectors that made this page are not kept any more; begin again without a cursor."
 
@@ -39,26 +48,35 @@ async def require(session: AsyncSession) -> EmbeddingModel:
     return model
 
 
-async def answering(session: AsyncSession, name: str, revision: str) -> EmbeddingModel | None:
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A model whose vectors are whole."""
+
+    id: int
+    name: str
+    revision: str
+
+
+async def answering(session: AsyncSession, name: str, revision: str) -> Answering | None:
     """That model, if its vectors are whole: the active one, or one that was and whose vectors are kept."""
-    found: EmbeddingModel | None = await session.scalar(
-        select(EmbeddingModel).where(
-            EmbeddingModel.name == name, EmbeddingModel.revision == revision, WHOLE
-        )
-    )
-    return found
+    return await _answering(session, BY_NAME, its_name=name, its_revision=revision)
 
 
-async def of_page(session: AsyncSession, model_id: int | None) -> EmbeddingModel | None:
+async def of_page(session: AsyncSession, model_id: int | None) -> Answering | None:
     """The model that a cursor names, if its vectors are whole; the active one where there is no cursor."""
     if model_id is None:
-        return await active(session)
-    found: EmbeddingModel | None = await session.scalar(
-        select(EmbeddingModel).where(EmbeddingModel.id == model_id, WHOLE)
-    )
+        return await _answering(session, THE_ACTIVE)
+    found = await _answering(session, BY_ID, its_id=model_id)
     if found is None:
         raise bad_input("after", GONE)
     return found
+
+
+async def _answering(
+    session: AsyncSession, asked: Select[int, str, str], **values: int | str
+) -> Answering | None:
+    row = (await session.execute(asked, values)).one_or_none()
+    return Answering(*row) if row else None
 
 
 async def known(session: AsyncSession) -> list[Known]:

@@ -54,6 +54,9 @@ ALWAYS = DateTimeRange()
 TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
 """As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that
 among what cannot leak, and behind row-level security would not look for its value in the index."""
+STORED: Final = Image.state == ImageState.STORED
+TRASHED: Final = Image.trashed_at.is_not(None)
+NOT_TRASHED: Final = Image.trashed_at.is_(None)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         team_ids=tuple(teams),
         all_tags={one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams},
         any_tags=any_tags and {one: any_tags[one] for one in teams},
-        rest=(Image.state == ImageState.STORED, *_trash(wanted), *rest),
+        rest=(STORED, *_trash(wanted), *rest),
         only_tags=plain and not rest,
         beside=plain and len(rest) == dates,
     )
@@ -186,7 +189,7 @@ async def _tags_by_key(
 
 def _trash(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
     if wanted.trashed is not None:
-        yield Image.trashed_at.is_not(None) if wanted.trashed else Image.trashed_at.is_(None)
+        yield TRASHED if wanted.trashed else NOT_TRASHED
 
 
 def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:

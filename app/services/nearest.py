@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, overload
 
-from sqlalchemy import func, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import SearchStrategy
@@ -13,7 +13,7 @@ from app.services import vector_plan
 from app.services.candidates import Candidates, Floor, Near
 from app.services.places import After
 from app.services.vector_look import Look
-from app.services.vector_plan import BOUNDS, NO_GRAPHS, Bounds, Plan
+from app.services.vector_plan import BOUNDS, NO_GRAPHS, Bounds
 
 __all__ = ["Candidates", "Floor", "Found", "Near", "best"]
 
@@ -23,13 +23,7 @@ BREADTH: Final = 200
 """hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
 LEAST_BREADTH: Final = 40
 MOST_BREADTH: Final = 1_000
-GRAPH_SETTINGS: Final = {
-    "hnsw.iterative_scan": "relaxed_order",
-    "hnsw.max_scan_tuples": "20000",
-    "hnsw.scan_mem_multiplier": "2",
-    # What is decided is done: nothing but the graph gives this order without sorting.
-    "enable_sort": "off",
-}
+SET_BREADTH: Final = text("select set_config('hnsw.ef_search', :breadth, true)")
 
 
 async def _nothing(_session: AsyncSession) -> "Found":
@@ -85,11 +79,14 @@ async def best(
 
 async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     match = look.candidates.match
-    plan = await vector_plan.made(session, match, look.candidates.model_id, bounds)
+    # A graph for each team, as far as is known before the plan.
+    settled = _breadth(look, len(match.team_ids))
+    plan = await vector_plan.made(session, match, look.candidates.model_id, bounds, settled)
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
     while True:
-        if plan.by_graph:
-            await _settle(session, plan, look)
+        if plan.by_graph and (breadth := _breadth(look, len(plan.by_graph))) != settled:
+            await session.execute(SET_BREADTH, {"breadth": str(breadth)})
+            settled = breadth
         seen = await look.through(session, plan, alone=alone)
         if seen.open_teams:
             plan = plan.scanning(seen.open_teams)
@@ -105,10 +102,6 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
             )
 
 
-async def _settle(session: AsyncSession, plan: Plan, look: Look) -> None:
-    depth = look.depth(plan)
-    breadth = max(BREADTH // len(plan.by_graph), depth + depth // 3, LEAST_BREADTH)
-    settings = GRAPH_SETTINGS | {"hnsw.ef_search": str(min(breadth, MOST_BREADTH))}
-    await session.execute(
-        select(*(func.set_config(name, value, True) for name, value in settings.items()))
-    )
+def _breadth(look: Look, graphs: int) -> int:
+    depth = look.depth(graphs)
+    return min(max(BREADTH // graphs, depth + depth // 3, LEAST_BREADTH), MOST_BREADTH)

@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy import Uuid, any_, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import EmbeddingModel, Image
+from app.db.models import Image
 from app.domain import Actor, ImageFilter, ImageOrder, SearchMode, Window
 from app.errors import bad_input, unavailable
 from app.services import (
@@ -67,6 +67,8 @@ SHORTLIST: Final = 200
 """The best so many are what diversity and an order choose from."""
 RELEVANT: Final = 1_000
 """What an order chooses from where `min_score` says what belongs to it."""
+
+BY_ID: Final = select(Image).where(Image.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ async def similar(
 async def candidate_count(session: AsyncSession, actor: Actor, asked: Search) -> int:
     """How many images the search ranks: those that the filter lets through and that have a vector."""
     model = await embedding_models.answering(session, *asked.query.model)
-    return await _count(session, actor, asked.wanted, asked.without, model)
+    return await _count(session, actor, asked.wanted, asked.without, model.id if model else None)
 
 
 async def similar_count(
@@ -205,7 +207,7 @@ async def similar_count(
     cursor: str | None = None,
 ) -> int:
     model = await embedding_models.of_page(session, model_of(cursor))
-    return await _count(session, actor, wanted, image_id, model)
+    return await _count(session, actor, wanted, image_id, model.id if model else None)
 
 
 async def _count(
@@ -213,12 +215,12 @@ async def _count(
     actor: Actor,
     wanted: ImageFilter,
     without: UUID | None,
-    model: EmbeddingModel | None,
+    model_id: int | None,
 ) -> int:
     match = await filters.resolve(session, actor, wanted)
-    if model is None or match.empty:
+    if model_id is None or match.empty:
         return 0
-    return await paging.count(session, Candidates(match, model.id, without).rows())
+    return await paging.count(session, Candidates(match, model_id, without).rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +365,7 @@ async def _hits(
     """The images with their scores, in that order; one that is gone by now is left out."""
     if not scores:
         return []
-    rows = await session.scalars(select(Image).where(Image.id.in_(scores)))
+    rows = await session.scalars(BY_ID, {"ids": list(scores)})
     images = {image.id: image for image in rows}
     return [
         Hit(images[one], score, cosines[one])

@@ -9,13 +9,12 @@ from uuid import UUID
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Float,
     Select,
-    Subquery,
     and_,
     case,
     cast,
-    false,
     func,
     literal,
     null,
@@ -26,12 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageTag, ImageVector
+from app.db.models import ImageVector
 from app.embedding import Vectors
-from app.services import filters, graph_search
+from app.services import vector_text
 from app.services.candidates import Candidates, Floor, Near
 from app.services.places import After
 from app.services.vector_plan import Plan
+from app.services.vector_text import Shape
 
 SPARE: Final = 20
 """Beside a page, so many more are taken from the vectors alone: some of them may be in the trash."""
@@ -58,15 +58,67 @@ class Look:
     after: After | None
     floor: Floor | None
 
-    def depth(self, plan: Plan) -> int:
-        """How many of the nearest each branch of the statement finds at most."""
-        deeper = 0 if self.after is None else DEEPER // max(len(plan.by_graph), 1)
+    def depth(self, graphs: int) -> int:
+        """How many of the nearest each branch of the statement finds at most, where so many are by graphs."""
+        deeper = 0 if self.after is None else DEEPER // max(graphs, 1)
         return self.limit + SPARE + deeper
 
     async def through(self, session: AsyncSession, plan: Plan, *, alone: bool) -> Seen:
         """The vectors, in one statement. `alone`: without Image, where then only the best are looked at."""
-        most = self.depth(plan)
-        found = union_all(*self._branches(plan, most, alone=alone)).cte("found")
+        most = self.depth(len(plan.by_graph))
+        if alone:
+            asked = vector_text.statement(self._shape(plan))
+            rows = await session.execute(asked, self._values(plan, most))
+        else:
+            rows = await session.execute(self._with_images(plan, most))
+        return self._seen(plan, most, rows.all(), alone=alone)
+
+    def _shape(self, plan: Plan) -> Shape:
+        match = self.candidates.match
+        floors = isinstance(self.floor, Mapping)
+        return Shape(
+            model_id=self.candidates.model_id,
+            dimension=len(self.vector),
+            by_graph=len(plan.by_graph),
+            scanned=len(plan.scanned) if plan.rarest else min(1, len(plan.scanned)),
+            tags=max(map(len, match.all_tags.values()), default=0),
+            has_start=match.created_at.start is not None,
+            has_end=match.created_at.end is not None,
+            has_without=self.candidates.without is not None,
+            floor="each" if floors else "none" if self.floor is None else "one",
+            has_after=self.after is not None,
+        )
+
+    def _values(self, plan: Plan, most: int) -> dict[str, Any]:
+        """Of all that a shape may ask for; SQLAlchemy leaves what this one does not."""
+        match = self.candidates.match
+        values: dict[str, Any] = {
+            "vector": vector_text.written(self.vector),
+            "most": most,
+            "by_graph": list(plan.by_graph),
+            "scanned": list(plan.scanned),
+            "start": match.created_at.start,
+            "end": match.created_at.end,
+            "without": self.candidates.without,
+        }
+        if isinstance(self.floor, Mapping):
+            values |= {"floor_teams": list(self.floor), "floors": list(self.floor.values())}
+        elif self.floor is not None:
+            values["floor"] = self.floor
+        if self.after is not None:
+            values |= {"last_score": self.after.score, "last_id": self.after.image_id}
+        for n, team in enumerate(plan.by_graph):
+            values |= {f"by_graph_{n}": team, f"tags_{n}": list(match.all_tags.get(team, ()))}
+        if plan.rarest:
+            for n, team in enumerate(plan.scanned):
+                rarest = plan.rarest[team]
+                others = [tag for tag in match.all_tags[team] if tag != rarest]
+                values |= {f"scanned_{n}": team, f"rarest_{n}": rarest, f"others_{n}": others}
+        return values
+
+    def _with_images(self, plan: Plan, most: int) -> CompoundSelect[Any]:
+        """What vector_text says in text, for any filter."""
+        found = union_all(*self._branches(plan, most)).cte("found")
         found = found.prefix_with("materialized")
         columns = found.c
         top = (
@@ -76,20 +128,18 @@ class Look:
             .limit(most)
             .subquery("top")
         )
-        is_match = self._is_match(top) if alone else true()
-        rows = select(top.c.image_id, top.c.team_id, top.c.score, is_match, literal(0))
+        rows = select(top.c.image_id, top.c.team_id, top.c.score, true(), literal(0))
         # How far each graph was followed.
         extents = (
             select(null(), columns.team_id, func.min(columns.score), true(), func.count())
             .where(columns.team_id.in_(plan.by_graph))
             .group_by(columns.team_id)
         )
-        # Planned without sorting; the statements after it are not.
+        # What comes after this statement may sort.
         again = select(null(), null(), null(), true(), literal(0)).where(
             func.set_config("enable_sort", "on", True) == "on"
         )
-        both = union_all(rows, extents, again) if plan.by_graph else rows
-        return self._seen(plan, most, (await session.execute(both)).all(), alone=alone)
+        return union_all(rows, extents, again) if plan.by_graph else union_all(rows, again)
 
     def _seen(self, plan: Plan, most: int, rows: Sequence[Any], *, alone: bool) -> Seen:
         near = [Near(*row[:3]) for row in rows if row[0] is not None and row[3]]
@@ -117,24 +167,11 @@ class Look:
         worst = max((one for one in (floor, least) if one is not None), default=-math.inf)
         return farthest < worst
 
-    def _branches(self, plan: Plan, most: int, *, alone: bool) -> Iterator[Select[Any]]:
-        if alone and plan.by_graph:
-            its = self.candidates
-            yield graph_search.nearest(
-                its.match, its.model_id, plan.by_graph, self.vector, most, its.without
-            )
-        else:
-            for team in plan.by_graph:
-                yield self._by_graph(team, most)
-        if not plan.scanned:
-            return
-        if not alone:
+    def _branches(self, plan: Plan, most: int) -> Iterator[Select[Any]]:
+        for team in plan.by_graph:
+            yield self._by_graph(team, most)
+        if plan.scanned:
             yield self._scanned(self.candidates.of(plan.scanned), most)
-        elif not plan.rarest:
-            yield self._scanned(self.candidates.vectors(plan.scanned), most)
-        else:
-            for team in plan.scanned:
-                yield self._scanned(self._tagged(team, plan.rarest[team]), most)
 
     def _by_graph(self, team: UUID, most: int) -> Select[Any]:
         """The nearest of those that match in every respect, one image after the other."""
@@ -147,21 +184,6 @@ class Look:
         near = rows.add_columns(ImageVector.team_id, distance.label("distance"))
         near_ = near.order_by(distance).limit(most).subquery()
         return select(near_.c.image_id, near_.c.team_id, _score(near_.c.distance).label("score"))
-
-    def _tagged(self, team: UUID, rarest: UUID) -> Select[Any]:
-        """The team's vectors by the tag that fewest have."""
-        match = self.candidates.match
-        same = and_(
-            ImageTag.team_id == ImageVector.team_id, ImageTag.image_id == ImageVector.image_id
-        )
-        rows = self.candidates.vectors((team,)).join(ImageTag, same)
-        rows = rows.where(
-            ImageTag.team_id == team,
-            ImageTag.tag_id == rarest,
-            *filters.in_range(ImageTag.created_at, match.created_at),
-        )
-        others = [tag for tag in match.all_tags[team] if tag != rarest]
-        return rows.where(ImageVector.tag_ids.contains(others)) if others else rows
 
     def _scanned(self, rows: Select[Any], most: int) -> Select[Any]:
         """Each of them compared. The offset is a fence: no condition on the score is ever tried on a vector of another
@@ -194,15 +216,6 @@ class Look:
         if (last := self.after) is not None:
             worse = and_(columns.score == last.score, columns.image_id > last.image_id)
             yield or_(columns.score < last.score, worse)
-
-    def _is_match(self, top: Subquery) -> ColumnElement[bool]:
-        """Not EXISTS, for which PostgreSQL may make a table of all matches first."""
-        its = select(literal(True)).where(
-            Image.id == top.c.image_id,
-            Image.team_id == top.c.team_id,
-            *self.candidates.match.where,
-        )
-        return func.coalesce(its.scalar_subquery(), false())
 
 
 def _score(distance: Any) -> ColumnElement[float]:

@@ -36,7 +36,10 @@ FACTS: Final = text(
     """
     select h.team_id, h.tag_id, h.images, h.tag_id = :whole and coalesce(
       (select indisvalid from pg_index where indexrelid = to_regclass(:graph || replace(h.team_id::text, '-', ''))), false
-    ), set_config('plan_cache_mode', 'force_custom_plan', true)
+    ) as has_graph,
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'off', true),
+    set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '20000', true),
+    set_config('hnsw.scan_mem_multiplier', '2', true), set_config('hnsw.ef_search', :breadth, true)
     from (select) settings left join (
       select d.team_id, d.tag_id, sum(d.images)::bigint as images
       from unnest(:teams, :tags) l (team_id, tag_id) join draw_head d using (team_id, tag_id)
@@ -48,12 +51,16 @@ FACTS: Final = text(
     bindparam("tags", type_=ARRAY(Uuid())),
     bindparam("whole", type_=Uuid()),
     bindparam("graph", type_=Text()),
+    bindparam("breadth", type_=Text()),
 )
-"""And how what follows is planned: the best plan depends on how many images the filter lets through."""
+"""And how what follows is planned and run: the best plan depends on how many images the filter lets through, and what is decided
+is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
 SAMPLE: Final = 2_000
 """Where several tags must meet, so many images of the rarest are looked at."""
 DATED_AT_MOST: Final = 8
 """Where there are dates too, the rarest tag's images between them are counted up to so many times the bound."""
+STEPS: Final = 200
+"""A graph is followed for 31 / (matches / images) vectors, each of which costs about 7 times what a comparison costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +93,14 @@ class Plan:
         return Plan((*self.scanned, *more), kept, self.rarest)
 
 
-async def made(session: AsyncSession, match: Match, model_id: int, bounds: Bounds) -> Plan:
-    """One statement where the lists' counters decide, which they do for live images of at most one tag; else two."""
-    sizes, with_graph = await _facts(session, match, model_id)
+async def made(
+    session: AsyncSession, match: Match, model_id: int, bounds: Bounds, breadth: int
+) -> Plan:
+    """One statement where the lists' counters decide, which they do for live images of at most one tag; else two.
+
+    `breadth`: hnsw.ef_search of what follows.
+    """
+    sizes, with_graph = await _facts(session, match, model_id, breadth)
     tags = match.all_tags
     rarest = {
         team: min(tags[team], key=lambda tag: sizes.get((team, tag), 0))
@@ -105,14 +117,25 @@ async def made(session: AsyncSession, match: Match, model_id: int, bounds: Bound
         found = await _matches(
             session, match, model_id, {t: size_of[t] for t in large}, rarest, bounds
         )
-        large = [team for team in large if found.get(team, 0) > bounds.exact]
+        large = [
+            team
+            for team in large
+            if _by_graph(*found.get(team, (0, 0)), sizes.get((team, NO_ID), 0), bounds)
+        ]
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
     return Plan(scanned, tuple(large), rarest)
 
 
+def _by_graph(matches: float, read: float, images: int, bounds: Bounds) -> bool:
+    """`read`: how many vectors a comparison reads to find them, of so many `images`. Where tags must meet, that is many more."""
+    if read <= bounds.exact or matches > bounds.exact:
+        return matches > bounds.exact
+    return matches > bounds.exact // 2 and matches * read > STEPS * images
+
+
 async def _facts(
-    session: AsyncSession, match: Match, model_id: int
+    session: AsyncSession, match: Match, model_id: int, breadth: int
 ) -> tuple[dict[tuple[UUID, UUID], int], list[UUID]]:
     """How many live images each list of the filter has, and which teams have a graph. Sets how statements are planned."""
     lists = [
@@ -125,10 +148,11 @@ async def _facts(
             "tags": [tag for _, tag in lists],
             "whole": NO_ID,
             "graph": graphs.prefix(model_id),
+            "breadth": str(breadth),
         },
     )
     sizes, with_graph = {}, []
-    for team, tag, images, is_there, _ in rows:
+    for team, tag, images, is_there, *_ in rows:
         if team is not None:
             sizes[team, tag] = int(images)
         if is_there:
@@ -143,8 +167,8 @@ async def _matches(
     size_of: Mapping[UUID, int],
     rarest: Mapping[UUID, UUID],
     bounds: Bounds,
-) -> dict[UUID, float]:
-    """About how many images of each team match; above the bound it says no more than that."""
+) -> dict[UUID, tuple[float, float]]:
+    """About how many images of each team match, and how many a comparison reads for them; above the bound it says no more than that."""
     branches = []
     for team in size_of:
         if not match.beside:
@@ -161,13 +185,12 @@ async def _matches(
             branches.append(_sampled(team, match, rarest[team], bounds))
     found = {}
     for team, count, read, hits in await session.execute(union_all(*branches)):
+        # Without dates the counter of the rarest tag's list is right; with them, it was counted above the bound.
+        size = float(count or size_of[team])
         if hits is None:
-            found[team] = float(count)
-        elif read < SAMPLE:
-            found[team] = float(hits)
+            found[team] = float(count), float(count)
         else:
-            # Without dates the counter of the list is right; with them, it was counted above the bound.
-            found[team] = hits / read * (count or size_of[team])
+            found[team] = (float(hits) if read < SAMPLE else hits / read * size), size
     return found
 
 

@@ -303,7 +303,8 @@ async def test_a_model_that_is_built_again_goes_on_answering_its_pages(
     async with db.transaction() as session:
         page = await embedding_models.of_page(session, 1)
     assert page is not None
-    assert page.state is ModelState.BUILDING
+    assert page.name == "first"
+    assert (await progress(db))["first"].state is ModelState.BUILDING
     assert await switch(db, 1), "its vectors are still there"
 
 

@@ -1,0 +1,178 @@
+"""A look through vectors for a filter that is `beside`, as text. SQLAlchemy's constructs alone would cost more than the search,
+so a statement is made once for each shape of a question, and what differs within a shape are its values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import numpy as np
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Double,
+    Integer,
+    TextClause,
+    Uuid,
+    bindparam,
+    column,
+    text,
+)
+from sqlalchemy.sql.selectable import TextualSelect
+from sqlalchemy.types import TypeEngine
+
+from app.embedding import Vectors
+
+GRAPH: Final = """
+(select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score from (
+  select image_id, team_id, {embedding} <#> {vector} as distance from image_vector
+  where team_id = :by_graph_{n} and model_id = {model} {tags} {dates} {without}
+  order by {embedding} <#> {vector} limit :most
+) near)
+"""
+"""What is cast as the index has it. The index is found because these statements are planned for their values."""
+SCAN: Final = """
+(select image_id, team_id, score from (
+  select v.image_id, v.team_id, greatest(-1.0, least(1.0, -(v.embedding <#> {vector}))) as score
+  from {source} and v.model_id = {model} {dates} {without} offset 0
+) every where {wanted} order by score desc, image_id limit :most)
+"""
+"""Each of them compared. The offset is a fence: no condition on the score is ever tried on a vector of another model,
+which may have another length."""
+ALL: Final = "image_vector v where v.team_id = any(:scanned)"
+TAGGED: Final = """
+image_tag t join image_vector v on v.team_id = t.team_id and v.image_id = t.image_id
+where t.team_id = :scanned_{n} and v.team_id = :scanned_{n} and t.tag_id = :rarest_{n} {tag_dates}
+"""
+"""By the tag that fewest have."""
+BEST: Final = """
+with found as materialized ({branches})
+select top.image_id, top.team_id, top.score, coalesce((
+  select true from image i where i.team_id = top.team_id and i.id = top.image_id and i.live
+), false) as is_match, 0 as reached
+from (
+  select image_id, team_id, score from found where {wanted} order by score desc, image_id limit :most
+) top
+"""
+"""Not EXISTS, for which PostgreSQL may make a table of all that match first."""
+EXTENTS: Final = """
+union all
+select null, team_id, min(score), true, count(*) from found where team_id = any(:by_graph) group by team_id
+"""
+"""How far each graph was followed."""
+SORTS_AGAIN: Final = """
+union all
+select null, null, null, true, 0 where set_config('enable_sort', 'on', true) = 'on'
+"""
+"""What comes after this statement may sort."""
+IDS: Final = ARRAY(Uuid())
+TYPES: Final[dict[str, TypeEngine[Any]]] = {
+    "most": Integer(),
+    "by_graph": IDS,
+    "scanned": IDS,
+    "start": DateTime(timezone=True),
+    "end": DateTime(timezone=True),
+    "without": Uuid(),
+    "floor": Double(),
+    "floors": ARRAY(Double()),
+    "floor_teams": IDS,
+    "last_score": Double(),
+    "last_id": Uuid(),
+}
+TYPES_OF_TEAM: Final[dict[str, TypeEngine[Any]]] = {
+    "by_graph": Uuid(),
+    "scanned": Uuid(),
+    "rarest": Uuid(),
+    "tags": IDS,
+    "others": IDS,
+}
+"""Of values that each team has of its own: `tags_0`, `tags_1`."""
+
+
+def written(vector: Vectors) -> str:
+    """float32[dimension] as PostgreSQL reads it. Half precision has less than five digits, and is half as long to write as more."""
+    numbers = [f"{one:.5g}" for one in vector.astype(np.float16).tolist()]
+    return f"[{','.join(numbers)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides the text. `scanned`: how many teams have a branch each; without tags one has them all.
+
+    `tags`: how many each match carries. `dimension`: of the vectors of this model.
+    """
+
+    model_id: int
+    dimension: int
+    by_graph: int
+    scanned: int
+    tags: int
+    has_start: bool
+    has_end: bool
+    has_without: bool
+    floor: Literal["none", "one", "each"]
+    has_after: bool
+
+
+@lru_cache(maxsize=512)
+def statement(shape: Shape) -> TextualSelect:
+    """Rows of image_id, team_id, score, whether the image is live, 0; then, of each team whose graph was followed, null, its id,
+    the worst score reached, true, how many were reached; and one row of nulls."""
+    wanted = " and ".join(_wanted(shape)) or "true"
+    best = BEST.format(branches=" union all ".join(_branches(shape, wanted)), wanted=wanted)
+    made = text(best + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN)
+    return _typed(made).columns(
+        column("image_id", Uuid),
+        column("team_id", Uuid),
+        column("score", Double),
+        column("is_match", Boolean),
+        column("reached", BigInteger),
+    )
+
+
+def _typed(made: TextClause) -> TextClause:
+    types = {
+        name: TYPES[name] if name in TYPES else TYPES_OF_TEAM[name.rpartition("_")[0]]
+        for name in made._bindparams
+        if name != "vector"
+    }
+    return made.bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+
+
+def _branches(shape: Shape, wanted: str) -> Iterator[str]:
+    parts = {
+        "model": int(shape.model_id),
+        "wanted": wanted,
+        "without": "and image_id <> :without" if shape.has_without else "",
+        "embedding": f"embedding::halfvec({int(shape.dimension)})",
+        "vector": "cast(:vector as halfvec)",
+    }
+    for n in range(shape.by_graph):
+        tags = f"and tag_ids @> :tags_{n}" if shape.tags else ""
+        yield GRAPH.format(n=n, tags=tags, dates=_dates(shape, "created_at"), **parts)
+    parts["without"] = "and v.image_id <> :without" if shape.has_without else ""
+    parts["dates"] = _dates(shape, "v.created_at")
+    if shape.scanned and not shape.tags:
+        yield SCAN.format(source=ALL, **parts)
+        return
+    for n in range(shape.scanned):
+        source = TAGGED.format(n=n, tag_dates=_dates(shape, "t.created_at"))
+        others = f"and v.tag_ids @> :others_{n}" if shape.tags > 1 else ""
+        yield SCAN.format(source=source + others, **parts)
+
+
+def _dates(shape: Shape, column: str) -> str:
+    start = f"and {column} >= :start" if shape.has_start else ""
+    return f"{start} and {column} < :end" if shape.has_end else start
+
+
+def _wanted(shape: Shape) -> Iterator[str]:
+    """Behind the cursor, and near enough; a team without a floor of its own has no hits."""
+    if shape.floor == "one":
+        yield "score >= :floor"
+    elif shape.floor == "each":
+        yield "score >= (:floors)[array_position(:floor_teams, team_id)]"
+    if shape.has_after:
+        yield "(score < :last_score or score = :last_score and image_id > :last_id)"
