@@ -43,6 +43,7 @@ TAGS = {
     "some": range(0, COUNT, 9),
     "few": range(0, COUNT, 60),
     "late": range(COUNT - 300, COUNT),
+    "most": range(COUNT // 6, COUNT),
 }
 
 
@@ -153,6 +154,22 @@ async def test_the_graph_finds_what_comparing_all_finds(world: World, shape: str
         hit += len({one.image_id for one in found} & set(truth))
         total += len(truth)
     assert hit >= 0.99 * total
+
+
+async def test_where_tags_meet_the_bound_is_on_what_comparing_reads(world: World) -> None:
+    """1,250 of the 1,500 that the rarer tag has carry the other too."""
+    both = ImageFilter(tags=TagFilter(all=("half", "most")))
+    half = ImageFilter(tags=TagFilter(all=("half",)))
+    for wanted, exact, strategy in (
+        (both, 1_200, SearchStrategy.INDEX),
+        (both, 1_400, SearchStrategy.INDEX),
+        (both, 1_500, SearchStrategy.EXACT),
+        (half, 1_400, SearchStrategy.INDEX),
+        (half, 1_500, SearchStrategy.EXACT),
+    ):
+        found = await world.best(wanted, QUERIES[0], bounds=Bounds(exact=exact))
+        assert found.strategy is strategy, (wanted, exact)
+        assert len(found) == 10
 
 
 async def test_the_plan_is_the_graph_under_the_second_wall(world: World) -> None:
