@@ -265,20 +265,23 @@ async def seeded(big: Database, repeats: int) -> dict[str, list[float]]:
 
 
 UPLOAD_AT_ONCE = """
-create or replace function benchmark_upload(team uuid, tag uuid) returns void language plpgsql as $$
-declare one uuid;
+create or replace function benchmark_upload(team uuid, tag uuid, images int) returns void language plpgsql as $$
+declare made uuid[];
 begin
-  insert into image (team_id, state, object_key, sha256, size_bytes, format, width, height, title)
-  values (team, 'STORED', 'k', uuid_send(gen_random_uuid()), 1, 'JPEG', 1, 1, 'A picture') returning id into one;
-  insert into image_tag (team_id, image_id, tag_id, created_at) values (team, one, tag, now());
+  with new as (
+    insert into image (team_id, state, object_key, sha256, size_bytes, format, width, height, title)
+    select team, 'STORED', 'k', uuid_send(gen_random_uuid()), 1, 'JPEG', 1, 1, 'A picture' from generate_series(1, images)
+    returning id
+  ) select array_agg(id) into made from new;
+  insert into image_tag (team_id, image_id, tag_id, created_at) select team, one, tag, now() from unnest(made) one;
 end $$
 """
 
 
 async def writers(
-    db: Database, actor: Actor, seconds: float, *, drawing: bool
+    db: Database, actor: Actor, seconds: float, images: int, *, drawing: bool
 ) -> tuple[float, list[float]]:
-    """Uploads a second of 8 connections into one team and one tag, each its own transaction; and what a draw from that
+    """Images a second that 8 connections put into one team and one tag, so many in a transaction; and what a draw from that
     tag took meanwhile, a hundred times a second."""
     (team_id,) = actor.team_ids
     async with db.transaction() as session:
@@ -291,11 +294,11 @@ async def writers(
 
     async def write() -> int:
         connection = await asyncpg.connect(host=address, user="postgres", database="postgres")
-        upload = await connection.prepare("select benchmark_upload($1, $2)")
+        upload = await connection.prepare("select benchmark_upload($1, $2, $3)")
         made = 0
         while time.perf_counter() < until:
-            await upload.fetchval(team_id, tag_id)
-            made += 1
+            await upload.fetchval(team_id, tag_id, images)
+            made += images
         await connection.close()
         return made
 
@@ -314,13 +317,15 @@ async def writers(
 
 async def sustained(db: Database, actor: Actor, rounds: int = 3, seconds: float = 4) -> None:
     print(
-        f"\n{'uploads a second into one list, 8 writers':<44} {'alone':>8} {'drawing':>8} {'a draw, ms p50':>15}"
+        f"\n{'images a second into one list, 8 writers':<44} {'alone':>8} {'drawing':>8} {'a draw, ms p50':>15}"
     )
-    for number in range(rounds):
-        alone, _ = await writers(db, actor, seconds, drawing=False)
-        both, taken = await writers(db, actor, seconds, drawing=True)
-        draw = statistics.median(taken)
-        print(f"{f'round {number + 1}':<44} {alone:8.0f} {both:8.0f} {draw:15.1f}")
+    for images in (1, 20, 100):
+        for number in range(rounds):
+            alone, _ = await writers(db, actor, seconds, images, drawing=False)
+            both, taken = await writers(db, actor, seconds, images, drawing=True)
+            draw = statistics.median(taken)
+            name = f"{images} in a transaction, round {number + 1}"
+            print(f"{name:<44} {alone:8.0f} {both:8.0f} {draw:15.1f}")
 
 
 async def scan(session: AsyncSession, actor: Actor) -> None:
