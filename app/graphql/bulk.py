@@ -18,8 +18,8 @@ from app.services.bulk_selections import Selection, Wish
 
 
 @strawberry.input(
-    description="What a search finds: `text` or `imageId`, and the score from which an image counts as found."
-    " At most 10,000 images."
+    description="What a search finds: `text` or `imageId`, and from which relevance or score on an image counts as found:"
+    " one of them, or both. At most 10,000 images."
 )
 class BulkSearch:
     text: str | None = strawberry.field(
@@ -28,8 +28,14 @@ class BulkSearch:
     image_id: strawberry.ID | None = strawberry.field(
         description="An image of yours: what looks like it, itself included.", default=None
     )
-    min_score: float = strawberry.field(
-        description="Only hits with at least this score, as searchImages gives it: it makes a set of a ranking."
+    min_score: float | None = strawberry.field(
+        description="Only hits with at least this score, as searchImages gives it: it makes a set of a ranking.",
+        default=None,
+    )
+    min_relevance: float | None = strawberry.field(
+        description="Only hits with at least this relevance, 0 to 1, as searchImages gives it. 0.95 leaves little that"
+        " does not belong.",
+        default=None,
     )
 
 
@@ -155,6 +161,8 @@ async def _wish(context: Context, given: BulkSearch | None) -> Wish | None:
         return None
     if (given.text is None) == (given.image_id is None):
         raise bad_input("input.search.text", "Search by a text, or by an image.")
+    if given.min_score is None and given.min_relevance is None:
+        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
     if given.image_id is not None:
         async with context.db.transaction() as session:
             direction = await search.by_image(
@@ -163,4 +171,4 @@ async def _wish(context: Context, given: BulkSearch | None) -> Wish | None:
     else:
         embedder = context.resources.models.reading(None)
         direction = await search.by_text(embedder, given.text or "", field="input.search.text")
-    return Wish(direction, given.min_score)
+    return Wish(direction, given.min_score, given.min_relevance)

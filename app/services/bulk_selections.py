@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image
 from app.domain import Actor, ImageFilter
 from app.errors import bad_input, unavailable
-from app.services import directions, embedding_models, filters, nearest
+from app.services import directions, embedding_models, filters, nearest, relevance
 from app.services.directions import Direction
 from app.services.nearest import Candidates
+from app.services.relevance import Measure
 
 MAX_IMAGES: Final = 1_000_000
 MAX_FOUND: Final = 10_000
@@ -21,10 +22,11 @@ MAX_FOUND: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Hits of a question with at least this score. Without a floor, every image would be a hit."""
+    """Hits of a question with at least this score and this relevance: one of them is there, or every image would be a hit."""
 
     query: Direction
-    min_score: float
+    min_score: float | None = None
+    min_relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +48,42 @@ async def images(
     if match.empty:
         return None
     if selection.search is not None:
-        ids = await _found(session, match, selection.search)
+        ids = await _found(session, actor, match, selection.search)
         return _listed(ids) if ids else None
     newest = (Image.created_at.desc(), Image.id.desc())
     return match.images().with_only_columns(Image.id, func.row_number().over(order_by=newest))
 
 
-async def _found(session: AsyncSession, match: filters.Match, wish: Wish) -> list[UUID]:
-    """All hits, best first. A floor in relevance would be another argument of this one question."""
-    if not -1 <= wish.min_score <= 1:
+async def _found(
+    session: AsyncSession, actor: Actor, match: filters.Match, wish: Wish
+) -> list[UUID]:
+    """All hits, best first."""
+    floor = wish.min_score
+    if floor is not None and not -1 <= floor <= 1:
         raise bad_input("input.search.minScore", "A score lies between -1 and 1.")
+    relevance.check(wish.min_relevance, "input.search.minRelevance")
     model = await embedding_models.answering(session, *wish.query.model)
     if model is None:
         raise unavailable(directions.OTHER_MODEL)
+    if wish.min_relevance is not None:
+        modality = relevance.modality(of_text=wish.query.of_text)
+        measure = Measure(model.id, model.name, modality, match.team_ids)
+        floors = await relevance.floors(session, actor, measure, wish.min_relevance, floor)
+        floor = floors[match.team_ids[0]]
     near = await nearest.best(
         session,
         Candidates(match, model.id),
         wish.query.vector,
         MAX_FOUND + 1,
-        floor=wish.min_score,
+        floor=floor,
     )
     if len(near) > MAX_FOUND:
+        name, what = (
+            ("minScore", "score") if wish.min_relevance is None else ("minRelevance", "relevance")
+        )
         raise bad_input(
-            "input.search.minScore",
-            f"This finds more than {MAX_FOUND} images: ask for a higher score.",
+            f"input.search.{name}",
+            f"This finds more than {MAX_FOUND} images: ask for a higher {what}.",
             limit=MAX_FOUND,
         )
     return [one.image_id for one in near]

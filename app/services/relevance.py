@@ -51,10 +51,10 @@ def modality(*, of_text: bool) -> Modality:
     return Modality.TEXT if of_text else Modality.IMAGE
 
 
-def check(min_relevance: float | None) -> None:
+def check(min_relevance: float | None, field: str = "minRelevance") -> None:
     """BAD_USER_INPUT for what is no share. NaN lies between nothing."""
     if min_relevance is not None and not 0 <= min_relevance <= 1:
-        raise bad_input("minRelevance", "A relevance lies between 0 and 1.")
+        raise bad_input(field, "A relevance lies between 0 and 1.")
 
 
 async def by_key(session: AsyncSession, actor: Actor, keys: Sequence[Key]) -> list[Chance | None]:

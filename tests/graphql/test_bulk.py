@@ -20,11 +20,12 @@ from app.db.models import (
     Image,
     ImageTag,
     Membership,
+    RelevanceFit,
     Tag,
     Team,
     User,
 )
-from app.domain import MAX_TAGS_OF_IMAGE, MICRO, Actor, BulkStatus, Role, TagPolicy
+from app.domain import MAX_TAGS_OF_IMAGE, MICRO, Actor, BulkStatus, Modality, Role, TagPolicy
 from app.resources import Resources
 from app.services import api_keys, bulk, bulk_lists, bulk_runs, bulk_selections
 from app.services.bulk_runs import Run, SupersededError
@@ -342,24 +343,51 @@ async def test_one_team_at_a_time(client: Client, db: Database) -> None:
     )
 
 
-async def test_what_a_search_finds(client: Client, db: Database) -> None:
+MEASURED = 0.5
+"""What the best of unrelated images scores, give or take 0.05."""
+
+
+@pytest.mark.parametrize(
+    ("floor", "count"),
+    [
+        ({"minScore": 0.6}, 3),
+        ({"minRelevance": 0.95}, 3),
+        ({"minRelevance": 0.95, "minScore": 0.8}, 2),
+        ({"minRelevance": 0.1, "minScore": 0.6}, 3),
+    ],
+)
+async def test_what_a_search_finds(
+    client: Client, db: Database, floor: dict[str, float], count: int
+) -> None:
     actor = await make.actor(db)
     (team_id,) = actor.team_ids
     model_id = await planted.model(db)
+    async with db.transaction() as session:
+        session.add(
+            RelevanceFit(
+                team_id=team_id,
+                model_id=model_id,
+                modality=Modality.IMAGE,
+                questions=100,
+                images=100,
+                location=MEASURED,
+                spread=0.05,
+            )
+        )
     ids = [await make.image(db, team_id) for _ in range(6)]
     first, other = np.eye(2, planted.DIMENSION, dtype=np.float32)
     scores = [1.0, 0.9, 0.7, 0.5, 0.1]
     rows = [score * first + math.sqrt(1 - score**2) * other for score in scores]
     await planted.vectors(db, model_id, dict(zip(ids, rows, strict=False)))
     trashed = {"ids": [str(ids[1])]}
-    like = {"imageId": str(ids[0]), "minScore": 0.6}
+    like = {"imageId": str(ids[0]), **floor}
 
     shown = await prepared(client, actor, {"addTags": ["alike"]}, search=like)
-    assert [one["id"] for one in shown["images"]["nodes"]] == list(map(str, ids[:3]))
+    assert [one["id"] for one in shown["images"]["nodes"]] == list(map(str, ids[:count]))
     within = await prepared(client, actor, {"trash": True}, search=like, filter=trashed)
     assert within["total"] == 1
     await done(client, actor, {"addTags": ["alike"]}, search=like)
-    assert set(await carriers(db, team_id, "alike")) == set(ids[:3])
+    assert set(await carriers(db, team_id, "alike")) == set(ids[:count])
 
 
 async def test_a_search_that_finds_too_much_is_refused(
@@ -370,12 +398,13 @@ async def test_a_search_that_finds_too_much_is_refused(
     ids = [await make.image(db, actor.team_ids[0]) for _ in range(3)]
     await planted.vectors(db, model_id, dict(zip(ids, planted.random(3), strict=True)))
     monkeypatch.setattr(bulk_selections, "MAX_FOUND", 2)
-    all_of_them = wanted(actor, {"trash": True}, search={"imageId": str(ids[0]), "minScore": -1.0})
-
-    assert await client.code(actor, PREPARE, i=all_of_them) == (
-        "BAD_USER_INPUT",
-        "input.search.minScore",
-    )
+    for floor, least in (("minScore", -1.0), ("minRelevance", 0.0)):
+        search = {"imageId": str(ids[0]), floor: least}
+        all_of_them = wanted(actor, {"trash": True}, search=search)
+        assert await client.code(actor, PREPARE, i=all_of_them) == (
+            "BAD_USER_INPUT",
+            f"input.search.{floor}",
+        )
 
 
 # ───────────────────────────── what cannot be done ─────────────────────────────
@@ -393,6 +422,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"search": {"minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": "a", "imageId": "b", "minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": " ", "minScore": 0.5}}, "input.search.text"),
+    ({"search": {"text": "a"}}, "input.search.minRelevance"),
     ({"filter": {"ids": ["x"] * 101}}, "filter.ids"),
 ]
 
@@ -409,13 +439,19 @@ async def test_bad_input_names_its_field(
     assert (await client.get(actor, "{ bulkJobs { totalCount } }"))["bulkJobs"]["totalCount"] == 0
 
 
-@pytest.mark.parametrize("score", [1.1, -1.1, math.nan, math.inf])
-async def test_a_score_that_is_none(client: Client, db: Database, score: float) -> None:
+@pytest.mark.parametrize(
+    ("floor", "value"),
+    [
+        *(("minScore", one) for one in (1.1, -1.1, math.nan, math.inf)),
+        *(("minRelevance", one) for one in (1.1, -0.1, math.nan, math.inf)),
+    ],
+)
+async def test_a_floor_that_is_none(client: Client, db: Database, floor: str, value: float) -> None:
     actor = await make.actor(db)
     model_id = await planted.model(db)
     image_id = await make.image(db, actor.team_ids[0])
     await planted.vectors(db, model_id, {image_id: planted.random(1)[0]})
-    search = {"imageId": str(image_id), "minScore": score}
+    search = {"imageId": str(image_id), floor: value}
 
     answer = await client.ask(actor, PREPARE, i=wanted(actor, {"trash": True}, search=search))
 
