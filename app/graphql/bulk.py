@@ -161,8 +161,6 @@ async def _wish(context: Context, given: BulkSearch | None) -> Wish | None:
         return None
     if (given.text is None) == (given.image_id is None):
         raise bad_input("input.search.text", "Search by a text, or by an image.")
-    if given.min_score is None and given.min_relevance is None:
-        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
     if given.image_id is not None:
         async with context.db.transaction() as session:
             direction = await search.by_image(

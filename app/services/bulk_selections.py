@@ -59,6 +59,8 @@ async def _found(
 ) -> list[UUID]:
     """All hits, best first."""
     floor = wish.min_score
+    if floor is None and wish.min_relevance is None:
+        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
     if floor is not None and not -1 <= floor <= 1:
         raise bad_input("input.search.minScore", "A score lies between -1 and 1.")
     relevance.check(wish.min_relevance, "input.search.minRelevance")

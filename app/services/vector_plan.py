@@ -6,30 +6,20 @@ nearest for 3,369 matches of 278,000, in five times the time), so matches are co
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Select,
     Text,
     Uuid,
-    and_,
     bindparam,
-    exists,
-    func,
-    literal,
-    null,
-    select,
     text,
-    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
-from app.db.models import Image, ImageTag, ImageVector
 from app.domain import NO_ID
-from app.services import filters, graphs
+from app.services import graphs, match_counts
 from app.services.filters import Match
 
 FACTS: Final = text(
@@ -55,10 +45,6 @@ FACTS: Final = text(
 )
 """And how what follows is planned and run: the best plan depends on how many images the filter lets through, and what is decided
 is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
-SAMPLE: Final = 2_000
-"""Where several tags must meet, so many images of the rarest are looked at."""
-DATED_AT_MOST: Final = 8
-"""Where there are dates too, the rarest tag's images between them are counted up to so many times the bound."""
 STEPS: Final = 200
 """A graph is followed for 31 / (matches / images) vectors, each of which costs about 7 times what a comparison costs."""
 
@@ -114,9 +100,8 @@ async def made(
         if bounds.graphs and (size_of[team] > bounds.exact or not match.live)
     ]
     if large and not (match.only_tags and all(len(tags.get(one, ())) <= 1 for one in large)):
-        found = await _matches(
-            session, match, model_id, {t: size_of[t] for t in large}, rarest, bounds
-        )
+        of_large = {team: size_of[team] for team in large}
+        found = await match_counts.matches(session, match, model_id, of_large, rarest, bounds.exact)
         large = [
             team
             for team in large
@@ -158,73 +143,3 @@ async def _facts(
         if is_there:
             with_graph.append(team)
     return sizes, with_graph
-
-
-async def _matches(
-    session: AsyncSession,
-    match: Match,
-    model_id: int,
-    size_of: Mapping[UUID, int],
-    rarest: Mapping[UUID, UUID],
-    bounds: Bounds,
-) -> dict[UUID, tuple[float, float]]:
-    """About how many images of each team match, and how many a comparison reads for them; above the bound it says no more than that."""
-    branches = []
-    for team in size_of:
-        if not match.beside:
-            rows = select(literal(1)).where(*match.where, Image.team_id == team)
-            branches.append(_counted(team, rows.limit(bounds.exact + 1)))
-        elif team not in rarest:
-            rows = select(literal(1)).where(
-                ImageVector.team_id == team,
-                ImageVector.model_id == model_id,
-                *filters.in_range(ImageVector.created_at, match.created_at),
-            )
-            branches.append(_counted(team, rows.limit(bounds.exact + 1)))
-        else:
-            branches.append(_sampled(team, match, rarest[team], bounds))
-    found = {}
-    for team, count, read, hits in await session.execute(union_all(*branches)):
-        # Without dates the counter of the rarest tag's list is right; with them, it was counted above the bound.
-        size = float(count or size_of[team])
-        if hits is None:
-            found[team] = float(count), float(count)
-        else:
-            found[team] = (float(hits) if read < SAMPLE else hits / read * size), size
-    return found
-
-
-def _counted(team: UUID, rows: Select[Any]) -> Select[Any]:
-    count = select(func.count()).select_from(rows.subquery()).scalar_subquery()
-    return select(literal(team, Uuid()), count, literal(0), null())
-
-
-def _sampled(team: UUID, match: Match, rarest: UUID, bounds: Bounds) -> Select[Any]:
-    """Of the images with the rarest tag: how many there are, how many were looked at, how many have the others too."""
-    rows = select(ImageTag.image_id).where(
-        ImageTag.team_id == team,
-        ImageTag.tag_id == rarest,
-        *filters.in_range(ImageTag.created_at, match.created_at),
-    )
-    others = [tag for tag in match.all_tags[team] if tag != rarest]
-    if not others:
-        return _counted(team, rows.limit(bounds.exact + 1))
-    has_dates = match.created_at != filters.ALWAYS
-    most = DATED_AT_MOST * bounds.exact
-    count = select(func.count()).select_from(rows.limit(most).subquery()).scalar_subquery()
-    some = rows.limit(SAMPLE).subquery()
-    has_all = []
-    for tag in others:
-        other = aliased(ImageTag)
-        has_all.append(
-            exists().where(
-                other.team_id == team, other.image_id == some.c.image_id, other.tag_id == tag
-            )
-        )
-    read = (
-        select(func.count().label("read"), func.count().filter(and_(*has_all)).label("hits"))
-        .select_from(some)
-        .subquery()
-    )
-    counted = count if has_dates else literal(0)
-    return select(literal(team, Uuid()), counted, read.c.read, read.c.hits)

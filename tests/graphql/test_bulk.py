@@ -422,7 +422,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"search": {"minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": "a", "imageId": "b", "minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": " ", "minScore": 0.5}}, "input.search.text"),
-    ({"search": {"text": "a"}}, "input.search.minRelevance"),
     ({"filter": {"ids": ["x"] * 101}}, "filter.ids"),
 ]
 
@@ -444,6 +443,7 @@ async def test_bad_input_names_its_field(
     [
         *(("minScore", one) for one in (1.1, -1.1, math.nan, math.inf)),
         *(("minRelevance", one) for one in (1.1, -0.1, math.nan, math.inf)),
+        ("minRelevance", None),
     ],
 )
 async def test_a_floor_that_is_none(client: Client, db: Database, floor: str, value: float) -> None:
