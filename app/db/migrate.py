@@ -1,5 +1,6 @@
 """Runs the migrations of `migrations/` and says where between them the database stands."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
@@ -10,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool
+from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -20,6 +21,7 @@ from app.errors import unavailable
 ROOT: Final = Path(__file__).resolve().parents[2]
 TURN: Final = 7_034_817_325_991
 """PostgreSQL's advisory lock of whoever migrates: any number, but always this one."""
+TURN_SECONDS: Final = 0.2
 LOCK_SECONDS: Final = 10
 """A migration that waits for a table makes everybody behind it wait too: not longer than this."""
 LOCK_NOT_AVAILABLE: Final = "55P03"
@@ -49,6 +51,8 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     async with _alone(engine) as connection:
         if await connection.run_sync(_standing) is Standing.AHEAD:
             return
+        # Alembic begins one transaction for each migration only where there is none.
+        await connection.commit()
         try:
             await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
         except DBAPIError as error:
@@ -90,7 +94,10 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     )
     try:
         async with own.connect() as connection:
-            await connection.exec_driver_sql(f"select pg_advisory_lock({TURN})")
+            # Asked again and again: whoever waited inside a statement would be waited for by an index that is built concurrently.
+            while not await connection.scalar(text(f"select pg_try_advisory_lock({TURN})")):
+                await connection.commit()
+                await asyncio.sleep(TURN_SECONDS)
             await connection.exec_driver_sql(f"set lock_timeout = '{LOCK_SECONDS}s'")
             await connection.commit()
             yield connection

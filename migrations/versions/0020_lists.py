@@ -12,21 +12,28 @@ branch_labels = None
 depends_on = None
 
 TAKEN = "ix_image_team_id_taken"
+GREATEST = "ix_image_team_id_taken_greatest"
+"""What takes the place of TAKEN, and then its name."""
 TRASH = "ix_image_trash"
 UNREADY = "ix_image_unready"
 
 
 def upgrade() -> None:
-    op.execute(f"drop index {TAKEN}")
-    op.execute(f"create index {TAKEN} on image (team_id, greatest(taken_at, '-infinity'), id)")
-    op.execute(
-        f"create index if not exists {TRASH} on image (team_id, created_at, id)"
-        " where state = 'STORED' and trashed_at is not null"
-    )
-    op.execute(
-        f"create index if not exists {UNREADY} on image (team_id, processing)"
-        " where state = 'STORED' and processing <> 'READY'"
-    )
+    """Concurrently: five seconds for each million images, in which they are written as ever. What was broken off begins again."""
+    with op.get_context().autocommit_block():
+        _create(GREATEST, "(team_id, greatest(taken_at, '-infinity'), id)")
+        op.execute(f"drop index concurrently if exists {TAKEN}")
+        op.execute(f"alter index {GREATEST} rename to {TAKEN}")
+        _create(
+            TRASH,
+            "(team_id, created_at, id) where state = 'STORED' and trashed_at is not null",
+        )
+        _create(UNREADY, "(team_id, processing) where state = 'STORED' and processing <> 'READY'")
+
+
+def _create(name: str, definition: str) -> None:
+    op.execute(f"drop index concurrently if exists {name}")
+    op.execute(f"create index concurrently {name} on image {definition}")
 
 
 def downgrade() -> None:

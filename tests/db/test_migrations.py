@@ -10,6 +10,7 @@ from alembic import command
 from sqlalchemy import text
 
 from app.db import embedded, migrate
+from app.errors import AppError
 from app.resources import NotMigratedError, open_database
 from app.settings import Settings
 from tests.database import Database
@@ -57,6 +58,50 @@ async def test_processes_that_start_together_take_turns(other_server: str) -> No
     assert await migrate.standing(databases[0].engine) is migrate.Standing.CURRENT
     for database in databases:
         await database.close()
+
+
+async def test_a_locked_table_keeps_what_ran_before_it_and_loses_nothing(
+    other_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index that is broken off in the middle is left invalid; the next call makes it anew."""
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    database = Database(other_server)
+    await migrate.upgrade(database.engine, "0014")
+    async with database.transaction() as session:
+        await session.execute(text("lock table image_tag in exclusive mode"))
+        await session.execute(text("lock table image in share mode"))
+        with pytest.raises(AppError) as raised:
+            await migrate.upgrade(database.engine)
+    assert raised.value.code == "UNAVAILABLE"
+    assert "0014" < await revision(database) < "0019"
+
+    await migrate.upgrade(database.engine, "0019")
+    async with database.transaction() as session:
+        # An index that is built concurrently waits for whoever reads or writes the table already.
+        await session.execute(text("lock table image in row exclusive mode"))
+        with pytest.raises(AppError) as raised:
+            await migrate.upgrade(database.engine)
+    assert raised.value.code == "UNAVAILABLE"
+    assert await revision(database) == "0019"
+    assert not await valid(database, "ix_image_team_id_taken_greatest")
+
+    await migrate.upgrade(database.engine)
+    assert await migrate.standing(database.engine) is migrate.Standing.CURRENT
+    for name in ("ix_image_team_id_taken", "ix_image_trash", "ix_image_unready"):
+        assert await valid(database, name)
+    await database.close()
+
+
+async def revision(database: Database) -> str:
+    async with database.transaction() as session:
+        found: str = await session.scalar(text("select version_num from alembic_version")) or ""
+    return found
+
+
+async def valid(database: Database, index: str) -> bool:
+    query = text("select indisvalid from pg_index where indexrelid = to_regclass(:name)")
+    async with database.transaction() as session:
+        return bool(await session.scalar(query, {"name": index}))
 
 
 async def test_database_that_is_ahead_serves_and_one_that_is_behind_does_not(
