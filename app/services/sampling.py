@@ -83,7 +83,11 @@ async def draw(
         drawn += await _throw(session, plan, drawn, darts=plan.darts, count=count)
     thrown = plan.darts
     darts = plan.more_darts(thrown, len(drawn), count)
-    if darts and await _are_few(session, match, wanted.created_at):
+    if (
+        darts
+        and not plan.seem_many(thrown, len(drawn))
+        and await _are_few(session, match, wanted.created_at)
+    ):
         darts = 0
     while darts:
         drawn += await _throw(session, plan, drawn, darts=darts, count=count)
@@ -111,15 +115,24 @@ class _Aged:
 class _Plan:
     """Where to throw darts, how many at first and at most, and which of the images hit are answers.
 
-    `lists`: of each team the list (a tag, or NO_ID for all images) that covers the filter.
+    `lists`: of each team the list (a tag, or NO_ID for all images) that covers the filter, `size` images together.
     """
 
     match: Match
     answers: Select[Image]
     lists: Mapping[UUID, UUID]
     darts: int
-    most: int
+    size: int = 0
     aged: _Aged | None = None
+
+    @property
+    def most(self) -> int:
+        """Darts that cost half as much as a scan."""
+        return min(MAX_DARTS, self.size // IMAGES_A_DART)
+
+    def seem_many(self, thrown: int, found: int) -> bool:
+        """Whether so many darts hit that there need be no count to know that the matches are more than FEW."""
+        return found * self.size > 2 * FEW * thrown
 
     def more_darts(self, thrown: int, found: int, count: int) -> int:
         """How many will probably find the rest, judged by those that were thrown; 0 where they would be too many."""
@@ -141,7 +154,7 @@ async def _plan(
     """
     if match.lists is not None and half_life_days is None:
         darts = count if count == 1 else count + count // 4 + 8
-        return _Plan(match, LISTED_ANSWERS, match.lists, darts, most=darts)
+        return _Plan(match, LISTED_ANSWERS, match.lists, darts)
     lists, size, newest = (
         ({}, 0, 0.0)
         if wanted.ids is not None
@@ -151,11 +164,11 @@ async def _plan(
     darts = 12 + 4 * count if 12 + 4 * count <= most else 0
     images = match.images() if match.lists is None else LISTED
     if half_life_days is None:
-        return _Plan(match, _answers(images, FIRSTS), lists, darts, most)
+        return _Plan(match, _answers(images, FIRSTS), lists, darts, size)
     if wanted.created_at is not None and wanted.created_at.end is not None:
         newest = min(newest, wanted.created_at.end.timestamp())
     aged = _Aged(half_life_days, newest)
-    return _Plan(match, _answers(images, AGED_FIRSTS), lists, darts, most, aged)
+    return _Plan(match, _answers(images, AGED_FIRSTS), lists, darts, size, aged)
 
 
 async def _smallest_lists(
