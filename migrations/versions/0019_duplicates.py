@@ -32,11 +32,6 @@ def upgrade() -> None:
                 f"create policy {role}_all on {table} for all to {role}"
                 f" using ({CONDITION[role]}) with check ({CONDITION[role]})"
             )
-    # What was read before this release is looked at as well.
-    op.execute(
-        "insert into duplicate_check (team_id, image_id) select v.team_id, v.image_id"
-        " from image_vector v join embedding_model m on m.id = v.model_id where m.state = 'ACTIVE'"
-    )
 
 
 def _tables() -> None:
