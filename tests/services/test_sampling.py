@@ -159,6 +159,43 @@ async def test_sixty_thousand_draws_with_tag_and_dates(db: Database) -> None:
     await assert_fair(served(db, actor, wanted, 500), weights)
 
 
+@pytest.mark.parametrize("others", [0, 2_000])
+async def test_draws_with_two_tags_and_dates(db: Database, others: int) -> None:
+    """Beside others with both tags of another year, so many that darts come first, or none."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    both, day = ("sea", "blue"), NEW_YEAR + timedelta(days=100)
+    weights: dict[Hashable, float] = {
+        await make.image(db, team_id, tags=both, weight=weight, created_at=day): weight
+        for weight in WEIGHTS
+    }
+    for tags, at in (((both[0],), day), ((both[1],), day), (both, IN_2024.end), ((), day)):
+        await make.image(db, team_id, tags=tags, weight=7, created_at=at)
+    await fill(db, team_id, others, weight=0.05)
+    await tag_all(db, team_id, both, since=IN_2024.end + timedelta(days=1))
+    wanted = ImageFilter(tags=TagFilter(all=both), created_at=IN_2024)
+
+    with counted_statements(db) as seen:
+        await assert_fair(served(db, actor, wanted, 500), weights)
+    assert any("draw_many" in one for one in seen) is bool(others)
+    assert any("chosen" in one for one in seen)
+
+
+async def tag_all(db: Database, team_id: UUID, keys: tuple[str, ...], since: datetime) -> None:
+    """Puts tags that are there on every image that came since."""
+    async with db.transaction() as session:
+        await session.execute(
+            text(
+                "insert into image_tag (team_id, image_id, tag_id, created_at)"
+                " select i.team_id, i.id, t.id, i.created_at from image i join tag t using (team_id)"
+                " where i.team_id = :team and i.created_at >= :since and t.key = any(:keys)"
+            ),
+            {"team": team_id, "since": since, "keys": list(keys)},
+        )
+        # As autovacuum does after so many rows: else PostgreSQL plans for one.
+        await session.execute(text("analyze image, image_tag"))
+
+
 async def test_filtered_draws_of_a_long_list(db: Database) -> None:
     """Long enough that darts come first: a seventh of the weight matches, so that some draws take a scan."""
     actor = await make.actor(db)
