@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -42,9 +41,8 @@ from app.domain import (
 )
 from app.services import graphs, search
 from app.worker import graphs as builder
+from benchmarks import library
 from tests.database import Database
-
-library: Any = import_module("benchmarks.library")
 
 SHARES: Final = (0.5, 0.05, 0.005, 0.0005)
 FIRST: Final = 10
