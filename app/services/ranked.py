@@ -68,15 +68,16 @@ async def cosines(
 
 
 async def hits(
-    session: AsyncSession, scores: Mapping[UUID, float], cosines: Mapping[UUID, float]
+    session: AsyncSession, asked: Search, candidates: Candidates, scores: Mapping[UUID, float]
 ) -> list[Hit]:
     """The images with their scores, in that order; one that is gone by now is left out."""
     if not scores:
         return []
+    near = await cosines(session, asked, candidates, scores)
     rows = await session.scalars(BY_ID, {"ids": list(scores)})
     images = {image.id: image for image in rows}
     return [
-        Hit(images[one], score, cosines[one])
+        Hit(images[one], score, near[one])
         for one, score in scores.items()
-        if one in images and one in cosines
+        if one in images and one in near
     ]

@@ -205,7 +205,7 @@ async def _by_meaning(
         floor=asked.floor,
     )
     scores = {one.image_id: one.score for one in near}
-    hits = await ranked.hits(session, scores, scores)
+    hits = await ranked.hits(session, asked, candidates, scores)
     after = [places.After(hit.score, hit.image.id) for hit in hits]
     return Ranked(hits, places.after_cursors(key, after), near)
 

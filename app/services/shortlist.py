@@ -52,7 +52,7 @@ async def page(
         )
     else:
         ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
-    hits = await _scored(session, asked, candidates, {one: scores[one] for one in ids})
+    hits = await ranked.hits(session, asked, candidates, {one: scores[one] for one in ids})
     seen = replace(seen, newest=found.newest)
     return Ranked(hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), found.near)
 
@@ -103,11 +103,3 @@ def _until(candidates: Candidates, newest: UUID) -> Candidates:
     rest = (*match.rest, Image.id <= newest)
     narrowed = replace(match, rest=rest, only_tags=False, beside=False)
     return replace(candidates, match=narrowed)
-
-
-async def _scored(
-    session: AsyncSession, asked: Search, candidates: Candidates, scores: Mapping[UUID, float]
-) -> list[Hit]:
-    return await ranked.hits(
-        session, scores, await ranked.cosines(session, asked, candidates, scores)
-    )
