@@ -7,8 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from app.graphql.context import Context
-from app.graphql.types import Info, Viewer
+from app.graphql.context import Context, Info
+from app.graphql.types import Viewer
 from app.services import passwords, sessions
 from app.services.accounts import Accounts
 

@@ -7,9 +7,10 @@ import strawberry
 
 from app.domain import parse_id
 from app.graphql.arguments import Id
+from app.graphql.context import Info
 from app.graphql.enums import Role
 from app.graphql.inputs import optional_id
-from app.graphql.types import ApiKey, Info
+from app.graphql.types import ApiKey
 from app.services import api_keys
 
 

@@ -5,10 +5,11 @@ from typing import Annotated
 import strawberry
 
 from app.graphql.arguments import After, Fifty, OfTeam
+from app.graphql.context import Info
 from app.graphql.enums import AuditOutcome
 from app.graphql.inputs import DateTimeRange, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import AuditEvent, Info, listed
+from app.graphql.types import AuditEvent, listed
 from app.services import audit_log
 
 

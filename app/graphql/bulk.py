@@ -8,10 +8,10 @@ from strawberry import UNSET
 from app.domain import BulkAction, parse_id
 from app.errors import bad_input
 from app.graphql.arguments import After, Fifty, Id, OfTeam
-from app.graphql.context import Context
+from app.graphql.context import Context, Info
 from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import BulkJob, Info, listed
+from app.graphql.types import BulkJob, listed
 from app.services import bulk, search
 from app.services.bulk import Change
 from app.services.bulk_selections import Selection, Wish

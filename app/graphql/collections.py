@@ -7,9 +7,10 @@ from strawberry import UNSET
 
 from app.domain import parse_id
 from app.graphql.arguments import After, Fifty, Id, ImageIds, Offset, OfTeam
+from app.graphql.context import Info
 from app.graphql.inputs import changes, ids, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Collection, Info, listed
+from app.graphql.types import Collection, listed
 from app.services import collections
 
 

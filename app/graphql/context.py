@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
+
+import strawberry
 
 from app.db.database import Entrance, Work
 from app.domain import Actor
@@ -109,3 +111,7 @@ class Context:
         if result is not None:
             self.trail.changed()
         return result
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+"""What a resolver takes to be handed the context."""

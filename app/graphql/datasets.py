@@ -6,9 +6,10 @@ import strawberry
 
 from app.domain import parse_id
 from app.graphql.arguments import After, Fifty, Id, OfTeam
+from app.graphql.context import Info
 from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Dataset, Info, listed
+from app.graphql.types import Dataset, listed
 from app.services import access, datasets
 
 

@@ -7,9 +7,10 @@ import strawberry
 
 from app.domain import DEFAULT_PAGE
 from app.graphql.arguments import Filter
+from app.graphql.context import Info
 from app.graphql.enums import ImageFormat, ProcessingStatus, TimelineField, TimelineUnit
 from app.graphql.inputs import filter_value
-from app.graphql.types import Info, Tag
+from app.graphql.types import Tag
 from app.services import facets
 from app.services.filters import Match
 

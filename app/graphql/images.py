@@ -17,9 +17,10 @@ from app.graphql.arguments import (
     Offset,
     Order,
 )
+from app.graphql.context import Info
 from app.graphql.inputs import changes, filter_value, ids, order_value
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image, Info, listed_images
+from app.graphql.types import Image, listed_images
 from app.services import images
 
 

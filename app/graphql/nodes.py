@@ -7,9 +7,9 @@ import strawberry
 from app.domain import MAX_IDS, parse_id
 from app.errors import bad_input
 from app.graphql.arguments import Id
-from app.graphql.context import Context
+from app.graphql.context import Context, Info
 from app.graphql.loaders import Loaders
-from app.graphql.types import KINDS, Info, Node
+from app.graphql.types import KINDS, Node
 
 
 async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None]:

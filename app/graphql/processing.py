@@ -15,8 +15,8 @@ from app.db.changes import MAX_WAITING, Watch, seconds_since
 from app.domain import MAX_IDS, Actor, ProcessingStatus, parse_id
 from app.errors import AppError, ErrorCode, bad_input, not_found
 from app.graphql.arguments import OfTeam
-from app.graphql.context import Context
-from app.graphql.types import Image, Info
+from app.graphql.context import Context, Info
+from app.graphql.types import Image
 from app.services import images
 
 FIELD: Final = "imageProcessing"

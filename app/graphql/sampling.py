@@ -8,9 +8,10 @@ from app.domain import Window
 from app.errors import nothing_to_draw
 from app.graphql import ahead
 from app.graphql.arguments import After, Fifty, Filter
+from app.graphql.context import Info
 from app.graphql.inputs import filter_value
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image, Info
+from app.graphql.types import Image
 from app.services import sampling, shuffles
 from app.services.shuffles import Shuffle
 

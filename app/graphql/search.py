@@ -7,11 +7,12 @@ import strawberry
 from app.errors import bad_input
 from app.graphql import questions
 from app.graphql.arguments import After, Filter, MinRelevance, MinScore, Ten
+from app.graphql.context import Info
 from app.graphql.enums import SearchMode
 from app.graphql.inputs import ImageOrder, filter_value
 from app.graphql.pagination import window
 from app.graphql.questions import SearchQuery, SearchTerm
-from app.graphql.types import Info, SearchConnection
+from app.graphql.types import SearchConnection
 from app.services import search
 
 

@@ -7,9 +7,10 @@ import strawberry
 from app.domain import parse_id
 from app.errors import bad_input
 from app.graphql.arguments import After, Fifty, Id, ImageIds, NameContains, Offset, OfTeam, TagNames
+from app.graphql.context import Info
 from app.graphql.inputs import ids, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image, Info, Tag, listed
+from app.graphql.types import Image, Tag, listed
 from app.services import tags
 
 

@@ -8,10 +8,11 @@ from strawberry import UNSET
 from app.domain import parse_id
 from app.errors import bad_input
 from app.graphql.arguments import After, Fifty, Id, Offset
+from app.graphql.context import Info
 from app.graphql.enums import Role, TagPolicy
 from app.graphql.inputs import changes
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Info, Membership, Team, listed
+from app.graphql.types import Membership, Team, listed
 from app.services import teams
 
 

@@ -5,7 +5,7 @@ import base64
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
@@ -32,7 +32,7 @@ from app.graphql.arguments import (
     Order,
     Ten,
 )
-from app.graphql.context import Context
+from app.graphql.context import Context, Info
 from app.graphql.enums import (
     AuditOutcome,
     BulkAction,
@@ -75,7 +75,6 @@ from app.services.relevance import Measure
 
 N = TypeVar("N")
 V = TypeVar("V")
-Info: TypeAlias = strawberry.Info[Context, None]
 
 
 async def listed(

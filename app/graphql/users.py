@@ -7,10 +7,11 @@ from strawberry import UNSET
 
 from app.domain import parse_id
 from app.graphql.arguments import After, Fifty, Id, Offset, OfTeam
+from app.graphql.context import Info
 from app.graphql.enums import Role
 from app.graphql.inputs import changes, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Info, User, Viewer, listed
+from app.graphql.types import User, Viewer, listed
 from app.services import users
 
 
