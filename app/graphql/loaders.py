@@ -1,8 +1,8 @@
 """One batch, one short transaction: everything that the rows of a list share or point at."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -42,6 +42,10 @@ class Loaders:
                 return await load(session, self._actor, keys)
 
         return DataLoader(batch)
+
+    def of_kind(self, kind: str) -> DataLoader[UUID, Any]:
+        """The loader of the rows of a type with an id."""
+        return OF_KIND[kind](self)
 
     async def bring(
         self, session: Any, rows: Sequence[models.Image], asked: Collection[str]
@@ -139,3 +143,17 @@ class Loaders:
     @cached_property
     def audit_event(self) -> DataLoader[UUID, models.AuditEvent | None]:
         return self._loader(audit_log.by_id)
+
+
+OF_KIND: Final[Mapping[str, Callable[[Loaders], DataLoader[UUID, Any]]]] = {
+    "Image": lambda loaders: loaders.image,
+    "Tag": lambda loaders: loaders.tag,
+    "Collection": lambda loaders: loaders.collection,
+    "Dataset": lambda loaders: loaders.dataset,
+    "BulkJob": lambda loaders: loaders.bulk_job,
+    "Team": lambda loaders: loaders.team,
+    "User": lambda loaders: loaders.user,
+    "Membership": lambda loaders: loaders.membership,
+    "ApiKey": lambda loaders: loaders.api_key,
+    "AuditEvent": lambda loaders: loaders.audit_event,
+}

@@ -9,7 +9,7 @@ from app.errors import bad_input
 from app.graphql.arguments import Id
 from app.graphql.context import Context, Info
 from app.graphql.loaders import Loaders
-from app.graphql.types import KINDS, Node
+from app.graphql.types import Node, of_row
 
 
 async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None]:
@@ -18,10 +18,9 @@ async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None
     kinds = await loaders.kind.load_many(ids)
     found: dict[Any, Node] = {}
     for kind in {kind for kind in kinds if kind}:
-        loader, of = KINDS[kind]
         members = [one for one, its in zip(ids, kinds, strict=True) if its == kind]
-        rows = await loader(loaders).load_many(members)
-        found |= {row.id: of(row) for row in rows if row is not None}
+        rows = await loaders.of_kind(kind).load_many(members)
+        found |= {row.id: of_row(row) for row in rows if row is not None}
     return [found.get(one) for one in ids]
 
 

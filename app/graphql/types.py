@@ -52,7 +52,6 @@ from app.graphql.enums import (
     UploadProblem,
 )
 from app.graphql.inputs import filter_value, order_value
-from app.graphql.loaders import Loaders
 from app.graphql.pagination import Connection, PageInfo, window
 from app.services import (
     access,
@@ -107,12 +106,24 @@ async def listed_images(
         async with db.transaction() as session:
             return await images.count(session, actor, wanted)
 
-    return Connection.of(page, [Image.of(row) for row in page.rows], count)
+    return Connection.of(page, [of_row(row) for row in page.rows], count)
+
+
+KINDS: dict[str, type[Any]] = {}
+"""Each type with an id by its name, which its rows have too. It fills as the types are defined."""
 
 
 @strawberry.interface(description="Anything with an id: `node(id:)` finds it again.")
 class Node:
     id: strawberry.ID = strawberry.field(description="Unique over all types; opaque.")
+
+    def __init_subclass__(cls) -> None:
+        KINDS[cls.__name__] = cls
+
+
+def of_row(row: Any) -> Any:
+    """A row as the type of its name: for what is defined before that type, because the two point at each other."""
+    return KINDS[type(row).__name__].of(row)
 
 
 # ───────────────────────────── people ─────────────────────────────
@@ -211,7 +222,7 @@ class Team(Node):
         self, info: Info, search: NameContains = None, first: Fifty = 50, after: After = None
     ) -> Connection["Tag"]:
         rows = tags.listed(info.context.viewer, team_id=self.row.id, search=search)
-        return await listed(info.context, rows, tags.BY_NAME, window(first, after), Tag.of)
+        return await listed(info.context, rows, tags.BY_NAME, window(first, after), of_row)
 
     @strawberry.field(description="Its collections by name.")
     async def collections(
@@ -219,7 +230,7 @@ class Team(Node):
     ) -> Connection["Collection"]:
         rows = collections.listed(info.context.viewer, self.row.id)
         part = window(first, after)
-        return await listed(info.context, rows, collections.BY_NAME, part, Collection.of)
+        return await listed(info.context, rows, collections.BY_NAME, part, of_row)
 
     @strawberry.field(description="The team's keys, newest first (ADMIN; null for others).")
     async def api_keys(
@@ -661,7 +672,7 @@ class SearchConnection:
             edges=[
                 SearchEdge(
                     cursor=cursor,
-                    node=Image.of(hit.image),
+                    node=of_row(hit.image),
                     score=hit.score,
                     cosine=hit.cosine,
                     measure=hits.measure,
@@ -691,7 +702,7 @@ class DuplicateGroup:
 
     @classmethod
     def of(cls, rows: Sequence[models.Image]) -> "DuplicateGroup":
-        return cls(images=[Image.of(row) for row in rows])
+        return cls(images=[of_row(row) for row in rows])
 
 
 @strawberry.type(description="A word that a team puts on its images.")
@@ -1181,9 +1192,8 @@ async def node_or_none(info: Info, id: UUID) -> Node | None:
     kind = await info.context.loaders.kind.load(id)
     if kind is None:
         return None
-    loader, of = KINDS[kind]
-    row = await loader(info.context.loaders).load(id)
-    return of(row) if row is not None else None
+    row = await info.context.loaders.of_kind(kind).load(id)
+    return of_row(row) if row is not None else None
 
 
 def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in: int) -> str:
@@ -1208,18 +1218,3 @@ def signed_dataset(info: Info, row: models.Dataset, file: str, expires_in: int |
         expires_in=3600 if expires_in is None else expires_in,
         now=time.time(),
     )
-
-
-KINDS: dict[str, tuple[Callable[[Loaders], DataLoader[Any, Any]], Callable[[Any], Node]]] = {
-    "Image": (lambda loaders: loaders.image, Image.of),
-    "Tag": (lambda loaders: loaders.tag, Tag.of),
-    "Collection": (lambda loaders: loaders.collection, Collection.of),
-    "Dataset": (lambda loaders: loaders.dataset, Dataset.of),
-    "BulkJob": (lambda loaders: loaders.bulk_job, BulkJob.of),
-    "Team": (lambda loaders: loaders.team, Team.of),
-    "User": (lambda loaders: loaders.user, User.of),
-    "Membership": (lambda loaders: loaders.membership, Membership.of),
-    "ApiKey": (lambda loaders: loaders.api_key, ApiKey.of),
-    "AuditEvent": (lambda loaders: loaders.audit_event, AuditEvent.of),
-}
-"""How an object of each type is found by its id."""
