@@ -8,7 +8,7 @@ from typing import Annotated
 import strawberry
 
 from app.graphql.context import Context, Info
-from app.graphql.types import Viewer
+from app.graphql.types.people import Viewer
 from app.services import passwords, sessions
 from app.services.accounts import Accounts
 

@@ -10,7 +10,7 @@ from app.graphql.arguments import Id
 from app.graphql.context import Info
 from app.graphql.enums import Role
 from app.graphql.inputs import optional_id
-from app.graphql.types import ApiKey
+from app.graphql.types.people import ApiKey
 from app.services import api_keys
 
 

@@ -9,7 +9,8 @@ from app.graphql.context import Info
 from app.graphql.enums import AuditOutcome
 from app.graphql.inputs import DateTimeRange, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import AuditEvent, listed
+from app.graphql.types.audit import AuditEvent
+from app.graphql.types.lists import listed
 from app.services import audit_log
 
 

@@ -11,7 +11,8 @@ from app.graphql.arguments import After, Fifty, Id, OfTeam
 from app.graphql.context import Context, Info
 from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import BulkJob, listed
+from app.graphql.types.bulk import BulkJob
+from app.graphql.types.lists import listed
 from app.services import bulk, search
 from app.services.bulk import Change
 from app.services.bulk_selections import Selection, Wish

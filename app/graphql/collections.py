@@ -10,7 +10,8 @@ from app.graphql.arguments import After, Fifty, Id, ImageIds, Offset, OfTeam
 from app.graphql.context import Info
 from app.graphql.inputs import changes, ids, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Collection, listed
+from app.graphql.types.collections import Collection
+from app.graphql.types.lists import listed
 from app.services import collections
 
 

@@ -9,7 +9,8 @@ from app.graphql.arguments import After, Fifty, Id, OfTeam
 from app.graphql.context import Info
 from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Dataset, listed
+from app.graphql.types.datasets import Dataset
+from app.graphql.types.lists import listed
 from app.services import access, datasets
 
 

@@ -5,7 +5,7 @@ import strawberry
 from app.graphql.arguments import ImageIds
 from app.graphql.context import Info
 from app.graphql.inputs import ids
-from app.graphql.types import Image
+from app.graphql.types.images import Image
 from app.services import duplicates
 
 

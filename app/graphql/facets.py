@@ -10,7 +10,7 @@ from app.graphql.arguments import Filter
 from app.graphql.context import Info
 from app.graphql.enums import ImageFormat, ProcessingStatus, TimelineField, TimelineUnit
 from app.graphql.inputs import filter_value
-from app.graphql.types import Tag
+from app.graphql.types.tags import Tag
 from app.services import facets
 from app.services.filters import Match
 

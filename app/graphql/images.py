@@ -20,7 +20,8 @@ from app.graphql.arguments import (
 from app.graphql.context import Info
 from app.graphql.inputs import changes, filter_value, ids, order_value
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image, listed_images
+from app.graphql.types.images import Image
+from app.graphql.types.lists import listed_images
 from app.services import images
 
 

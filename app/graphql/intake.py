@@ -9,7 +9,7 @@ import strawberry
 from app.errors import AppError, bad_input
 from app.graphql.context import Context, Info
 from app.graphql.inputs import optional_id
-from app.graphql.types import UploadImagePayload, UploadRejection, UploadResult
+from app.graphql.types.uploads import UploadImagePayload, UploadRejection, UploadResult
 from app.graphql.uploads import Upload, UploadedFile
 from app.services import access, uploads
 

@@ -9,7 +9,7 @@ from app.errors import bad_input
 from app.graphql.arguments import Id
 from app.graphql.context import Context, Info
 from app.graphql.loaders import Loaders
-from app.graphql.types import Node, of_row
+from app.graphql.types.nodes import Node, of_row
 
 
 async def load(context: Context, texts: list[strawberry.ID]) -> list[Node | None]:

@@ -16,7 +16,7 @@ from app.domain import MAX_IDS, Actor, ProcessingStatus, parse_id
 from app.errors import AppError, ErrorCode, bad_input, not_found
 from app.graphql.arguments import OfTeam
 from app.graphql.context import Context, Info
-from app.graphql.types import Image
+from app.graphql.types.images import Image
 from app.services import images
 
 FIELD: Final = "imageProcessing"

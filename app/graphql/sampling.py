@@ -11,7 +11,7 @@ from app.graphql.arguments import After, Fifty, Filter
 from app.graphql.context import Info
 from app.graphql.inputs import filter_value
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image
+from app.graphql.types.images import Image
 from app.services import sampling, shuffles
 from app.services.shuffles import Shuffle
 

@@ -27,17 +27,12 @@ from app.graphql.search import SearchQueries
 from app.graphql.tags import TagMutation, TagQuery
 from app.graphql.teams import TeamMutation, TeamQuery
 from app.graphql.tickets import TicketMutation
-from app.graphql.types import (
-    ApiKey,
-    AuditEvent,
-    Collection,
-    Dataset,
-    Image,
-    Membership,
-    Tag,
-    Team,
-    User,
-)
+from app.graphql.types.audit import AuditEvent
+from app.graphql.types.collections import Collection
+from app.graphql.types.datasets import Dataset
+from app.graphql.types.images import Image
+from app.graphql.types.people import ApiKey, Membership, Team, User
+from app.graphql.types.tags import Tag
 from app.graphql.uploads import UPLOAD, Upload
 from app.graphql.users import UserMutation, UserQuery
 from app.graphql.watch import watch

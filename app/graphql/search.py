@@ -12,7 +12,7 @@ from app.graphql.enums import SearchMode
 from app.graphql.inputs import ImageOrder, filter_value
 from app.graphql.pagination import window
 from app.graphql.questions import SearchQuery, SearchTerm
-from app.graphql.types import SearchConnection
+from app.graphql.types.search import SearchConnection
 from app.services import search
 
 

@@ -10,7 +10,9 @@ from app.graphql.arguments import After, Fifty, Id, ImageIds, NameContains, Offs
 from app.graphql.context import Info
 from app.graphql.inputs import ids, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Image, Tag, listed
+from app.graphql.types.images import Image
+from app.graphql.types.lists import listed
+from app.graphql.types.tags import Tag
 from app.services import tags
 
 

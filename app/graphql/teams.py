@@ -12,7 +12,8 @@ from app.graphql.context import Info
 from app.graphql.enums import Role, TagPolicy
 from app.graphql.inputs import changes
 from app.graphql.pagination import Connection, window
-from app.graphql.types import Membership, Team, listed
+from app.graphql.types.lists import listed
+from app.graphql.types.people import Membership, Team
 from app.services import teams
 
 

@@ -9,7 +9,7 @@ from app.errors import AppError
 from app.graphql.context import Context, Info
 from app.graphql.inputs import optional_id
 from app.graphql.intake import intake
-from app.graphql.types import RequestUploadResult, UploadImagePayload, UploadTicket
+from app.graphql.types.uploads import RequestUploadResult, UploadImagePayload, UploadTicket
 from app.services import access, ticketing, tickets, uploads
 
 

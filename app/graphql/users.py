@@ -11,7 +11,8 @@ from app.graphql.context import Info
 from app.graphql.enums import Role
 from app.graphql.inputs import changes, optional_id
 from app.graphql.pagination import Connection, window
-from app.graphql.types import User, Viewer, listed
+from app.graphql.types.lists import listed
+from app.graphql.types.people import User, Viewer
 from app.services import users
 
 
