@@ -13,8 +13,8 @@ from app.graphql.enums import BulkAction, BulkSkipReason, BulkStatus
 from app.graphql.pagination import Connection, window
 from app.graphql.types.collections import Collection
 from app.graphql.types.images import Image
-from app.graphql.types.nodes import Node, found
-from app.graphql.types.people import Team, User, user_or_none
+from app.graphql.types.nodes import Node
+from app.graphql.types.people import Team, User, team_of, user_or_none
 from app.services import bulk_lists
 
 
@@ -80,7 +80,7 @@ class BulkJob(Node):
 
     @strawberry.field(description="Whose images.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
     @strawberry.field(description="Who prepared it. Null once that user was deleted.")
     async def created_by(self, info: Info) -> User | None:

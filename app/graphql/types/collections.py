@@ -11,8 +11,8 @@ from app.graphql.inputs import filter_value, order_value
 from app.graphql.pagination import Connection, window
 from app.graphql.types.late import LateImage
 from app.graphql.types.lists import listed_images
-from app.graphql.types.nodes import Node, found
-from app.graphql.types.people import Team
+from app.graphql.types.nodes import Node
+from app.graphql.types.people import Team, team_of
 
 
 @strawberry.type(description="A named set of images of a team.")
@@ -34,7 +34,7 @@ class Collection(Node):
 
     @strawberry.field(description="Whose it is.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
     @strawberry.field(description="The images in it; newest first without orderBy.")
     async def images(

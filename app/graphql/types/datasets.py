@@ -9,8 +9,8 @@ from app.db import models
 from app.graphql.arguments import ExpiresIn
 from app.graphql.context import Info
 from app.graphql.enums import DatasetStatus
-from app.graphql.types.nodes import Node, found
-from app.graphql.types.people import Team, User, user_or_none
+from app.graphql.types.nodes import Node
+from app.graphql.types.people import Team, User, team_of, user_or_none
 from app.services import addresses, datasets
 
 
@@ -74,7 +74,7 @@ class Dataset(Node):
 
     @strawberry.field(description="Whose it is.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
     @strawberry.field(description="Who asked for it. Null once that user was deleted.")
     async def created_by(self, info: Info) -> User | None:

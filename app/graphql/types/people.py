@@ -212,11 +212,11 @@ class Membership(Node):
 
     @strawberry.field(description="Who.")
     async def user(self, info: Info) -> User:
-        return User.of(found(await info.context.loaders.user.load(self.row.user_id), "User"))
+        return await user_of(info, self.row.user_id)
 
     @strawberry.field(description="Where.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
 
 @strawberry.type(description="A key with which a program acts for a user in one team.")
@@ -257,11 +257,11 @@ class ApiKey(Node):
 
     @strawberry.field(description="For whom it acts.")
     async def user(self, info: Info) -> User:
-        return User.of(found(await info.context.loaders.user.load(self.row.user_id), "User"))
+        return await user_of(info, self.row.user_id)
 
     @strawberry.field(description="The only team that it reaches.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
 
 @strawberry.type(description="Who is asking.")
@@ -277,7 +277,7 @@ class Viewer:
 
     @strawberry.field(description="The user for whom this request acts.")
     async def user(self, info: Info) -> User:
-        return User.of(found(await info.context.loaders.user.load(self.actor.user_id), "User"))
+        return await user_of(info, self.actor.user_id)
 
     @strawberry.field(description="The API key of this request; null in a login session.")
     async def api_key(self, info: Info) -> ApiKey | None:
@@ -294,6 +294,16 @@ class Viewer:
     ) -> Connection[ApiKey]:
         rows = api_keys.listed(self.actor, own=True)
         return await listed(info.context, rows, api_keys.BY_AGE, window(first, after), ApiKey.of)
+
+
+async def team_of(info: Info, team_id: UUID) -> Team:
+    """Whose a row is that the viewer sees; NOT_FOUND where that team went in between."""
+    return Team.found(await info.context.loaders.team.load(team_id))
+
+
+async def user_of(info: Info, user_id: UUID) -> User:
+    """The user without whom a row is not; NOT_FOUND where both went in between."""
+    return User.of(found(await info.context.loaders.user.load(user_id), "User"))
 
 
 async def user_or_none(info: Info, user_id: UUID | None) -> User | None:

@@ -13,8 +13,8 @@ from app.graphql.inputs import filter_value, order_value
 from app.graphql.pagination import Connection, window
 from app.graphql.types.late import LateImage
 from app.graphql.types.lists import listed_images
-from app.graphql.types.nodes import Node, found
-from app.graphql.types.people import Team, User, user_or_none
+from app.graphql.types.nodes import Node
+from app.graphql.types.people import Team, User, team_of, user_or_none
 from app.services import tags
 
 
@@ -34,7 +34,7 @@ class Tag(Node):
 
     @strawberry.field(description="Whose it is.")
     async def team(self, info: Info) -> Team:
-        return Team.of(found(await info.context.loaders.team.load(self.row.team_id), "Team"))
+        return await team_of(info, self.row.team_id)
 
     @strawberry.field(description="Who made it. Null once that user was deleted.")
     async def created_by(self, info: Info) -> User | None:
