@@ -5,9 +5,11 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from app.db.database import Entrance, Work
 from app.domain import DEFAULT_PAGE, Window
 from app.errors import bad_input
 from app.services.paging import Page
+from app.services.search import Hits
 
 Node = TypeVar("Node")
 
@@ -24,7 +26,7 @@ class PageInfo:
     )
 
     @classmethod
-    def of(cls, page: Page[Any]) -> "PageInfo":
+    def of(cls, page: Page[Any] | Hits) -> "PageInfo":
         return cls(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
@@ -67,12 +69,24 @@ class Connection(Generic[Node]):
         )
 
 
+def counter(db: Entrance, count: Work[int]) -> Callable[[], Awaitable[int]]:
+    """Of a connection: counts when it is asked to, in a transaction of its own."""
+
+    async def counted() -> int:
+        async with db.transaction() as session:
+            return await count(session)
+
+    return counted
+
+
 def window(
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
     offset: int | None = None,
+    *,
+    default: int = DEFAULT_PAGE,
 ) -> Window:
     """The part of a list that the arguments mean; BAD_USER_INPUT where they contradict each other."""
     if first is not None and (last is not None or before is not None):
@@ -85,7 +99,7 @@ def window(
         raise bad_input("offset", "An offset goes with first alone.")
     size = last if backward else first
     return Window(
-        limit=DEFAULT_PAGE if size is None else size,
+        limit=default if size is None else size,
         cursor=cursor,
         backward=backward,
         offset=offset or 0,

@@ -10,7 +10,7 @@ from app.graphql import ahead
 from app.graphql.arguments import After, Fifty, Filter
 from app.graphql.context import Info
 from app.graphql.inputs import filter_value
-from app.graphql.pagination import Connection, window
+from app.graphql.pagination import Connection, counter, window
 from app.graphql.types.images import Image
 from app.services import sampling, shuffles
 from app.services.shuffles import Shuffle
@@ -103,11 +103,7 @@ async def _shuffled(info: Info, asked: Shuffle, part: Window) -> Connection[Imag
     async with db.transaction() as session:
         page = await shuffles.page(session, actor, asked, part)
         await context.loaders.bring(session, page.rows, ahead.of_rows(info._raw_info))
-
-    async def count() -> int:
-        async with db.transaction() as session:
-            return await shuffles.count(session, actor, asked)
-
+    count = counter(db, lambda session: shuffles.count(session, actor, asked))
     return Connection.of(page, [Image.of(row) for row in page.rows], count)
 
 

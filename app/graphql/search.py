@@ -10,7 +10,7 @@ from app.graphql.arguments import After, Filter, MinRelevance, MinScore, Ten
 from app.graphql.context import Info
 from app.graphql.enums import SearchMode
 from app.graphql.inputs import ImageOrder, filter_value
-from app.graphql.pagination import window
+from app.graphql.pagination import counter, window
 from app.graphql.questions import SearchQuery, SearchTerm
 from app.graphql.types.search import SearchConnection
 from app.services import search
@@ -76,13 +76,9 @@ class SearchQueries:
             diversity=diversity or 0.0,
             min_relevance=min_relevance,
         )
-        part, db = window(10 if first is None else first, after), context.db
+        part, db = window(first, after, default=10), context.db
         async with db.transaction() as session:
             hits = await search.page(session, actor, asked, part)
         context.resources.recall.saw(db, hits.near)
-
-        async def count() -> int:
-            async with db.transaction() as session:
-                return await search.candidate_count(session, actor, asked)
-
+        count = counter(db, lambda session: search.candidate_count(session, actor, asked))
         return SearchConnection.of(hits, count)

@@ -107,7 +107,7 @@ class BulkJob(Node):
     )
     async def images(self, info: Info, first: Ten = 10, after: After = None) -> Connection[Image]:
         context, row = info.context, self.row
-        part = window(10 if first is None else first, after)
+        part = window(first, after, default=10)
         async with context.db.transaction() as session:
             page = await bulk_lists.images(session, row, part)
             await context.loaders.bring(session, page.rows, ahead.of_rows(info._raw_info))

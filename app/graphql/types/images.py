@@ -12,7 +12,7 @@ from app.graphql.arguments import After, ExpiresIn, Fifty, Filter, Fit, MinRelev
 from app.graphql.context import Info
 from app.graphql.enums import Damage, ImageFormat, ProcessingStatus, Role, ThumbnailSize
 from app.graphql.inputs import filter_value
-from app.graphql.pagination import Connection, window
+from app.graphql.pagination import Connection, counter, window
 from app.graphql.types.audit import AuditEvent
 from app.graphql.types.collections import Collection
 from app.graphql.types.lists import listed
@@ -189,18 +189,16 @@ class Image(Node):
     ) -> "SearchConnection":
         actor, db = info.context.viewer, info.context.db
         wanted = filter_value(filter).within(team_id=self.row.team_id)
-        part = window(10 if first is None else first, after)
+        part = window(first, after, default=10)
         async with db.transaction() as session:
             hits = await search.similar(
                 session, actor, self.row.id, wanted, min_score, part, min_relevance
             )
         info.context.resources.recall.saw(db, hits.near)
         info.context.trail.saw(hit.image for hit in hits.hits)
-
-        async def count() -> int:
-            async with db.transaction() as session:
-                return await search.similar_count(session, actor, self.row.id, wanted, after)
-
+        count = counter(
+            db, lambda session: search.similar_count(session, actor, self.row.id, wanted, after)
+        )
         return SearchConnection.of(hits, count)
 
     @strawberry.field(description="How far the background work on it is.")

@@ -7,7 +7,7 @@ from app import domain
 from app.domain import Window
 from app.graphql import ahead
 from app.graphql.context import Context, Info
-from app.graphql.pagination import Connection
+from app.graphql.pagination import Connection, counter
 from app.graphql.types.late import LateImage
 from app.graphql.types.nodes import of_row
 from app.services import images, paging
@@ -23,11 +23,7 @@ async def listed(
     async with db.transaction() as session:
         page = await paging.page(session, rows, keyset, part)
     context.trail.saw(page.rows)
-
-    async def count() -> int:
-        async with db.transaction() as session:
-            return await paging.count(session, rows)
-
+    count = counter(db, lambda session: paging.count(session, rows))
     return Connection.of(page, [of(row) for row in page.rows], count)
 
 
@@ -40,9 +36,5 @@ async def listed_images(
         page = await images.page(session, actor, wanted, order, part)
         await context.loaders.bring(session, page.rows, ahead.of_rows(info._raw_info))
     context.trail.saw(page.rows)
-
-    async def count() -> int:
-        async with db.transaction() as session:
-            return await images.count(session, actor, wanted)
-
+    count = counter(db, lambda session: images.count(session, actor, wanted))
     return Connection.of(page, [of_row(row) for row in page.rows], count)

@@ -22,7 +22,7 @@ from app.graphql.arguments import (
 from app.graphql.context import Info
 from app.graphql.enums import Role, TagPolicy
 from app.graphql.inputs import filter_value, order_value
-from app.graphql.pagination import Connection, window
+from app.graphql.pagination import Connection, counter, window
 from app.graphql.types.duplicates import DuplicateGroup
 from app.graphql.types.late import LateCollection, LateImage, LateTag
 from app.graphql.types.lists import listed, listed_images
@@ -111,19 +111,13 @@ class Team(Node):
         self, info: Info, first: Ten = 10, after: After = None
     ) -> Connection["DuplicateGroup"]:
         actor, db = info.context.viewer, info.context.db
-        rows, part = (
-            duplicates.groups_of(actor, self.row.id),
-            window(10 if first is None else first, after),
-        )
+        rows = duplicates.groups_of(actor, self.row.id)
+        part = window(first, after, default=10)
         async with db.transaction() as session:
             page = await paging.page(session, rows, duplicates.NEWEST, part)
             members = await duplicates.images_of(session, actor, self.row.id, page.rows)
         info.context.trail.saw([image for one in page.rows for image in members[one]])
-
-        async def count() -> int:
-            async with db.transaction() as session:
-                return await paging.count(session, rows)
-
+        count = counter(db, lambda session: paging.count(session, rows))
         nodes = [DuplicateGroup.of(members[one]) for one in page.rows]
         return Connection.of(page, nodes, count)
 

@@ -90,12 +90,7 @@ class SearchConnection:
                 )
                 for cursor, hit in zip(hits.cursors, hits.hits, strict=True)
             ],
-            page_info=PageInfo(
-                has_next_page=hits.has_next,
-                has_previous_page=hits.has_previous,
-                start_cursor=hits.cursors[0] if hits.cursors else None,
-                end_cursor=hits.cursors[-1] if hits.cursors else None,
-            ),
+            page_info=PageInfo.of(hits),
             model=hits.model,
             strategy=hits.near.strategy,
             complete=hits.near.complete,
