@@ -13,6 +13,7 @@ from app.graphql.arguments import (
     Filter,
     First,
     Id,
+    ImageIds,
     Last,
     Offset,
     Order,
@@ -38,11 +39,6 @@ class UpdateImageInput:
     taken_at: datetime | None = strawberry.field(
         description="When the picture was taken; null clears it.", default=UNSET
     )
-
-
-Which = Annotated[
-    list[strawberry.ID], strawberry.argument(description="Which images: at most 100, all or none.")
-]
 
 
 @strawberry.type
@@ -88,25 +84,25 @@ class ImageMutation:
     @strawberry.mutation(
         description="To the trash (EDITOR), from which restoreImages brings them back until they are purged."
     )
-    async def trash_images(self, info: Info, ids: Which) -> list[Image]:
+    async def trash_images(self, info: Info, ids: ImageIds) -> list[Image]:
         return await _set_trashed(info, ids, trashed=True)
 
     @strawberry.mutation(description="Out of the trash (EDITOR).")
-    async def restore_images(self, info: Info, ids: Which) -> list[Image]:
+    async def restore_images(self, info: Info, ids: ImageIds) -> list[Image]:
         return await _set_trashed(info, ids, trashed=False)
 
     @strawberry.mutation(
         description="For good (EDITOR): nobody sees them from now on; bytes and derivatives follow, after the time"
         " that the installation keeps them for its backups. Answers their ids."
     )
-    async def delete_images(self, info: Info, ids: Which) -> list[strawberry.ID]:
+    async def delete_images(self, info: Info, ids: ImageIds) -> list[strawberry.ID]:
         return await _delete(info, ids)
 
     @strawberry.mutation(
         description="Tries anew what was given up of these images (EDITOR): FAILED ones become PENDING, with"
         " three attempts. Others stay as they are."
     )
-    async def retry_processing(self, info: Info, ids: Which) -> list[Image]:
+    async def retry_processing(self, info: Info, ids: ImageIds) -> list[Image]:
         return await _retry(info, ids)
 
 

@@ -153,9 +153,7 @@ class Image(Node):
         " again when it is used."
     )
     def url(self, info: Info, expires_in: ExpiresIn = 3600) -> str:
-        return signed(
-            info, self.row, addresses.Variant.ORIGINAL, 3600 if expires_in is None else expires_in
-        )
+        return signed(info, self.row, addresses.Variant.ORIGINAL, expires_in)
 
     @strawberry.field(
         description="A signed address of a WebP derivative that fits into a square; made once, then stored."
@@ -166,7 +164,7 @@ class Image(Node):
         made = self.row.thumbnails.get(fit.value)
         if made is None:
             return None
-        url = signed(info, self.row, addresses.Variant[fit.name], 3600)
+        url = signed(info, self.row, addresses.Variant[fit.name])
         return Thumbnail(url=url, width=made["width"], height=made["height"])
 
     @strawberry.field(description="What the camera wrote into the file.")
@@ -225,13 +223,15 @@ class Image(Node):
         )
 
 
-def signed(info: Info, row: models.Image, variant: addresses.Variant, expires_in: int) -> str:
+def signed(
+    info: Info, row: models.Image, variant: addresses.Variant, expires_in: int | None = None
+) -> str:
     context = info.context
     return context.base_url + addresses.sign(
         context.resources.settings.signing_key,
         image_id=row.id,
         variant=variant,
         actor=context.viewer,
-        expires_in=expires_in,
+        expires_in=3600 if expires_in is None else expires_in,
         now=time.time(),
     )
