@@ -1,14 +1,18 @@
 """The only tenancy filter: what an actor may see, and what they may do. Every service starts here."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import ApiKey, BulkJob, Collection, Dataset, Image, Membership, Tag, Team, User
 from app.domain import Actor, ImageState, Role
 from app.errors import bad_input, forbidden, not_found
+
+Row = TypeVar("Row", bound=Any)
 
 
 def in_teams(column: InstrumentedAttribute[Any], team_ids: tuple[UUID, ...]) -> ColumnElement[bool]:
@@ -61,6 +65,14 @@ def visible_users(actor: Actor) -> Select[User]:
     administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
     holders = select(ApiKey.user_id).where(ApiKey.team_id.in_(administered))
     return users.where((User.id == actor.user_id) | User.id.in_(fellows) | User.id.in_(holders))
+
+
+async def by_id(
+    session: AsyncSession, rows: Select[Row], id: InstrumentedAttribute[UUID], ids: Sequence[UUID]
+) -> list[Row | None]:
+    """Those of the rows that have these ids, in the order of the ids; None for what is not among them."""
+    found = {row.id: row for row in await session.scalars(rows.where(id.in_(ids)))}
+    return [found.get(one) for one in ids]
 
 
 def require(actor: Actor, team_id: UUID, role: Role, *, what: str = "Team") -> None:

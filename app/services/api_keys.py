@@ -24,9 +24,7 @@ SHAPE = re.compile(
     rf"pic_([0-9A-Za-z]{{{ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH}}})([0-9A-Za-z]{{{CRC_LENGTH}}})"
 )
 USED_EVERY = timedelta(minutes=1)
-BY_AGE = paging.Keyset(
-    "apiKey", (paging.Key(ApiKey.id, lambda row: row.id, UUID),), descending=True
-)
+BY_AGE = paging.by_age("apiKey", ApiKey.id)
 NO_HASH = bytes(32)
 
 
@@ -164,9 +162,7 @@ def visible(actor: Actor) -> Select[ApiKey]:
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[ApiKey | None]:
-    rows = await session.scalars(visible(actor).where(ApiKey.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, visible(actor), ApiKey.id, ids)
 
 
 async def create(

@@ -40,9 +40,7 @@ FORGOTTEN_AT_ONCE: Final = 100
 OPEN = text("bulk_job.status in ('QUEUED', 'RUNNING')")
 """Written out, so that a prepared statement can use the partial index."""
 ENDED: Final = (BulkStatus.DONE, BulkStatus.FAILED, BulkStatus.CANCELLED)
-BY_AGE: Final = paging.Keyset(
-    "bulkJob", (paging.Key(BulkJob.id, lambda row: row.id, UUID),), descending=True
-)
+BY_AGE: Final = paging.by_age("bulkJob", BulkJob.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +54,7 @@ class Change:
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[BulkJob | None]:
-    rows = await session.scalars(access.visible_bulk_jobs(actor).where(BulkJob.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_bulk_jobs(actor), BulkJob.id, ids)
 
 
 def listed(actor: Actor, team_id: UUID | None = None) -> Select[BulkJob]:

@@ -25,9 +25,7 @@ BY_NAME = paging.Keyset(
 async def by_id(
     session: AsyncSession, actor: Actor, ids: Sequence[UUID]
 ) -> list[Collection | None]:
-    rows = await session.scalars(access.visible_collections(actor).where(Collection.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_collections(actor), Collection.id, ids)
 
 
 async def by_image(

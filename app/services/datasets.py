@@ -32,9 +32,7 @@ from app.services import access, filters, jobs, paging
 FOLDER: Final = "dataset"
 """What stands behind the team in the keys of a dataset's objects."""
 FILTERS: Final = TypeAdapter(ImageFilter)
-BY_AGE: Final = paging.Keyset(
-    "dataset", (paging.Key(Dataset.id, lambda row: row.id, UUID),), descending=True
-)
+BY_AGE: Final = paging.by_age("dataset", Dataset.id)
 STATUS: Final = {JobState.QUEUED: DatasetStatus.QUEUED, JobState.RUNNING: DatasetStatus.RUNNING}
 
 
@@ -78,9 +76,7 @@ def wanted(dataset: Dataset) -> ImageFilter:
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Dataset | None]:
-    rows = await session.scalars(access.visible_datasets(actor).where(Dataset.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_datasets(actor), Dataset.id, ids)
 
 
 def listed(actor: Actor, team_id: UUID | None = None) -> Select[Dataset]:

@@ -108,9 +108,7 @@ async def count(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> int
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Image | None]:
     """In the order of the ids, the trash included; None for what the actor cannot see."""
-    rows = await session.scalars(access.visible_images(actor).where(Image.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_images(actor), Image.id, ids)
 
 
 async def processed_within(

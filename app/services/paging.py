@@ -79,6 +79,11 @@ class Keyset:
         raise bad_input(field, "This is not a cursor of this list in this order.")
 
 
+def by_age(name: str, id: SQLColumnExpression[UUID]) -> Keyset:
+    """Newest first: ids grow with time."""
+    return Keyset(name, (Key(id, lambda row: row.id, UUID),), descending=True)
+
+
 Columns: TypeAlias = Sequence[SQLColumnExpression[Any]]
 
 

@@ -46,9 +46,7 @@ class Tagging:
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag | None]:
-    rows = await session.scalars(access.visible_tags(actor).where(Tag.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_tags(actor), Tag.id, ids)
 
 
 async def by_name(

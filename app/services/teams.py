@@ -52,9 +52,7 @@ class Stats:
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Team | None]:
-    rows = await session.scalars(access.visible_teams(actor).where(Team.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_teams(actor), Team.id, ids)
 
 
 async def by_slug(session: AsyncSession, actor: Actor, slug: str) -> Team | None:
@@ -73,9 +71,7 @@ def members(actor: Actor, team_id: UUID) -> Select[Membership]:
 async def membership_by_id(
     session: AsyncSession, actor: Actor, ids: Sequence[UUID]
 ) -> list[Membership | None]:
-    rows = await session.scalars(access.visible_memberships(actor).where(Membership.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_memberships(actor), Membership.id, ids)
 
 
 async def memberships_by_user(

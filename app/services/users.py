@@ -38,9 +38,7 @@ BY_NAME = paging.Keyset(
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[User | None]:
-    rows = await session.scalars(access.visible_users(actor).where(User.id.in_(ids)))
-    found = {row.id: row for row in rows}
-    return [found.get(one) for one in ids]
+    return await access.by_id(session, access.visible_users(actor), User.id, ids)
 
 
 def listed(actor: Actor, team_id: UUID | None = None) -> Select[User]:
