@@ -36,8 +36,10 @@ from app.domain import (
     ImageFormat,
     ProcessingStatus,
 )
+from app.services import fusion
 from app.services.bulk_selections import MAX_FOUND
 from app.services.duplicate_groups import MAX_GROUP
+from app.services.shortlist import RELEVANT, SHORTLIST
 
 VALUE: Final = 1
 """Points of a value in the answer. A point is a tenth of what is shown as cost."""
@@ -51,10 +53,7 @@ SEARCH: Final = 130 * ROW
 """Of ranking by meaning, or by words and meaning: the plan, and the hits beyond the page that are checked."""
 TERM: Final = 20 * ROW
 """Of a text that the model reads beside the question, or the stored vector of an image."""
-SHORTLIST: Final = 200
-RELEVANT: Final = 1_000
-"""Rows that diversity or an order chooses from."""
-SHORTLIST_OF_HYBRID: Final = 3 * SHORTLIST + 100
+SHORTLIST_OF_HYBRID: Final = 3 * fusion.FUSED + fusion.MOST_FOUND
 """By meaning, by words and by tags, and the tags."""
 SWEPT: Final = 100 * ROW
 """Of going through everything that matches, to put it into an order or into groups."""
