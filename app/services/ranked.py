@@ -24,7 +24,7 @@ class Search:
 
     `order` sorts the relevant ones by something else than their score. `diversity`: 0 to 1, how much more it counts
     that a hit is unlike those before it.
-    `min_relevance`: of a hit, or in HYBRID all of the words. `floor`: what that and `min_score` come to, worked out by `page`.
+    `min_relevance`: of a hit, or in HYBRID all of the words. `floor`: what that and `min_score` come to, worked out by `search.page`.
     """
 
     query: Direction

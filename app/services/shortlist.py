@@ -35,7 +35,7 @@ class _Shortlist:
 async def page(
     session: AsyncSession, asked: Search, candidates: Candidates, window: Window, key: bytes
 ) -> Ranked:
-    """Places in it move when images come and go: a cursor tells what was seen, not where it was."""
+    """Best first. Places move when images come and go: a cursor tells what was seen, not where it was."""
     seen = places.seen(window.cursor, key)
     found = await _shortlist(session, asked, candidates, SHORTLIST, seen.newest)
     scores, shown = found.scores, set(seen.images)
