@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -20,7 +19,8 @@ from PIL import Image as Picture
 
 from app.demo.gallery import gallery as gallery_of_the_demo
 from tests.clients import manifests
-from tests.clients.process import FOLDER, NODE, NPM, ROOT, ran
+from tests.clients.process import FOLDER, NODE, NPM, ran
+from tests.fixtures import forked
 from tests.fixtures.own_database import own_database
 
 PICTURES = 12
@@ -46,23 +46,19 @@ class Installation:
     key: str = ""
 
     def run(self, *command: str) -> str:
-        return subprocess.run(
-            [sys.executable, "-m", "app", *command],
-            env=self.environment, cwd=ROOT, check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
+        done = forked.run("app", *command, env=self.environment)
+        done.check_returncode()
+        return done.stdout
 
     @contextmanager
-    def process(self, *command: str) -> Iterator[subprocess.Popen[str]]:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "app", *command],
-            env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+    def process(self, *command: str) -> Iterator[forked.Process]:
+        started = forked.Process("app", *command, env=self.environment, stdout=subprocess.PIPE)
         try:
             with started:
                 try:
                     yield started
                 finally:
-                    # Whatever happened meanwhile: on its way out, Popen waits for the end of the process.
+                    # Whatever happened meanwhile: on its way out, Process waits for the end of the process.
                     started.terminate()
         finally:
             started.kill()

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.clients.conftest import NODE, ROOT, Installation
+from tests.clients.conftest import Installation
+from tests.clients.process import NODE, ROOT
+from tests.fixtures import forked
 
 PAGE = (ROOT / "docs" / "persisted-queries.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -57,10 +59,7 @@ async def test_the_scripts_of_the_page(installation: Installation, tmp_path: Pat
 
 
 def start(installation: Installation) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app", "serve", "--port", "0"],
-        env=installation.environment, cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return forked.run("app", "serve", "--port", "0", env=installation.environment)
 
 
 async def test_a_server_does_not_start_with_what_it_cannot_trust(

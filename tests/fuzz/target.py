@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from PIL import Image as Picture
 from sqlalchemy import text
 
 from tests.database import Database
+from tests.fixtures import forked
 
 ROOT: Final = Path(__file__).parents[2]
 READY_SECONDS: Final = 240.0
@@ -150,16 +150,13 @@ def running(db_url: str, data: Path) -> Iterator[Target]:
         "PICTOR_MAX_UPLOAD_BYTES": "100000",
     }
     boot = ["bootstrap", "--team", "T", "--email", "a@example.org", "--json"]
-    command = [sys.executable, "-m", "app"]
-    made = subprocess.run(
-        [*command, *boot], env=environment, cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    made = forked.run("app", *boot, env=environment)
+    made.check_returncode()
     log = data / "server.log"
     with log.open("w") as errors:
-        started = subprocess.Popen(
-            [*command, "serve", "--port", "0"],
-            env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
+        started = forked.Process(
+            *("app", "serve", "--port", "0"), env=environment, stdout=subprocess.PIPE, stderr=errors
+        )
         with started:
             try:
                 assert started.stdout is not None

@@ -81,7 +81,7 @@ async def test_a_worker_that_is_killed_half_way_is_followed_by_another(
         assert isinstance(db, Database)
         actor = await make.actor(db)
         ids = await make.images(db, actor.team_ids[0], count)
-        with process(["-m", "app", "worker"], url, tmp_path) as worker:
+        with process(["app", "worker"], url, tmp_path) as worker:
             job_id = await begun(db, actor, TAGGED)
             await until(db, job_id, done=500)
             worker.send_signal(signal.SIGKILL)
@@ -94,7 +94,7 @@ async def test_a_worker_that_is_killed_half_way_is_followed_by_another(
             assert await session.scalar(tagged) == half.done
             lost = update(BulkJob).where(BulkJob.id == job_id)
             await session.execute(lost.values(lease_until=func.now()))
-        with process(["-m", "app", "worker"], url, tmp_path) as worker:
+        with process(["app", "worker"], url, tmp_path) as worker:
             whole = await until(db, job_id)
             worker.terminate()
             assert worker.wait() == 0

@@ -5,14 +5,13 @@ import hashlib
 import os
 import signal
 import socket
-import sys
 import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL
 from uuid import UUID
 
 import pytest
@@ -32,11 +31,11 @@ from app.storage import storage_from_url
 from tests import make
 from tests.database import Database
 from tests.fixtures import tiny_model
+from tests.fixtures.forked import Process
 from tests.fixtures.own_database import own_database
 from tests.fixtures.s3 import S3Server
 from tests.worker.test_worker import BOTH, jpeg, noise, stored
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
 INNOCENT = 200
 
@@ -66,7 +65,7 @@ async def database_of_ones_own(database_url: str) -> AsyncIterator[str]:
 @contextmanager
 def process(
     arguments: Sequence[str], url: str, folder: Path, storage_url: str | None = None, **more: str
-) -> Iterator[Popen[bytes]]:
+) -> Iterator[Process]:
     """`python …` with these services; killed at the end if it still runs."""
     settings = {
         "PICTOR_DATABASE_URL": url,
@@ -76,9 +75,7 @@ def process(
         "PICTOR_PORT": "0",
         **more,
     }
-    running = Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=os.environ | settings, stdout=DEVNULL
-    )
+    running = Process(*arguments, env=os.environ | settings, stdout=DEVNULL)
     try:
         yield running
     finally:
@@ -99,7 +96,7 @@ async def until_counted(
     raise TimeoutError(f"{found} of {wanted}")
 
 
-async def end_of(running: Popen[bytes], seconds: float = PATIENCE_SECONDS) -> int:
+async def end_of(running: Process, seconds: float = PATIENCE_SECONDS) -> int:
     return await asyncio.to_thread(running.wait, seconds)
 
 
@@ -128,7 +125,7 @@ async def test_one_image_that_kills_its_worker_harms_no_other(
         ]
         deaths = 0
         for _ in range(6):
-            with process(["-m", "tests.worker.deadly"], url, tmp_path) as worker:
+            with process(["tests.worker.deadly"], url, tmp_path) as worker:
                 rest = asyncio.create_task(until_counted(db, 1, *of(poison, JobState.FAILED)))
                 ended = asyncio.create_task(end_of(worker))
                 await asyncio.wait({rest, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -179,7 +176,7 @@ async def test_stopping_hands_back_what_is_not_done(
         team_id = await make.team(resources.db)
         for seed in range(6):
             await stored(resources, team_id, jpeg(noise(seed)))
-        with silent_store() as store, process(["-m", "app", command], url, tmp_path, store) as it:
+        with silent_store() as store, process(["app", command], url, tmp_path, store) as it:
             await until_counted(resources.db, 6, ImageJob.state == JobState.RUNNING)
             it.terminate()
             assert await end_of(it) == 0
@@ -229,7 +226,7 @@ async def test_a_worker_outlives_database_and_storage(
     async with resources_on(url, tmp_path, store.url()) as resources:
         db, team_id = resources.db, await make.team(resources.db)
         with process(
-            ["-m", "app", "worker"],
+            ["app", "worker"],
             url,
             tmp_path,
             store.url(),

@@ -4,11 +4,10 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from uuid import UUID
 
 import pytest
@@ -22,6 +21,7 @@ from app.services import images, jobs, retention, uploads
 from app.worker import handlers, reconcile, upkeep
 from app.worker.reconcile import Report
 from tests import make
+from tests.fixtures import forked
 from tests.worker import planted
 from tests.worker.planted import LONG_AGO, execute, intent, keys, picture, row, states
 
@@ -300,44 +300,6 @@ async def test_two_at_once_agree(everywhere: Resources, team_id: UUID) -> None:
     assert (await row(everywhere.db, faults["short"].id)).damage is Damage.WRONG_SIZE
 
 
-KILLED = """
-import asyncio, os, signal
-from contextlib import contextmanager
-from datetime import timedelta
-from itertools import count
-from app.resources import open_resources
-from app.settings import Settings
-from app.worker import reconcile
-
-async def main(step):
-    steps = count()
-
-    def reached(_count=0):
-        if next(steps) == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    @contextmanager
-    def progress(_what, _total):
-        reached()
-        yield reached
-        reached()
-
-    async with open_resources(Settings()) as resources:
-        await reconcile.run(resources, resources.db.worker, grace=timedelta(0), progress=progress)
-
-for step in count():
-    child = os.fork()
-    if child == 0:
-        asyncio.run(main(step))
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status))
-    if not os.WIFSIGNALED(status):
-        break
-"""
-"""Passes in processes that kill themselves: the first at the first step, the next at the second, until one gets through."""
-
-
 def environment(resources: Resources, storage_url: str | None) -> dict[str, str]:
     url = resources.db.engine.url.render_as_string(hide_password=False)
     own = {
@@ -353,9 +315,8 @@ async def test_killed_at_every_step_it_converges(
 ) -> None:
     faults = await plant(everywhere, team_id)
     env = environment(everywhere, storage_url)
-    arguments = [sys.executable, "-c", KILLED]
-    said = await asyncio.to_thread(subprocess.check_output, arguments, env=env, text=True)
-    *kills, end = map(int, said.split())
+    done = await asyncio.to_thread(forked.run, "tests.worker.killed", env=env)
+    *kills, end = map(int, done.stdout.split())
     assert end == 0
     assert kills == [-signal.SIGKILL] * len(kills)
     assert len(kills) >= 6
@@ -366,13 +327,7 @@ async def test_killed_at_every_step_it_converges(
 
 
 def command(name: str, *arguments: str, env: dict[str, str]) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "app", name, *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run("app", name, *arguments, env=env)
     return done.returncode, done.stdout
 
 
@@ -395,13 +350,12 @@ async def test_a_command_waits_for_the_one_that_runs(resources: Resources) -> No
         assert mine
         async with locks.alone(resources.db, reconcile.LOCK) as second:
             assert not second
-        waiting = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app", "reconcile", env=env, stdout=-1, stderr=-1
-        )
+        waiting = forked.Process("app", "reconcile", env=env, stdout=DEVNULL, stderr=PIPE)
         assert waiting.stderr is not None
-        assert b"waits" in await waiting.stderr.readline()
-        assert waiting.returncode is None
-    assert await waiting.wait() == 0
+        assert "waits" in await asyncio.to_thread(waiting.stderr.readline)
+        assert waiting.poll() is None
+    with waiting:
+        assert await asyncio.to_thread(waiting.wait) == 0
 
 
 async def test_the_worker_takes_its_turn_when_it_is_due(resources: Resources) -> None:

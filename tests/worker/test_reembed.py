@@ -3,10 +3,10 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from subprocess import DEVNULL
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from app.resources import Resources
 from app.services import embedding_models, reembedding
 from app.worker import models
 from tests import make
-from tests.fixtures import tiny_model
+from tests.fixtures import forked, tiny_model
 from tests.graphql.conftest import Client
 from tests.services import planted
 from tests.worker.test_worker import jpeg, noise, stored, until, until_ready, working
@@ -94,23 +94,18 @@ async def until_active(resources: Resources, dimension: int) -> None:
 
 async def pictor(resources: Resources, *arguments: str) -> tuple[int, str, str]:
     """Runs `pictor reembed …` as a process of its own; its exit status and what it said."""
-    process = await started(resources, *arguments)
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    command = ("app", "reembed", *arguments)
+    done = await asyncio.to_thread(forked.run, *command, env=environment(resources))
+    return done.returncode, done.stdout, done.stderr
 
 
-async def started(resources: Resources, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", "reembed", *arguments),
-        env={
-            **os.environ,
-            "PICTOR_DATABASE_URL": resources.db.engine.url.render_as_string(hide_password=False),
-            "PICTOR_DATA_DIR": str(resources.settings.data_dir),
-            "PICTOR_EMBEDDING_MODEL": str(tiny_model.folder()),
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+def environment(resources: Resources) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PICTOR_DATABASE_URL": resources.db.engine.url.render_as_string(hide_password=False),
+        "PICTOR_DATA_DIR": str(resources.settings.data_dir),
+        "PICTOR_EMBEDDING_MODEL": str(tiny_model.folder()),
+    }
 
 
 async def library(resources: Resources, actor: Actor, count: int) -> list[UUID]:
@@ -256,7 +251,8 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
     images = [one] + [await make.image(resources.db, team_id, thumbnails=small) for _ in range(200)]
     rows = planted.random(len(images), dimension=32)
     await planted.vectors(resources.db, 1, dict(zip(images, rows, strict=True)))
-    process = await started(resources, "--model", str(new))
+    command = ("app", "reembed", "--model", str(new))
+    process = forked.Process(*command, env=environment(resources), stdout=DEVNULL)
 
     async def begun() -> bool:
         return await vectors(resources, 48) > 0
@@ -268,7 +264,7 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
         except TimeoutError:
             continue
     process.kill()
-    await process.wait()
+    process.wait()
     done = await vectors(resources, 48)
     assert 0 < done < 201
     async with resources.db.transaction() as session:
