@@ -11,7 +11,7 @@ from xdist.remote import Producer
 from app.db import embedded, migrate
 from tests.database import Database
 from tests.fixtures.s3 import s3_server, s3_url
-from tests.parallel import ByFile
+from tests.parallel import ByFile, longest_first
 
 __all__ = ["s3_server", "s3_url"]
 
@@ -20,6 +20,11 @@ __all__ = ["s3_server", "s3_url"]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """How `pytest -n 2` shares the tests out."""
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: longest_first(item.nodeid))
 
 
 @pytest.fixture(scope="session")
