@@ -37,7 +37,8 @@ from tests.fixtures.s3 import S3Server
 from tests.worker.test_worker import BOTH, jpeg, noise, stored
 
 PATIENCE_SECONDS = 90.0
-INNOCENT = 200
+INNOCENT = 80
+"""One batch of the model before the poison, one with it, and one after."""
 
 
 @asynccontextmanager
