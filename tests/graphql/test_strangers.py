@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
@@ -37,6 +38,7 @@ from app.db.models import (
     Tag,
 )
 from app.domain import Actor, AuditOutcome, Role
+from app.embedding import Embedder
 from app.graphql.permissions import ROOT_FIELDS, Who
 from app.graphql.schema import build_schema
 from app.resources import Resources
@@ -174,7 +176,19 @@ async def things(db: Database, actor: Actor) -> dict[str, UUID]:
 
 @pytest.fixture
 async def world(db: Database, resources: Resources) -> World:
-    embedder = resources.embedder
+    return await made(db, resources.embedder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing_world(database_url: str, embedder: Embedder) -> World:
+    """One for all tests that change nothing in it."""
+    db = Database(database_url, pool_size=1)
+    world = await made(db, embedder)
+    await db.close()
+    return world
+
+
+async def made(db: Database, embedder: Embedder) -> World:
     await embedder.warm()
     async with db.transaction() as session:
         await embedding_models.ensure(
@@ -354,11 +368,11 @@ async def test_a_foreign_id_is_an_id_that_never_was(
 @pytest.mark.parametrize(
     "kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key", "audit_event", "dataset"})
 )
-async def test_no_node_of_another_team(client: Client, world: World, kind: str) -> None:
+async def test_no_node_of_another_team(client: Client, standing_world: World, kind: str) -> None:
     query = "query($id: ID!, $ids: [ID!]!) { node(id: $id) { id } nodes(ids: $ids) { id } }"
-    foreign, own = str(world.foreign[kind]), str(world.own[kind])
+    foreign, own = str(standing_world.foreign[kind]), str(standing_world.own[kind])
 
-    data = await client.get(world.actor, query, id=foreign, ids=[foreign, own, "nonsense"])
+    data = await client.get(standing_world.actor, query, id=foreign, ids=[foreign, own, "nonsense"])
 
     assert data == {"node": None, "nodes": [None, {"id": own}, None]}
 
@@ -368,10 +382,10 @@ async def test_no_node_of_another_team(client: Client, world: World, kind: str) 
     [(o, r) for o, r, k in roots() if ROOT_FIELDS[f"{k.name}.{r}"].who is not Who.ANYONE],
 )
 async def test_nobody_gets_in_unknown(
-    client: Client, db: Database, world: World, operation: str, root: str
+    client: Client, db: Database, standing_world: World, operation: str, root: str
 ) -> None:
     kind = type_of(operation)
-    variables = Caller(client, root, world.own).fields(kind.fields[root].args, (), ())
+    variables = Caller(client, root, standing_world.own).fields(kind.fields[root].args, (), ())
 
     with counted_statements(db) as seen:
         answer = await client.ask(None, document(operation, root, variables), **variables)
