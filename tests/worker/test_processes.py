@@ -45,7 +45,7 @@ INNOCENT = 80
 async def resources_on(url: str, folder: Path, storage_url: str | None) -> AsyncIterator[Resources]:
     """What the test itself needs, beside the processes: rows and bytes."""
     settings = Settings(data_dir=folder)
-    settings.tmp_dir.mkdir()
+    settings.tmp_dir.mkdir(parents=True)
     db = Database(url, pool_size=5)
     decoder = Decoder(max_pixels=settings.max_image_pixels)
     storage = storage_from_url(storage_url, folder)
@@ -168,16 +168,23 @@ def silent_store() -> Iterator[str]:
         yield f"s3://key:secret@pictures?endpoint=http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("command", ["worker", "serve"])
-async def test_stopping_hands_back_what_is_not_done(
-    database_of_ones_own: str, tmp_path: Path, command: str
-) -> None:
-    url = database_of_ones_own
-    async with resources_on(url, tmp_path, None) as resources:
+async def test_stopping_hands_back_what_is_not_done(database_url: str, tmp_path: Path) -> None:
+    """In both commands that have a worker; they wait for what it does for 8 s, and do so beside each other."""
+    async with (
+        own_database(database_url) as one,
+        own_database(database_url) as other,
+        asyncio.TaskGroup() as both,
+    ):
+        for command, url in (("worker", one), ("serve", other)):
+            both.create_task(stopped(command, url, tmp_path / command))
+
+
+async def stopped(command: str, url: str, folder: Path) -> None:
+    async with resources_on(url, folder, None) as resources:
         team_id = await make.team(resources.db)
         for seed in range(6):
             await stored(resources, team_id, jpeg(noise(seed)))
-        with silent_store() as store, process(["app", command], url, tmp_path, store) as it:
+        with silent_store() as store, process(["app", command], url, folder, store) as it:
             await until_counted(resources.db, 6, ImageJob.state == JobState.RUNNING)
             it.terminate()
             assert await end_of(it) == 0
