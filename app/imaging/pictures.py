@@ -130,11 +130,24 @@ def _opened(path: Path, max_pixels: int) -> Iterator[tuple[ImageFormat, Image.Im
         if not plan.is_whole:
             raise refusal(UploadProblem.TRUNCATED)
         # Pillow's own check, a second one: it sees frames that grow a picture, and refuses from twice the limit.
-        Image.MAX_IMAGE_PIXELS = max_pixels
         file.seek(0)
-        with _blamed(max_pixels), Image.open(file, formats=(format.value,)) as picture:
+        with (
+            _at_most(max_pixels),
+            _blamed(max_pixels),
+            Image.open(file, formats=(format.value,)) as picture,
+        ):
             _check_pixels(*picture.size, max_pixels)
             yield format, picture
+
+
+@contextmanager
+def _at_most(max_pixels: int) -> Iterator[None]:
+    """Pillow has one limit for the whole process: whatever else opens pictures there keeps its own."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _format(head: bytes) -> ImageFormat:
