@@ -12,7 +12,6 @@ machine. `--small` is for 50,000 images: smaller teams have graphs, and fewer qu
 # ruff: noqa: T201  It prints a table.
 
 import argparse
-import asyncio
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
+import uvloop
 from numpy.typing import NDArray
 from sqlalchemy import text
 from tqdm import tqdm
@@ -237,7 +237,8 @@ def main() -> None:
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--small", action="store_true")
     asked = parser.parse_args()
-    asyncio.run(run(asked.url or embedded.start(asked.data_dir), asked))
+    # As the server does.
+    uvloop.run(run(asked.url or embedded.start(asked.data_dir), asked))
 
 
 if __name__ == "__main__":
