@@ -23,7 +23,9 @@ BREADTH: Final = 200
 """hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
 LEAST_BREADTH: Final = 40
 MOST_BREADTH: Final = 1_000
-SET_BREADTH: Final = text("select set_config('hnsw.ef_search', :breadth, true)")
+SETTLE: Final = text(
+    "select set_config('hnsw.ef_search', :breadth, true), set_config('enable_sort', 'off', true)"
+)
 
 
 async def _nothing(_session: AsyncSession) -> "Found":
@@ -85,9 +87,10 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
     while True:
         if plan.by_graph and (breadth := _breadth(look, len(plan.by_graph))) != settled:
-            await session.execute(SET_BREADTH, {"breadth": str(breadth)})
-            settled = breadth
+            await session.execute(SETTLE, {"breadth": str(breadth)})
         seen = await look.through(session, plan, alone=alone)
+        # A look ends with what comes after it being sorted.
+        settled = 0
         if seen.open_teams:
             plan = plan.scanning(seen.open_teams)
         elif alone and seen.too_few:
