@@ -83,7 +83,8 @@ def parts(draw: st.DrawFn) -> list[Part]:
     if draw(st.integers(0, 3)) == 0:
         operations[draw(st.sampled_from(("query", "variables", "x")))] = draw(values)
     right = {"0": ["variables.file"]}
-    if "files" in (operations.get("variables") or {}):
+    variables = operations.get("variables")
+    if isinstance(variables, dict) and "files" in variables:
         right = {"0": ["variables.files.0"], "1": ["variables.files.1"]}
     hostile = st.dictionaries(
         st.sampled_from(NAMES),

@@ -35,7 +35,8 @@ def refused(response: httpx.Response) -> None:
     filename=words,
     known=st.booleans(),
     chunked=st.booleans(),
-    token=evil_words,
+    # With a slash at its end it is another address, which is only sent on to this one.
+    token=evil_words.map(lambda one: one.rstrip("/")),
 )
 def test_tickets(
     target: Target, content: bytes, announced: float, filename: str, known: bool, chunked: bool, token: str
