@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
-from asyncpg import PostgresError  # type: ignore[import-untyped]  # asyncpg ships no types
+from asyncpg import Connection, PostgresError  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,6 +32,8 @@ Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
 RETRIED = {"40001", "40P01", "23503"}
 """SQLSTATE of a serialization failure, of a deadlock, and of a reference to a row that another transaction
 deleted in between: the whole transaction is run again, and sees what is there now."""
+UNREACHABLE: Final = ("08", "57P", "53")
+"""How SQLSTATE begins where there is no connection, PostgreSQL shuts down, or has no room for another."""
 TRIES = 4
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
@@ -47,21 +49,49 @@ ROLES: Final = (ACTING_ROLE, WORKER_ROLE, LOGIN_ROLE, AUDIT_ROLE)
 """PostgreSQL's roles of whoever serves requests or works in the background. They log in nowhere and own nothing."""
 
 ENTER: Final = (
-    "select set_config('role', $1, true), set_config('app.team_ids', $2, true),"
-    " set_config('app.user_id', $3, true), set_config('app.operator', $4, true)"
+    "set local role {role}; set local app.team_ids = '{teams}';"
+    " set local app.user_id = '{user}'; set local app.operator = '{operator}';"
 )
-"""The first statement of a transaction. All of it ends with the transaction, however that ends."""
+"""What follows the BEGIN of a transaction. All of it ends with the transaction, however that ends."""
+
+
+def _into(role: str, actor: Actor | None = None) -> str:
+    """Spelled out, for several statements in one message take no parameters: from our own words, and the digits of ids."""
+    if actor is None:
+        return ENTER.format(role=role, teams="", user="", operator="")
+    return ENTER.format(
+        role=role,
+        teams=f"{{{','.join(one.hex for one in actor.team_ids)}}}",
+        user=actor.user_id.hex,
+        operator="on" if actor.is_operator else "",
+    )
+
+
+class _Connection(Connection):  # type: ignore[misc]  # asyncpg ships no types
+    """Begins a transaction and enters it with one message to PostgreSQL, which as a statement of its own took as long as a short query."""
+
+    entering = ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  as the driver has it
+        if not self.entering or not query.startswith("BEGIN"):
+            return str(await super().execute(query, *args, timeout=timeout))
+        try:
+            return str(await super().execute(query + self.entering, timeout=timeout))
+        except BaseException:
+            # It has begun, but not as whom it should, and the driver does not take it for begun.
+            self.terminate()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """One way into the database: `settings` say in which role, for whose teams, as which user, and whether as operator.
+    """One way into the database: `entering` says in which role, for whose teams, as which user, and whether as operator.
 
-    Without settings it is the owner of the tables, whom no policy holds back.
+    Empty, it is the owner of the tables, whom no policy holds back.
     """
 
     sessions: async_sessionmaker[AsyncSession]
-    settings: tuple[str, str, str, str] | None
+    entering: str = ""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -84,9 +114,10 @@ class Entrance:
                 yield session
 
     async def _enter(self, session: AsyncSession) -> None:
-        if self.settings is not None:
-            connection = await session.connection()
-            await connection.exec_driver_sql(ENTER, self.settings)
+        """Takes a connection; its transaction begins with the first statement."""
+        if self.entering:
+            connection = (await session.connection()).sync_connection
+            _driver_of(connection).entering = self.entering
 
     async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
@@ -121,6 +152,7 @@ class Database:
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": STATEMENT_SECONDS,
+                "connection_class": _Connection,
                 "server_settings": {"application_name": "pictor", "jit": "off"},
             },
         )
@@ -128,10 +160,10 @@ class Database:
         event.listen(self.engine.sync_engine, "checkin", _rests)
         event.listen(self.engine.sync_engine, "checkout", _is_there)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self.owner = Entrance(self._sessions, None)
-        self.worker = Entrance(self._sessions, (WORKER_ROLE, "", "", ""))
-        self.login = Entrance(self._sessions, (LOGIN_ROLE, "", "", ""))
-        self.audit = Entrance(self._sessions, (AUDIT_ROLE, "", "", ""))
+        self.owner = Entrance(self._sessions)
+        self.worker = Entrance(self._sessions, _into(WORKER_ROLE))
+        self.login = Entrance(self._sessions, _into(LOGIN_ROLE))
+        self.audit = Entrance(self._sessions, _into(AUDIT_ROLE))
 
     @property
     def connections_in_use(self) -> int:
@@ -141,9 +173,7 @@ class Database:
 
     def acting(self, actor: Actor) -> Entrance:
         """The entrance of this actor: PostgreSQL shows it no other team's rows, and takes none."""
-        teams = ",".join(map(str, actor.team_ids))
-        operator = "on" if actor.is_operator else ""
-        return Entrance(self._sessions, (ACTING_ROLE, f"{{{teams}}}", str(actor.user_id), operator))
+        return Entrance(self._sessions, _into(ACTING_ROLE, actor))
 
     async def reach(self) -> None:
         """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had."""
@@ -162,16 +192,22 @@ class Database:
         await self.engine.dispose()
 
 
+def _driver_of(connection: Any) -> _Connection:
+    driver: _Connection = connection.connection.driver_connection
+    return driver
+
+
 def _rests(_connection: object, record: ConnectionPoolEntry) -> None:
     record.info["rests_since"] = time.monotonic()
 
 
 def _is_there(connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
-    """Has the pool connect anew where PostgreSQL is gone.
+    """Nobody's entrance is left, and the pool connects anew where PostgreSQL is gone.
 
     The driver knows when the other side has closed; only after a rest is it asked, which SQLAlchemy's own pre-ping does
     each time and for as long as a short query takes.
     """
+    connection.driver_connection.entering = ""
     since = record.info.get("rests_since")
     if since is None:
         return
@@ -191,7 +227,8 @@ def _translated() -> Iterator[None]:
     except (PoolTimeout, OSError) as error:
         raise unavailable("The database cannot be reached; try again.") from error
     except DBAPIError as error:
-        if error.connection_invalidated or (sqlstate(error) or "").startswith(("08", "57P", "53")):
+        state = sqlstate(error)
+        if error.connection_invalidated if state is None else state.startswith(UNREACHABLE):
             raise unavailable("The database cannot be reached; try again.") from error
         raise
 
@@ -240,10 +277,9 @@ TALLY: ContextVar[Tally | None] = ContextVar("tally", default=None)
 """What the statements of the running operation are counted in, over all of its tasks."""
 
 
-def _tally(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-    """What only enters a transaction does not count."""
+def _tally(*_: object) -> None:
     tally = TALLY.get()
-    if tally is not None and statement != ENTER:
+    if tally is not None:
         tally.statements += 1
 
 

@@ -1,4 +1,4 @@
-"""Connections that lie in the pool: whoever takes one gets one that works."""
+"""Connections that lie in the pool: whoever takes one gets one that works, and enters it as nobody but themselves."""
 
 import asyncio
 import threading
@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.db import database as module
+from app.db.database import ACTING_ROLE, Entrance, sqlstate
+from app.domain import NO_ID, Actor, Role
 from tests.database import Database
 
 PID = text("select pg_backend_pid()")
+WHO = text(
+    "select current_user::text, current_setting('app.team_ids', true),"
+    " current_setting('app.user_id', true), current_setting('app.operator', true)"
+)
+ACTOR = Actor(user_id=NO_ID, roles={NO_ID: Role.VIEWER})
 END = text("select pg_terminate_backend(:pid, 5000)")
 
 
@@ -58,13 +66,68 @@ async def test_after_a_rest_a_connection_is_tried_out(
     assert await pid_of(one) != before
 
 
-async def test_a_connection_in_use_is_not_tried_out_each_time(one: Database) -> None:
-    async with one.transaction() as session:
+async def spied(db: Database) -> list[str]:
+    """What the one connection is sent from now on, but for prepared statements, of which the driver does not tell."""
+    async with db.transaction() as session:
         await session.scalar(PID)
         connection = await session.connection()
-        raw = (await connection.get_raw_connection()).driver_connection
+        raw: Any = (await connection.get_raw_connection()).driver_connection
     seen: list[str] = []
     raw.add_query_logger(lambda record: seen.append(record.query))
+    return seen
+
+
+async def who(entrance: Entrance) -> tuple[Any, ...]:
+    async with entrance.transaction() as session:
+        return tuple((await session.execute(WHO)).one())
+
+
+async def failing(entrance: Entrance) -> None:
+    async with entrance.transaction() as session:
+        await session.execute(text("select 1 / 0"))
+
+
+async def test_a_connection_in_use_is_not_tried_out_each_time(one: Database) -> None:
+    seen = await spied(one)
     assert await pid_of(one)
-    # The driver does not tell of prepared statements.
     assert seen == ["BEGIN;", "COMMIT;"]
+
+
+async def test_a_transaction_begins_and_is_entered_with_one_message(one: Database) -> None:
+    seen = await spied(one)
+    assert await who(one.acting(ACTOR)) == (ACTING_ROLE, f"{{{NO_ID.hex}}}", NO_ID.hex, "")
+    begun, ended = seen
+    assert begun.startswith("BEGIN;set local role")
+    assert ended == "COMMIT;"
+
+
+async def test_an_entrance_ends_with_its_transaction(one: Database) -> None:
+    owner = await who(one.owner)
+    assert owner[0] != ACTING_ROLE
+    pid = await pid_of(one)
+    for _ in range(2):
+        assert (await who(one.acting(ACTOR)))[0] == ACTING_ROLE
+        # What was once set is then empty.
+        assert await who(one.owner) == (owner[0], "", "", "")
+    with pytest.raises(DBAPIError):
+        await failing(one.acting(ACTOR))
+    # Nothing was asked: nothing has begun, and nothing of it is left.
+    async with one.acting(ACTOR).transaction():
+        pass
+    assert await who(one.owner) == (owner[0], "", "", "")
+    assert await pid_of(one) == pid
+
+
+async def test_a_snapshot_is_entered_too(one: Database) -> None:
+    async with one.acting(ACTOR).snapshot() as session:
+        level = await session.scalar(text("show transaction_isolation"))
+        assert (await session.execute(WHO)).one()[0] == ACTING_ROLE
+    assert level == "repeatable read"
+
+
+async def test_where_a_role_is_refused_nothing_runs_as_another(one: Database) -> None:
+    entering = one.worker.entering.replace(module.WORKER_ROLE, "pictor_nobody")
+    with pytest.raises(DBAPIError) as refused:
+        await who(Entrance(one.worker.sessions, entering))
+    assert sqlstate(refused.value) == "22023"
+    assert (await who(one.worker))[0] == module.WORKER_ROLE

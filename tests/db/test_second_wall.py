@@ -274,7 +274,7 @@ async def test_settings_end_with_their_transaction(
         async with one_connection.acting(operator).transaction() as session:
             assert tuple((await session.execute(told)).one()) == (
                 ACTING_ROLE,
-                f"{{{foreign}}}",
+                f"{{{foreign.hex}}}",
                 "on",
             )
             raise ZeroDivisionError
@@ -285,7 +285,7 @@ async def test_settings_end_with_their_transaction(
     async with one_connection.acting(actor).transaction() as session:
         assert tuple((await session.execute(told)).one()) == (
             ACTING_ROLE,
-            f"{{{actor.team_ids[0]}}}",
+            f"{{{actor.team_ids[0].hex}}}",
             "",
         )
         assert not await session.scalar(

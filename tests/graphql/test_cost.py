@@ -29,7 +29,6 @@ from graphql import (
 )
 from sqlalchemy import event
 
-from app.db.database import ENTER
 from app.db.models import Collection, CollectionImage, Membership
 from app.domain import Actor, Role
 from app.graphql import cost, plans
@@ -225,11 +224,11 @@ def literal(value: Any, kind: Any) -> str:
 
 @contextmanager
 def rows_read(db: Database) -> Iterator[list[int]]:
-    """The rows that each statement inside the block gives back, without what only enters a transaction."""
+    """The rows that each statement inside the block gives back."""
     seen: list[int] = []
 
-    def note(_conn: Any, cursor: Any, statement: str, *_rest: Any) -> None:
-        if cursor.description is not None and statement != ENTER:
+    def note(_conn: Any, cursor: Any, *_rest: Any) -> None:
+        if cursor.description is not None:
             seen.append(cursor.rowcount)
 
     event.listen(db.engine.sync_engine, "after_cursor_execute", note)

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.database import ENTER
 from app.db.models import Collection, Image, Membership
 from app.domain import (
     Actor,
@@ -111,12 +110,11 @@ async def wanted(session: AsyncSession, place: Seeded, shape: str) -> ImageFilte
 
 @contextmanager
 def statements(db: Database) -> Iterator[list[tuple[str, Any]]]:
-    """What the pool runs inside the block, with its parameters, but for what enters a transaction."""
+    """What the pool runs inside the block, with its parameters."""
     seen: list[tuple[str, Any]] = []
 
     def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if statement != ENTER:
-            seen.append((statement, parameters))
+        seen.append((statement, parameters))
 
     event.listen(db.engine.sync_engine, "before_cursor_execute", note)
     try:
