@@ -1,12 +1,13 @@
 """Who is asking, told by the request's headers alone: a key, else a login. Nothing else is read before."""
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -23,6 +24,7 @@ CACHE_SECONDS: Final = 2.0
 """For so long a revoked key, a login that ended, or a role that was taken away, may still work."""
 CACHE_ENTRIES: Final = 1_000
 MAX_KEY_LENGTH: Final = 200
+LookUp: TypeAlias = Callable[[], Coroutine[Any, Any, Actor | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,10 @@ class Identity:
 
 
 class Authenticator:
-    """Looks keys and logins up, and remembers the good ones for CACHE_SECONDS by their hash."""
+    """Looks keys and logins up, and remembers the good ones for CACHE_SECONDS by their hash.
+
+    Who sends many requests at once is looked up for all of them together.
+    """
 
     def __init__(
         self, db: Database, settings: Settings, *, clock: Callable[[], float] = time.monotonic
@@ -49,6 +54,7 @@ class Authenticator:
         self._settings = settings
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+        self._looked_up: dict[bytes, asyncio.Task[Actor | None]] = {}
 
     async def identify(
         self, connection: HTTPConnection, headers: Headers | None = None
@@ -92,11 +98,9 @@ class Authenticator:
         found = self._known.get(_digest(credential))
         return found[1] if found is not None and found[0] > self._clock() else None
 
-    async def _found(
-        self, credential: str, look_up: Callable[[], Awaitable[Actor | None]], unknown: str
-    ) -> Actor:
+    async def _found(self, credential: str, look_up: LookUp, unknown: str) -> Actor:
         digest = _digest(credential)
-        actor = await look_up()
+        actor = await self._once(digest, look_up)
         if actor is None:
             self._known.pop(digest, None)
             raise unauthenticated(unknown)
@@ -105,6 +109,14 @@ class Authenticator:
         if len(self._known) > CACHE_ENTRIES:
             self._known.popitem(last=False)
         return actor
+
+    async def _once(self, digest: bytes, look_up: LookUp) -> Actor | None:
+        """Shielded: where the client of the first goes, the others still wait."""
+        task = self._looked_up.get(digest)
+        if task is None:
+            task = self._looked_up[digest] = asyncio.create_task(look_up())
+            task.add_done_callback(lambda _: self._looked_up.pop(digest))
+        return await asyncio.shield(task)
 
 
 def _digest(credential: str) -> bytes:

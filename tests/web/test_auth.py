@@ -1,16 +1,19 @@
 """Keys in headers: which are read, what a wrong one gets, and for how long a good one is remembered."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import update
+from starlette.requests import Request
 
 from app.db.database import counted_statements
 from app.db.models import ApiKey
 from app.resources import Resources
 from app.web import auth
+from app.web.auth import Authenticator
 from tests.database import Database
 from tests.web.conftest import Clock, Member, app_on, client_on
 
@@ -79,6 +82,31 @@ async def test_good_key_is_looked_up_once_in_a_while(
         clock.now += auth.CACHE_SECONDS
         assert "data" in await asked(client, member.headers)
         assert len([one for one in seen if "FROM api_key" in one]) == 2
+
+
+async def test_who_sends_many_requests_at_once_is_looked_up_once(
+    client: httpx.AsyncClient, db: Database, member: Member
+) -> None:
+    with counted_statements(db) as seen:
+        answers = await asyncio.gather(*(asked(client, member.headers) for _ in range(10)))
+    assert all("data" in one for one in answers)
+    assert len([one for one in seen if "FROM api_key" in one]) == 1
+
+
+async def test_a_lookup_outlives_the_request_that_began_it(
+    resources: Resources, member: Member
+) -> None:
+    authenticator = Authenticator(resources.db, resources.settings)
+    request = Request({"type": "http", "headers": [(b"x-api-key", member.key.encode())]})
+    first = asyncio.create_task(authenticator.identify(request))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(authenticator.identify(request))
+    await asyncio.sleep(0)
+    first.cancel()
+    found = (await second).actor
+    assert found is not None
+    assert found.user_id == member.actor.user_id
+    assert first.cancelled()
 
 
 async def test_revoked_key_ends_with_the_cache(
