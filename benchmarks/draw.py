@@ -1,12 +1,12 @@
 """What a weighted draw costs as a library grows, and what keeping it exact costs whoever writes.
 
-    python -m benchmarks.draw [--sizes 10000 100000] [--repeats 300] [--million URL]
+    python -m benchmarks.draw [--sizes 10000 100000] [--repeats 300] [--url URL]
 
 Starts a server of its own in a temporary folder. Read the ratios to `select 1`, which was timed in turn
 with everything else: they hold on a busy machine, milliseconds do not. Commits do not wait for the disk, so
 that the changes show what triggers cost and not what a sync does.
 
-`--million`: the database that benchmarks.seed has filled. Nothing but draws is done there, and the same draws
+`--url`: the database that benchmarks.seed has filled. Nothing but draws is done there, and the same draws
 in turn on the smallest size here. `--only-draws` leaves out what changes cost.
 """
 
@@ -200,24 +200,28 @@ async def side_by_side(
                 "small: 20": draw(here, small[1], 20),
                 "small: 1 of a tag": draw(here, small[1], tags=tagged(2)),
                 "small: 1 of two tags": draw(here, small[1], tags=tagged(2, 10)),
-                "1M in 20 teams: 1": draw(there, everything),
-                "1M in 20 teams: 20": draw(there, everything, 20),
-                "278k in one: 1": draw(there, team),
-                "278k in one: 20": draw(there, team, 20),
-                "278k: 1 of a tag (a third)": draw(there, team, tags=named("t1")),
-                "278k: 20 of a tag (a third)": draw(there, team, 20, tags=named("t1")),
-                "278k: 1 of a tag (0.2 %)": draw(there, team, tags=named("t200")),
-                "278k: 1 of two tags": draw(there, team, tags=named("t1", "t2")),
-                "278k: 1 of two tags and half the dates": draw(
+                "all 20 teams: 1": draw(there, everything),
+                "all 20 teams: 20": draw(there, everything, 20),
+                "largest team: 1": draw(there, team),
+                "largest team: 20": draw(there, team, 20),
+                "largest team: 1 of a tag (a third)": draw(there, team, tags=named("t1")),
+                "largest team: 20 of a tag (a third)": draw(there, team, 20, tags=named("t1")),
+                "largest team: 1 of a tag (0.2 %)": draw(there, team, tags=named("t200")),
+                "largest team: 1 of two tags": draw(there, team, tags=named("t1", "t2")),
+                "largest team: 1 of two tags and half the dates": draw(
                     there, team, tags=named("t1", "t2"), created_at=late[0.5]
                 ),
-                "278k: 1 of 50 % of the dates": draw(there, team, created_at=late[0.5]),
-                "278k: 1 of 5 % of the dates": draw(there, team, created_at=late[0.05]),
-                "278k: 20 of 5 % of the dates": draw(there, team, 20, created_at=late[0.05]),
-                "278k: 1 of 0.5 % of the dates": draw(there, team, created_at=late[0.005]),
-                "278k: 20 of 0.5 % of the dates": draw(there, team, 20, created_at=late[0.005]),
-                "278k: 1, half-life of a year": draw(there, team, half_life=365.0),
-                "278k: 1, half-life of 30 days": draw(there, team, half_life=30.0),
+                "largest team: 1 of 50 % of the dates": draw(there, team, created_at=late[0.5]),
+                "largest team: 1 of 5 % of the dates": draw(there, team, created_at=late[0.05]),
+                "largest team: 20 of 5 % of the dates": draw(
+                    there, team, 20, created_at=late[0.05]
+                ),
+                "largest team: 1 of 0.5 % of the dates": draw(there, team, created_at=late[0.005]),
+                "largest team: 20 of 0.5 % of the dates": draw(
+                    there, team, 20, created_at=late[0.005]
+                ),
+                "largest team: 1, half-life of a year": draw(there, team, half_life=365.0),
+                "largest team: 1, half-life of 30 days": draw(there, team, half_life=30.0),
             },
             repeats,
         )
@@ -253,10 +257,12 @@ async def seeded(big: Database, repeats: int) -> dict[str, list[float]]:
                 "count(*) of the team's live images": lambda: session.execute(
                     count, {"team": largest}
                 ),
-                "278k: first page": page(asked),
-                "278k: second page": page(asked, first.cursors[-1]),
-                "278k: first page, half-life of a year": page(replace(asked, half_life_days=365.0)),
-                "278k: first page of a tag (4 %)": page(
+                "largest team: first page": page(asked),
+                "largest team: second page": page(asked, first.cursors[-1]),
+                "largest team: first page, half-life of a year": page(
+                    replace(asked, half_life_days=365.0)
+                ),
+                "largest team: first page of a tag (4 %)": page(
                     replace(asked, wanted=ImageFilter(tags=TagFilter(all=("t10",))))
                 ),
             },
@@ -399,9 +405,9 @@ async def main(options: argparse.Namespace, url: str) -> None:
     await settle(db, "alter system set synchronous_commit = off", "select pg_reload_conf()")
     for size in options.sizes:
         actor = await load(db, size)
-        if options.million and size == min(options.sizes):
-            big = Database(options.million, pool_size=2)
-            small = f"{size:,} images and 1,000,000 side by side"
+        if options.url and size == min(options.sizes):
+            big = Database(options.url, pool_size=2)
+            small = f"{size:,} images and the library side by side"
             show(small, await side_by_side((db, actor), big, options.repeats))
             show("seeded orders", await seeded(big, max(options.repeats // 20, 5)))
             await big.close()
@@ -423,9 +429,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--repeats", type=int, default=300)
-    parser.add_argument(
-        "--million", metavar="URL", help="of the database that benchmarks.seed filled"
-    )
+    parser.add_argument("--url", metavar="URL", help="of the database that benchmarks.seed filled")
     parser.add_argument("--only-draws", action="store_true")
     with tempfile.TemporaryDirectory(prefix="pictor-benchmark-") as folder:
         Path(folder).chmod(0o755)

@@ -1,6 +1,6 @@
 """What facets and timelines cost in a library of a million images.
 
-    python -m benchmarks.facets --million URL [--repeats 10]
+    python -m benchmarks.facets --url URL [--repeats 10]
 
 URL is the database that benchmarks.seed filled; nothing is written there. Read the ratios to the plain count of the
 same filter, which was timed in turn with everything else.
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--million", metavar="URL", required=True)
+    parser.add_argument("--url", metavar="URL", required=True)
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
-    asyncio.run(main(options.million, options.repeats))
+    asyncio.run(main(options.url, options.repeats))

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from tqdm import tqdm
 
+from app.cli.serve import spare_the_living
 from app.db import embedded
 from app.domain import (
     NO_ID,
@@ -219,6 +220,7 @@ async def run(url: str, asked: argparse.Namespace) -> None:
     async with db.transaction() as session:
         size = await session.scalar(text("select count(*) from image"))
     vectors = questions(size or 0, asked.queries)
+    spare_the_living()
     for cell in tqdm(made, leave=False):
         if asked.only and cell.shape not in asked.only:
             continue

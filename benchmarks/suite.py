@@ -9,7 +9,6 @@ A library stays in its folder: delete the folder to have it made again, as after
 
 import argparse
 import asyncio
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +20,20 @@ from app.db import embedded, migrate
 from app.db.database import Database
 from benchmarks import seed, server
 
-ON_A_LIBRARY: Final = ("lists", "search", "draw")
-"""Those that take the address of a seeded database."""
+FEW: Final = 200_000
+"""A library with fewer images is a small one."""
+RUNS: Final = {
+    "lists": "",
+    "search": "--build",
+    "draw": "--only-draws --sizes 10000",
+    "facets": "",
+}
+"""Of each benchmark that takes the address of a library, what else it is told."""
+OF_SMALL_ONES: Final = {
+    "lists": "--repeats 3",
+    "search": "--build --small --queries 20",
+    "draw": "--only-draws --sizes 10000 --repeats 100",
+}
 
 
 async def is_empty(url: str) -> bool:
@@ -34,14 +45,6 @@ async def is_empty(url: str) -> bool:
         return not await connection.fetchval("select exists (select from team)")
     finally:
         await connection.close()
-
-
-def takes_url(module: str) -> bool:
-    """Whether this version has the benchmark, and it can be asked about a library."""
-    if importlib.util.find_spec(module) is None:
-        return False
-    told = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True)
-    return "--url" in told.stdout
 
 
 def main() -> None:
@@ -57,12 +60,11 @@ def main() -> None:
         if asyncio.run(is_empty(url)):
             print(f"Seeding {asked.images:,} images", flush=True)
             asyncio.run(seed.fill(url, asked.images))
-        for name in ON_A_LIBRARY:
-            module = f"benchmarks.{name}"
-            if takes_url(module):
-                print(f"\n{module}", flush=True)
-                ended = subprocess.run([sys.executable, "-m", module, "--url", url], check=False)
-                failed += [module] if ended.returncode else []
+        runs = RUNS | OF_SMALL_ONES if asked.images < FEW else RUNS
+        for name, options in runs.items():
+            print(f"\npython -m benchmarks.{name} {options}", flush=True)
+            command = [sys.executable, "-m", f"benchmarks.{name}", "--url", url, *options.split()]
+            failed += [name] if subprocess.run(command, check=False).returncode else []
     finally:
         embedded.stop(asked.data_dir)
     if failed:

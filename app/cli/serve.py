@@ -132,11 +132,7 @@ async def _serve(
         ),
         app,
     )
-    # What was made until now lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    # A list of 50 makes tens of thousands of objects, none of which is garbage until it is answered.
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    spare_the_living()
     serving = asyncio.create_task(server.serve([listener]))
     greeting = asyncio.create_task(_greet(server, listener, resources, demo))
     leaving = asyncio.create_task(_leave(server, stop, resources.settings.drain_seconds))
@@ -150,6 +146,16 @@ async def _serve(
             task.cancel()
         await asyncio.wait({serving, greeting, leaving})
     return 0 if server.started else 1
+
+
+def spare_the_living() -> None:
+    """What was made until now lives as long as the process: the garbage collector does not look at it again.
+
+    Nor soon at what comes: a list of 50 makes tens of thousands of objects, none of which is garbage until it is answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 async def _leave(server: Server, stop: asyncio.Event, drain_seconds: float) -> None:
