@@ -39,18 +39,24 @@ GRAPHQL: Final = "/graphql"
 
 
 def create_app(
-    resources: Resources, demo_key: str | None = None, *, draining: asyncio.Event | None = None
+    resources: Resources,
+    demo_key: str | None = None,
+    *,
+    draining: asyncio.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """The ASGI application on resources that its caller closes.
 
     `demo_key`: an API key that GraphiQL offers to browsers on this machine. `draining`: set when the process is to end.
+    `clock`: seconds for which it is remembered who holds a key.
     `state.lasting` is for whoever serves it: a server that stops waits for its responses, and those of subscriptions end by
     its `ending` alone.
     """
     draining = draining or asyncio.Event()
     lasting = Lasting(resources.settings.max_streams_per_user)
+    authenticator = Authenticator(resources.db, resources.settings, clock=clock)
     app = Starlette(
-        routes=_routes(resources, lasting, demo_key, draining),
+        routes=_routes(resources, authenticator, lasting, demo_key, draining),
         middleware=[
             Middleware(health.Parting, draining=draining),
             *stack(resources.settings),
@@ -68,11 +74,14 @@ def create_app(
 
 
 def _routes(
-    resources: Resources, lasting: Lasting, demo_key: str | None, draining: asyncio.Event
+    resources: Resources,
+    authenticator: Authenticator,
+    lasting: Lasting,
+    demo_key: str | None,
+    draining: asyncio.Event,
 ) -> list[BaseRoute]:
     settings = resources.settings
     schema = build_schema()
-    authenticator = Authenticator(resources.db, settings)
     # GraphiQL asks for the schema first, which is no trusted document.
     is_open = not settings.trusted_documents_only
     page = Page(endpoint=GRAPHQL, demo_key=demo_key) if settings.graphiql and is_open else None
