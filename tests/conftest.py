@@ -10,6 +10,7 @@ from xdist.remote import Producer
 
 from app.db import embedded, migrate
 from tests.database import Database
+from tests.fixtures.own_database import keep_migrated
 from tests.fixtures.s3 import s3_server, s3_url
 from tests.parallel import ByFile, longest_first
 
@@ -47,6 +48,7 @@ async def _prepare(url: str) -> None:
         await autocommit.exec_driver_sql("select pg_reload_conf()")
     await migrate.upgrade(database.engine)
     await database.close()
+    await keep_migrated(url)
 
 
 @pytest.fixture(scope="session")
