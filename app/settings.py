@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         None, ge=0, le=65535, description="port of /metrics (docs/metrics.md); unset: none"
     )
     metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
+    demo_pictures: int = Field(
+        300, ge=1, le=10_000, description="how many pictures `serve --demo` draws"
+    )
     graphiql: bool = Field(True, description="serve GraphiQL at /graphql")
     introspection: bool = Field(True, description="answer introspection queries")
     persisted_queries: bool = Field(

@@ -189,7 +189,7 @@ async def _fill(resources: Resources, actor: Actor, team_id: UUID) -> None:
     """Draws the gallery once; a start that was broken off goes on where the last one stopped."""
     marker = resources.settings.data_dir / "demo.filled"
     if not marker.exists():
-        await seed.fill(resources, actor, team_id, seed.COUNT)
+        await seed.fill(resources, actor, team_id, resources.settings.demo_pictures)
         marker.touch()
     await seed.until_ready(resources, actor, team_id)
 
