@@ -27,19 +27,19 @@ from sqlalchemy.types import TypeEngine
 from app.db.models import Image
 from app.services.filters import Match
 
-SAMPLE: Final = 2_000
-"""Where several tags must meet, so many images of the rarest are looked at."""
+SAMPLE: Final = 500
+"""Where several tags must meet, so many images of the rarest are looked at: each costs as much as comparing a vector."""
 DATED_AT_MOST: Final = 8
 """Where there are dates too, the rarest tag's images between them are counted up to so many times the bound."""
 Counts: TypeAlias = dict[UUID, tuple[float, float]]
-"""Of each team: how many match, and how many vectors a comparison reads for them. Above the bound it says no more than that."""
+"""Of each team: how many match, and how many vectors a comparison reads for them. Above its bound it says no more than that."""
 
 # Made once for each number of tags and each kind of date range, as text: for twenty teams, SQLAlchemy's constructs would
 # cost more than the counting.
 DATED: Final = """
 select t.team, (
   select count(*) from (
-    select from image_vector v where v.team_id = t.team and v.model_id = :model {dates} limit :most
+    select from image_vector v where v.team_id = t.team and v.model_id = :model {dates} limit t.most
   ) part
 ), 0, null::bigint
 from {teams}
@@ -47,7 +47,7 @@ from {teams}
 TAGGED: Final = """
 select t.team, (
   select count(*) from (
-    select from image_tag i where i.team_id = t.team and i.tag_id = t.rarest {dates} limit :most
+    select from image_tag i where i.team_id = t.team and i.tag_id = t.rarest {dates} limit t.most
   ) part
 ), 0, null::bigint
 from {teams}
@@ -62,7 +62,7 @@ from {teams} cross join lateral (
 """
 COUNTED: Final = """(
   select count(*) from (
-    select from image_tag i where i.team_id = t.team and i.tag_id = t.rarest {dates} limit :most
+    select from image_tag i where i.team_id = t.team and i.tag_id = t.rarest {dates} limit t.most
   ) every
 )"""
 HAS: Final = """exists (
@@ -77,12 +77,13 @@ async def matches(
     model_id: int,
     size_of: Mapping[UUID, int],
     rarest: Mapping[UUID, UUID],
-    bound: int,
+    bounds: Mapping[UUID, int],
 ) -> Counts:
     """For the teams of `size_of`, which says how many images have the rarest tag, or how many there are."""
     teams = list(size_of)
+    most = {team: bounds[team] + 1 for team in teams}
     if not match.beside:
-        return _read(await session.execute(_of_any_filter(match, teams, bound + 1)), size_of)
+        return _read(await session.execute(_of_any_filter(match, most)), size_of)
     tags = len(match.all_tags[teams[0]])
     span = match.created_at
     values: dict[str, Any] = {
@@ -91,7 +92,7 @@ async def matches(
         "rarest": [rarest[team] for team in teams] if tags else [],
         "start": span.start,
         "end": span.end,
-        "most": bound + 1 if tags < 2 else DATED_AT_MOST * bound,
+        "most": [most[team] if tags < 2 else DATED_AT_MOST * most[team] for team in teams],
         "sample": SAMPLE,
     }
     others = [[tag for tag in match.all_tags[team] if tag != rarest.get(team)] for team in teams]
@@ -112,10 +113,10 @@ def _read(rows: Any, size_of: Mapping[UUID, int]) -> Counts:
     return found
 
 
-def _of_any_filter(match: Match, teams: list[UUID], most: int) -> Any:
+def _of_any_filter(match: Match, most: Mapping[UUID, int]) -> Any:
     branches = []
-    for team in teams:
-        rows = select(literal(1)).where(*match.where, Image.team_id == team).limit(most)
+    for team, its_most in most.items():
+        rows = select(literal(1)).where(*match.where, Image.team_id == team).limit(its_most)
         count = select(func.count()).select_from(rows.subquery()).scalar_subquery()
         branches.append(select(literal(team, Uuid()), count, literal(0), null()))
     return union_all(*branches)
@@ -136,14 +137,14 @@ def _statement(tags: int, has_start: bool, has_end: bool, *, alone: bool) -> Tex
             dates=dates,
             count=COUNTED.format(dates=dates) if dates else "0::bigint",
             teams=_teams(
-                ["team", "rarest", *(f"other_{n}" for n in numbers)][: tags + 1], alone=alone
+                ["team", "most", *["rarest", *(f"other_{n}" for n in numbers)][:tags]], alone=alone
             ),
             has_all=" and ".join(HAS.format(n=n) for n in numbers),
         )
     )
     types: dict[str, TypeEngine[Any]] = {
         "model": Integer(),
-        "most": Integer(),
+        "most": ARRAY(Integer()),
         "sample": Integer(),
         "start": DateTime(timezone=True),
         "end": DateTime(timezone=True),

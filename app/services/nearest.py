@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, overload
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,8 +13,8 @@ from app.embedding import Vectors
 from app.services import vector_plan
 from app.services.candidates import Candidates, Floor, Near
 from app.services.places import After
-from app.services.vector_look import Look
-from app.services.vector_plan import BOUNDS, NO_GRAPHS, Bounds
+from app.services.vector_look import Look, Seen
+from app.services.vector_plan import BOUNDS, NO_GRAPHS, Bounds, Plan
 
 __all__ = ["Candidates", "Floor", "Found", "Near", "best"]
 
@@ -21,8 +22,10 @@ MOST_TEAMS: Final = 50
 """Of teams whose tags are looked up one by one."""
 BREADTH: Final = 200
 """hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
-LEAST_BREADTH: Final = 40
+LEAST_BREADTH: Final = 24
 MOST_BREADTH: Final = 1_000
+NEAR_ENOUGH: Final = 2
+"""A breadth that was set for more graphs than there are may be so many times too small: to set it again is a statement."""
 SETTLE: Final = text(
     "select set_config('hnsw.ef_search', :breadth, true), set_config('enable_sort', 'off', true)"
 )
@@ -79,32 +82,61 @@ async def best(
     return await _found(session, look, bounds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A look to take: by the whole plan, or along the graphs of `only` these teams, to better the full page that is `known`."""
+
+    plan: Plan
+    alone: bool
+    only: Sequence[UUID] = ()
+    known: Sequence[Near] = ()
+
+    @property
+    def now(self) -> Plan:
+        return self.plan.following(self.only) if self.only else self.plan
+
+    def after(self, seen: Seen, limit: int) -> "_Turn | None":
+        """What is left to look at."""
+        if self.plan.tastes and not self.only and (seen.open_teams or seen.too_few):
+            if len(seen.rows) < limit:
+                return _Turn(self.plan.whole(), self.alone)
+            return _Turn(self.plan, self.alone, seen.open_teams, seen.rows)
+        if seen.open_teams:
+            return _Turn(self.plan.whole().scanning(seen.open_teams), self.alone)
+        if self.alone and seen.too_few:
+            return _Turn(self.plan.whole(), alone=False)
+        return None
+
+
 async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     match = look.candidates.match
+    page = look.limit if match.beside and look.after is None else None
     # A graph for each team, as far as is known before the plan.
-    settled = _breadth(look, len(match.team_ids))
-    plan = await vector_plan.made(session, match, look.candidates.model_id, bounds, settled)
+    settled = _breadth(look, len(match.team_ids), tasted=page is not None)
+    plan = await vector_plan.made(
+        session, match, look.candidates.model_id, bounds, breadth=settled, page=page
+    )
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
-    while True:
-        if plan.by_graph and (breadth := _breadth(look, len(plan.by_graph))) != settled:
+    turn: _Turn | None = _Turn(plan if alone else plan.whole(), alone)
+    while turn:
+        now = turn.now
+        breadth = _breadth(look, len(now.by_graph), tasted=bool(now.tastes))
+        if now.by_graph and not settled <= breadth <= NEAR_ENOUGH * settled:
             await session.execute(SETTLE, {"breadth": str(breadth)})
-        seen = await look.through(session, plan, alone=alone)
+        seen = await look.through(session, now, alone=turn.alone, known=turn.known)
         # A look ends with what comes after it being sorted.
         settled = 0
-        if seen.open_teams:
-            plan = plan.scanning(seen.open_teams)
-        elif alone and seen.too_few:
-            alone = False
-        else:
-            strategy = SearchStrategy.INDEX if plan.by_graph else SearchStrategy.EXACT
-            return Found(
-                seen.rows,
-                strategy,
-                complete=not plan.by_graph,
-                exactly=lambda other: _found(other, look, NO_GRAPHS),
-            )
+        turn = turn.after(seen, look.limit)
+    strategy = SearchStrategy.INDEX if now.by_graph else SearchStrategy.EXACT
+    return Found(
+        seen.rows,
+        strategy,
+        complete=not now.by_graph,
+        exactly=lambda other: _found(other, look, NO_GRAPHS),
+    )
 
 
-def _breadth(look: Look, graphs: int) -> int:
-    depth = look.depth(graphs)
-    return min(max(BREADTH // graphs, depth + depth // 3, LEAST_BREADTH), MOST_BREADTH)
+def _breadth(look: Look, graphs: int, *, tasted: bool) -> int:
+    """As nearly as is known how many graphs there are."""
+    depth = look.limit // 2 if tasted and graphs > 1 else look.depth(graphs) * 4 // 3
+    return min(max(BREADTH // max(graphs, 1), depth, LEAST_BREADTH), MOST_BREADTH)

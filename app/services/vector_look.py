@@ -33,8 +33,8 @@ from app.services.places import After
 from app.services.vector_plan import Plan
 from app.services.vector_text import Shape
 
-SPARE: Final = 20
-"""Beside a page, so many more are taken from the vectors alone: some of them may be in the trash."""
+SPARE: Final = 8
+"""Beside a page and an eighth of it, so many more are taken from the vectors alone: some of them may be in the trash."""
 DEEPER: Final = 400
 """Pages behind the first are found among so many more; those behind them by comparing every vector."""
 
@@ -61,17 +61,22 @@ class Look:
     def depth(self, graphs: int) -> int:
         """How many of the nearest each branch of the statement finds at most, where so many are by graphs."""
         deeper = 0 if self.after is None else DEEPER // max(graphs, 1)
-        return self.limit + SPARE + deeper
+        return self.limit + self.limit // 8 + SPARE + deeper
 
-    async def through(self, session: AsyncSession, plan: Plan, *, alone: bool) -> Seen:
-        """The vectors, in one statement. `alone`: without Image, where then only the best are looked at."""
+    async def through(
+        self, session: AsyncSession, plan: Plan, *, alone: bool, known: Sequence[Near] = ()
+    ) -> Seen:
+        """The vectors, in one statement. `alone`: without Image, where then only the best are looked at.
+
+        `known`: what an earlier look found, of other teams too.
+        """
         most = self.depth(len(plan.by_graph))
         if alone:
             asked = vector_text.statement(self._shape(plan))
             rows = await session.execute(asked, self._values(plan, most))
         else:
             rows = await session.execute(self._with_images(plan, most))
-        return self._seen(plan, most, rows.all(), alone=alone)
+        return self._seen(plan, most, rows.all(), known, alone=alone)
 
     def _shape(self, plan: Plan) -> Shape:
         match = self.candidates.match
@@ -108,7 +113,9 @@ class Look:
         if self.after is not None:
             values |= {"last_score": self.after.score, "last_id": self.after.image_id}
         for n, team in enumerate(plan.by_graph):
-            values |= {f"by_graph_{n}": team, f"tags_{n}": list(match.all_tags.get(team, ()))}
+            tags = list(match.all_tags.get(team, ()))
+            depth = plan.tastes.get(team, most)
+            values |= {f"by_graph_{n}": team, f"tags_{n}": tags, f"depth_{n}": depth}
         if plan.rarest:
             for n, team in enumerate(plan.scanned):
                 rarest = plan.rarest[team]
@@ -141,8 +148,11 @@ class Look:
         )
         return union_all(rows, extents, again) if plan.by_graph else union_all(rows, again)
 
-    def _seen(self, plan: Plan, most: int, rows: Sequence[Any], *, alone: bool) -> Seen:
-        near = [Near(*row[:3]) for row in rows if row[0] is not None and row[3]]
+    def _seen(
+        self, plan: Plan, most: int, rows: Sequence[Any], known: Sequence[Near], *, alone: bool
+    ) -> Seen:
+        found = {row[0]: Near(*row[:3]) for row in rows if row[0] is not None and row[3]}
+        near = list(({one.image_id: one for one in known} | found).values())
         near.sort(key=lambda one: (-one.score, one.image_id))
         extents = {row[1]: (row[2], row[4]) for row in rows if row[0] is None}
         cut = sum(row[0] is not None for row in rows) >= most

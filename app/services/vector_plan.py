@@ -4,8 +4,9 @@ The planner of PostgreSQL would take a graph for too few matches, where it is sl
 nearest for 3,369 matches of 278,000, in five times the time), so matches are counted first, as far as it takes.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
@@ -46,7 +47,11 @@ FACTS: Final = text(
 """And how what follows is planned and run: the best plan depends on how many images the filter lets through, and what is decided
 is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
 STEPS: Final = 200
-"""A graph is followed for 31 / (matches / images) vectors, each of which costs about 7 times what a comparison costs."""
+"""Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs about 10 times what a comparison costs."""
+STEP: Final = 16
+"""What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
+LEAST_STEPS: Final = 24
+"""Which a graph takes in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,15 @@ NO_GRAPHS: Final = Bounds(graphs=False)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rarest`: in each team the tag of the filter that fewest images carry, where it names tags."""
+    """`rarest`: in each team the tag of the filter that fewest images carry, where it names tags.
+
+    `tastes`: how many of its nearest the graph of each team is asked for, where there are many; empty where for a whole page.
+    """
 
     scanned: tuple[UUID, ...]
     by_graph: tuple[UUID, ...]
     rarest: Mapping[UUID, UUID]
+    tastes: Mapping[UUID, int] = field(default_factory=dict)
 
     def scanning(self, teams: Iterable[UUID]) -> "Plan":
         """These teams exactly after all."""
@@ -78,13 +87,27 @@ class Plan:
         kept = tuple(one for one in self.by_graph if one not in more)
         return Plan((*self.scanned, *more), kept, self.rarest)
 
+    def whole(self) -> "Plan":
+        """Each graph for a whole page."""
+        return replace(self, tastes={})
+
+    def following(self, teams: Iterable[UUID]) -> "Plan":
+        """These graphs for a whole page, and nothing else."""
+        return Plan((), tuple(teams), self.rarest)
+
 
 async def made(
-    session: AsyncSession, match: Match, model_id: int, bounds: Bounds, breadth: int
+    session: AsyncSession,
+    match: Match,
+    model_id: int,
+    bounds: Bounds,
+    *,
+    breadth: int,
+    page: int | None,
 ) -> Plan:
     """One statement where the lists' counters decide, which they do for live images of at most one tag; else two.
 
-    `breadth`: hnsw.ef_search of what follows.
+    `breadth`: hnsw.ef_search of what follows. `page`: how many hits it has, where of many teams each may be tasted first.
     """
     sizes, with_graph = await _facts(session, match, model_id, breadth)
     tags = match.all_tags
@@ -94,29 +117,55 @@ async def made(
         if tags.get(team)
     }
     size_of = {team: sizes.get((team, rarest.get(team, NO_ID)), 0) for team in match.team_ids}
+    tastes = _tastes(size_of, page) if page and len(size_of) > 1 else {}
+    most_tags = max(map(len, tags.values()), default=0)
+    fewest = {
+        team: _fewest(
+            bounds, tastes.get(team) if most_tags < 2 else None, sizes.get((team, NO_ID), 0)
+        )
+        for team in size_of
+    }
     large = [
         team
         for team in with_graph
-        if bounds.graphs and (size_of[team] > bounds.exact or not match.live)
+        if bounds.graphs and (size_of[team] > fewest[team] or not match.live)
     ]
     if large and not (match.only_tags and all(len(tags.get(one, ())) <= 1 for one in large)):
         of_large = {team: size_of[team] for team in large}
-        found = await match_counts.matches(session, match, model_id, of_large, rarest, bounds.exact)
+        found = await match_counts.matches(session, match, model_id, of_large, rarest, fewest)
         large = [
             team
             for team in large
-            if _by_graph(*found.get(team, (0, 0)), sizes.get((team, NO_ID), 0), bounds)
+            if _by_graph(*found.get(team, (0, 0)), sizes.get((team, NO_ID), 0), fewest[team])
         ]
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
-    return Plan(scanned, tuple(large), rarest)
+    return Plan(scanned, tuple(large), rarest, tastes)
 
 
-def _by_graph(matches: float, read: float, images: int, bounds: Bounds) -> bool:
+def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:
+    """What a page has of each team, were it drawn from all of them, and what chance adds to that. Never more than it can have."""
+    total = max(sum(size_of.values()), 1)
+    shares = {team: page * size / total for team, size in size_of.items()}
+    return {
+        team: min(math.ceil(share + 2 * math.sqrt(share)) + 2, page + 1)
+        for team, share in shares.items()
+    }
+
+
+def _fewest(bounds: Bounds, taste: int | None, images: int) -> int:
+    """Up to so many matches are compared one by one. The fewer a graph is asked for, the sooner it is faster: it takes
+    taste / (matches / images) steps."""
+    if taste is None:
+        return bounds.exact
+    return min(bounds.exact, max(math.isqrt(STEP * taste * images), STEP * LEAST_STEPS))
+
+
+def _by_graph(matches: float, read: float, images: int, fewest: int) -> bool:
     """`read`: how many vectors a comparison reads to find them, of so many `images`. Where tags must meet, that is many more."""
-    if read <= bounds.exact or matches > bounds.exact:
-        return matches > bounds.exact
-    return matches > bounds.exact // 2 and matches * read > STEPS * images
+    if read <= fewest or matches > fewest:
+        return matches > fewest
+    return matches > fewest // 2 and matches * read > STEPS * images
 
 
 async def _facts(

@@ -29,7 +29,7 @@ GRAPH: Final = """
 (select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score from (
   select image_id, team_id, {embedding} <#> {vector} as distance from image_vector
   where team_id = :by_graph_{n} and model_id = {model} {tags} {dates} {without}
-  order by {embedding} <#> {vector} limit :most
+  order by {embedding} <#> {vector} limit :depth_{n}
 ) near)
 """
 """What is cast as the index has it. The index is found because these statements are planned for their values."""
@@ -87,6 +87,7 @@ TYPES_OF_TEAM: Final[dict[str, TypeEngine[Any]]] = {
     "rarest": Uuid(),
     "tags": IDS,
     "others": IDS,
+    "depth": Integer(),
 }
 """Of values that each team has of its own: `tags_0`, `tags_1`."""
 
