@@ -22,7 +22,7 @@ MOST_TEAMS: Final = 50
 """Of teams whose tags are looked up one by one."""
 BREADTH: Final = 200
 """hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
-LEAST_BREADTH: Final = 24
+LEAST_BREADTH: Final = 40
 MOST_BREADTH: Final = 1_000
 NEAR_ENOUGH: Final = 2
 """A breadth that was set for more graphs than there are may be so many times too small: to set it again is a statement."""

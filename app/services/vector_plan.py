@@ -48,9 +48,9 @@ FACTS: Final = text(
 is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
 STEPS: Final = 200
 """Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs about 10 times what a comparison costs."""
-STEP: Final = 16
+STEP: Final = 24
 """What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
-LEAST_STEPS: Final = 24
+LEAST_STEPS: Final = 40
 """Which a graph takes in any case."""
 
 
@@ -140,7 +140,7 @@ async def made(
         ]
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
-    return Plan(scanned, tuple(large), rarest, tastes)
+    return Plan(scanned, tuple(large), rarest, tastes if large else {})
 
 
 def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:

@@ -52,6 +52,11 @@ class World:
     db: Database
     model_id: int
     actor: Actor
+    other: Actor
+
+    @property
+    def both(self) -> Actor:
+        return Actor(self.actor.user_id, {**self.actor.roles, **self.other.roles})
 
     @property
     def team_id(self) -> UUID:
@@ -83,10 +88,10 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def planted_world(database_url: str) -> Iterator[tuple[int, Actor]]:
+def planted_world(database_url: str) -> Iterator[tuple[int, Actor, Actor]]:
     """One for all tests here, which leave it as it is."""
-    before, model_id, actor = asyncio.run(_plant(database_url))
-    yield model_id, actor
+    before, model_id, actor, other = asyncio.run(_plant(database_url))
+    yield model_id, actor, other
     asyncio.run(_put_back(database_url, before))
 
 
@@ -96,23 +101,28 @@ async def _put_back(database_url: str, before: int | None) -> None:
     await db.close()
 
 
-async def _plant(database_url: str) -> tuple[int | None, int, Actor]:
+async def _plant(database_url: str) -> tuple[int | None, int, Actor, Actor]:
+    """A team, and another whose pictures are of anything but what the first one's are of."""
     db = Database(database_url, pool_size=2)
     before = await planted.active(db)
     model_id = await planted.model(db, "graphs")
     actor = await make.actor(db)
     rows = planted.clustered(COUNT)
     await planted.library(db, actor.team_ids[0], model_id, rows, tags=TAGS)
+    other = await make.actor(db)
+    away = -planted.clustered(COUNT // 2, seed=9)
+    tags = {"half": range(0, COUNT // 2, 2)}
+    await planted.library(db, other.team_ids[0], model_id, away, tags=tags)
     assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
     # As autovacuum does soon: without, PostgreSQL compares every tag of the team with every vector.
     async with db.transaction() as session:
         await session.execute(text("analyze image, image_tag, image_vector"))
     await db.close()
-    return before, model_id, actor
+    return before, model_id, actor, other
 
 
 @pytest.fixture
-def world(db: Database, planted_world: tuple[int, Actor]) -> World:
+def world(db: Database, planted_world: tuple[int, Actor, Actor]) -> World:
     return World(db, *planted_world)
 
 
@@ -299,6 +309,95 @@ async def test_many_teams_are_one_ranking(world: World) -> None:
         assert hit >= 0.99 * 20 * len(QUERIES)
         assert teams == set(both.team_ids)
     assert not await world.best(ImageFilter(), QUERIES[0], actor=await make.actor(db))
+
+
+MANY = {
+    "everything": ImageFilter(),
+    "tag": ImageFilter(tags=TagFilter(all=("half",))),
+    "dates": ImageFilter(created_at=between(0, 2_000)),
+    "tag and dates": ImageFilter(tags=TagFilter(all=("half",)), created_at=between(0, 2_500)),
+    "another column": ImageFilter(width=IntRange(min=641)),
+}
+
+
+@pytest.mark.parametrize("shape", MANY)
+@pytest.mark.parametrize("limit", [10, 60])
+async def test_two_graphs_find_what_comparing_all_finds(
+    world: World, shape: str, limit: int
+) -> None:
+    """A page of 10 is found by tasting; most of the pages of 60 are one team's, whose graph is then followed."""
+    hit = total = 0
+    for query in [*QUERIES[:8], *-QUERIES[8:12]]:
+        truth = await world.truth(MANY[shape], query, limit, actor=world.both)
+        found = await world.best(MANY[shape], query, limit, actor=world.both)
+        assert found.strategy is SearchStrategy.INDEX
+        assert len(found) == len(truth) == limit
+        assert len({one.image_id for one in found}) == limit
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+        hit += len({one.image_id for one in found} & set(truth))
+        total += limit
+    assert hit >= 0.99 * total
+
+
+async def test_a_graph_is_followed_only_where_its_taste_was_too_small(world: World) -> None:
+    """Counters and the ranking; for a page that one team has alone, how broadly its graph is followed, and that."""
+    for limit, count in ((10, 2), (60, 4)):
+        with counted_statements(world.db) as statements:
+            found = await world.best(ImageFilter(), QUERIES[0], limit, actor=world.both)
+        assert len(statements) - 1 == count, statements
+        assert {one.team_id for one in found} == {world.team_id}
+
+
+async def test_of_many_teams_a_graph_is_the_quicker_way_sooner(world: World) -> None:
+    """1,500 and 2,000 matches, which alone would be compared, and 101, which are."""
+    few = ImageFilter(created_at=between(500, 601))
+    for wanted, strategy in (
+        (MANY["tag"], SearchStrategy.INDEX),
+        (MANY["dates"], SearchStrategy.INDEX),
+        (few, SearchStrategy.EXACT),
+    ):
+        alone = await world.best(wanted, QUERIES[2], bounds=Bounds())
+        found = await world.best(wanted, QUERIES[2], bounds=Bounds(), actor=world.both)
+        assert (alone.strategy, found.strategy) == (SearchStrategy.EXACT, strategy)
+        truth = await world.truth(wanted, QUERIES[2], 10, actor=world.both)
+        assert [one.image_id for one in found] == truth
+
+
+async def test_counters_that_are_wrong_choose_the_way_and_find_the_same(world: World) -> None:
+    """As if the larger team had one image, and the other a hundred times what it has."""
+    query, wanted = QUERIES[4], MANY["dates"]
+    truth = await world.truth(wanted, query, 60, actor=world.both)
+    async with world.db.acting(world.both).transaction() as session:
+        match = await filters.resolve(session, world.both, wanted)
+    sizes = {one: 1 if one == world.team_id else 150_000 for one in match.team_ids}
+    async with world.db.transaction() as session:
+        for team, size in sizes.items():
+            await session.execute(
+                text(
+                    "update draw_head set images = case lane when 0 then :n else 0 end where team_id = :team"
+                ),
+                {"n": size, "team": team},
+            )
+        candidates = nearest.Candidates(match, world.model_id)
+        found = await nearest.best(session, candidates, query, 60, bounds=BOUNDS)
+        await session.rollback()
+    assert len(found) == 60
+    assert len({one.image_id for one in found} & set(truth)) >= 59
+
+
+async def test_the_trash_shortens_no_page_of_many_teams(world: World) -> None:
+    nearest_ids = await world.truth(ImageFilter(), QUERIES[6], 50, actor=world.both)
+    async with world.db.transaction() as session:
+        trash = update(Image).where(Image.id.in_(nearest_ids))
+        await session.execute(trash.values(trashed_at=START))
+    try:
+        for limit in (10, 60):
+            truth = await world.truth(ImageFilter(), QUERIES[6], limit, actor=world.both)
+            found = await world.best(ImageFilter(), QUERIES[6], limit, actor=world.both)
+            assert [one.image_id for one in found] == truth
+    finally:
+        async with world.db.transaction() as session:
+            await session.execute(trash.values(trashed_at=None))
 
 
 @pytest.mark.parametrize(
