@@ -47,7 +47,8 @@ FACTS: Final = text(
 """And how what follows is planned and run: the best plan depends on how many images the filter lets through, and what is decided
 is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
 STEPS: Final = 200
-"""Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs about 10 times what a comparison costs."""
+"""Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs 5 times what a comparison costs; and
+for twice as many where what carries the tags lies elsewhere."""
 STEP: Final = 24
 """What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
 LEAST_STEPS: Final = 40
