@@ -6,7 +6,7 @@ page can need.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -28,11 +28,15 @@ from app.domain import (
     TagFilter,
     Window,
 )
-from app.services import paging
+from app.services import match_counts, paging
 from app.services.filters import Match
-from app.services.merging import MAX_SORTED, Plan, Reading, Source, unnested
+from app.services.merging import MAX_SORTED, TASTES, Plan, Reading, Source, unnested
 from app.services.paging import Keyset
 
+PATIENCE: Final = 4
+"""So many times as long as a walk along the order may it take to find all that match."""
+NO_MODEL: Final = 0
+"""Tags are counted without vectors."""
 MAX_GROUPS: Final = 5
 """Of teams whose matches are sorted group by group."""
 BY_INDEX: Final = text(
@@ -53,7 +57,7 @@ async def page(
         plan = Plan(lists=[(team, NO_ID) for team in match.team_ids])
     else:
         await session.execute(BY_INDEX)
-        plan = await _plan(session, match, order)
+        plan = await _plan(session, match, order, window)
     if not plan.lists and not plan.few:
         return paging.nothing(keyset, window)
     read = Reading(match, plan.source, keyset, window)
@@ -76,18 +80,38 @@ def _is_simple(match: Match, order: ImageOrderField, window: Window) -> bool:
     return whole and not shared and not window.offset
 
 
-async def _plan(session: AsyncSession, match: Match, order: ImageOrderField) -> Plan:
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """About how many match in a team, or a little more; how many images are `read` to find them; and how many there are, if that is known."""
+
+    matches: int
+    read: int
+    images: int | None = None
+
+    def is_few(self, page: int) -> bool:
+        """Whether to find all of them and sort them is quicker than to walk along the order to `page` of them, or not much
+        slower: on that way they may lie anywhere."""
+        if self.matches > MAX_SORTED:
+            return False
+        return self.images is None or self.read * self.matches <= PATIENCE * page * self.images
+
+
+async def _plan(
+    session: AsyncSession, match: Match, order: ImageOrderField, window: Window
+) -> Plan:
     if match.wanted.ids is not None:
         return Plan(few=[match.team_ids])
     source = _source(match, order)
     teams: Sequence[UUID] = match.team_ids
     few: list[list[UUID]] = []
     if _narrowed(match.wanted, order, source):
-        by_tag = _is_by_tag(match, order, source)
-        counts = await (_counters if by_tag else _counts)(session, match)
-        few = _grouped(counts)
+        by_tags = _is_by_tags(match, order, source)
+        counts = await (_by_tags if by_tags else _counts)(session, match)
+        reach = window.offset + window.limit
+        page = reach if len(teams) == 1 else max(1, reach // TASTES)
+        few = _grouped({team: one.matches for team, one in counts.items() if one.is_few(page)})
         small = {team for group in few for team in group}
-        teams = [team for team in teams if counts[team] and team not in small]
+        teams = [team for team in teams if counts[team].matches and team not in small]
     return Plan(source, await _lists(session, match, source, teams), few)
 
 
@@ -96,7 +120,7 @@ def _grouped(counts: Mapping[UUID, int]) -> list[list[UUID]]:
     groups: list[list[UUID]] = []
     room = 0
     for team in sorted((one for one in counts if counts[one]), key=lambda one: counts[one]):
-        if counts[team] > room and (len(groups) == MAX_GROUPS or counts[team] > MAX_SORTED):
+        if counts[team] > room and len(groups) == MAX_GROUPS:
             break
         if counts[team] > room:
             groups.append([])
@@ -138,32 +162,52 @@ def _narrowed(wanted: ImageFilter, order: ImageOrderField, source: Source) -> bo
     )
 
 
-def _is_by_tag(match: Match, order: ImageOrderField, source: Source) -> bool:
-    """Whether one tag is all that may make matches few: its counters then tell how many they are at most."""
-    rest = replace(match.wanted, tags=TagFilter())
-    one_tag = all(len(tags) == 1 for tags in match.all_tags.values())
-    others = match.any_tags is not None or match.wanted.trashed is not False
-    return one_tag and not others and not _narrowed(rest, order, source)
+def _is_by_tags(match: Match, order: ImageOrderField, source: Source) -> bool:
+    """Whether nothing but tags may make matches few, of which there is one, several that meet, or any of several."""
+    if _narrowed(replace(match.wanted, tags=TagFilter()), order, source):
+        return False
+    if match.any_tags is not None:
+        return match.live and not any(match.all_tags.values())
+    return match.live and (match.beside or all(len(ones) == 1 for ones in match.all_tags.values()))
 
 
-async def _counters(session: AsyncSession, match: Match) -> dict[UUID, int]:
-    """How many live images the one tag of each team has."""
-    places = [(team, tag) for team, (tag,) in match.all_tags.items()]
-    sizes = await _sizes(session, places)
-    return {team: sizes.get(tag, 0) for team, tag in places}
+async def _by_tags(session: AsyncSession, match: Match) -> dict[UUID, _Count]:
+    """Counters of tags know. Only where several must meet that many have, some images of the rarest are looked at."""
+    tags = match.all_tags if match.any_tags is None else match.any_tags
+    sizes = await _sizes(session, {team: (NO_ID, *ones) for team, ones in tags.items()})
+    least = min if match.any_tags is None else sum
+    read = {team: least(sizes.get((team, one), 0) for one in ones) for team, ones in tags.items()}
+    matches = dict(read)
+    unsure = {
+        team: read[team]
+        for team, ones in match.all_tags.items()
+        if len(ones) > 1 and read[team] > MAX_SORTED
+    }
+    if unsure:
+        rarest = {
+            team: min(tags[team], key=lambda one: sizes.get((team, one), 0)) for team in unsure
+        }
+        bounds = dict.fromkeys(unsure, MAX_SORTED)
+        found = await match_counts.matches(session, match, NO_MODEL, unsure, rarest, bounds)
+        # What chance did not show may be there all the same.
+        matches |= {team: max(1, round(count)) for team, (count, _) in found.items()}
+    return {team: _Count(matches[team], read[team], sizes.get((team, NO_ID), 0)) for team in tags}
 
 
-async def _sizes(session: AsyncSession, places: Sequence[tuple[UUID, UUID]]) -> dict[UUID, int]:
-    """How many live images these tags have, if any."""
+async def _sizes(
+    session: AsyncSession, tags: Mapping[UUID, Sequence[UUID]]
+) -> dict[tuple[UUID, UUID], int]:
+    """How many live images these tags of each team have, if any, or with NO_ID the team."""
+    places = [(team, one) for team, ones in tags.items() for one in ones]
     heads = await session.execute(
-        select(DrawHead.tag_id, func.sum(DrawHead.images))
+        select(DrawHead.team_id, DrawHead.tag_id, func.sum(DrawHead.images))
         .where(tuple_(DrawHead.team_id, DrawHead.tag_id).in_(places))
-        .group_by(DrawHead.tag_id)
+        .group_by(DrawHead.team_id, DrawHead.tag_id)
     )
-    return {tag: int(size) for tag, size in heads}
+    return {(team, tag): int(size) for team, tag, size in heads}
 
 
-async def _counts(session: AsyncSession, match: Match) -> dict[UUID, int]:
+async def _counts(session: AsyncSession, match: Match) -> dict[UUID, _Count]:
     """How many match in each team; one more than may be sorted is as many as it counts to."""
     team = unnested("team", id=match.team_ids)
     _in_teams, *conditions = match.where
@@ -175,7 +219,8 @@ async def _counts(session: AsyncSession, match: Match) -> dict[UUID, int]:
         .subquery()
     )
     counted = select(func.count()).select_from(some).scalar_subquery()
-    return {one: int(count) for one, count in await session.execute(select(team.c.id, counted))}
+    rows = await session.execute(select(team.c.id, counted))
+    return {one: _Count(int(count), int(count)) for one, count in rows}
 
 
 async def _lists(
@@ -195,6 +240,7 @@ async def _rarest(
     """Of each team, the tag with the fewest live images: their counters know."""
     if all(len(ones) == 1 for ones in tags.values()):
         return [(team, tag) for team, (tag,) in tags.items()]
-    places = [(team, tag) for team, ones in tags.items() for tag in ones]
-    sizes = await _sizes(session, places)
-    return [(team, min(ones, key=lambda tag: sizes.get(tag, 0))) for team, ones in tags.items()]
+    sizes = await _sizes(session, tags)
+    return [
+        (team, min(ones, key=lambda tag: sizes.get((team, tag), 0))) for team, ones in tags.items()
+    ]
