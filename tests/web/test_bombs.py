@@ -101,3 +101,22 @@ async def test_ids_by_variable_are_a_hundred_at_most(
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert error["extensions"]["field"] == field
         assert error["extensions"]["limit"] == 100
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{{ images(first: {}) {{ nodes {{ id }} }} }}",
+        "{{ nodes(ids: [{}]) {{ id }} }}",
+        "query($first: Int = {}) {{ images(first: $first) {{ nodes {{ id }} }} }}",
+    ],
+)
+async def test_a_literal_of_more_digits_than_python_reads(
+    client: httpx.AsyncClient, member: Member, query: str
+) -> None:
+    for digits in (400, 5_000):
+        body = {"query": query.format("-" + "9" * digits)}
+        response = await client.post("/graphql", json=body, headers=member.headers)
+        assert response.status_code == 400
+        found = response.json()["errors"][0]["extensions"]
+        assert (found["code"], found["field"]) == ("BAD_USER_INPUT", "query")
