@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.web import problems, ranges
 from app.web.execution import Body
+from app.web.headers import combined
 
 REVALIDATED: Final = "private, max-age=0, must-revalidate"
 """Rights may end at any moment, and every read is recorded: no copy is used unasked. Private, since next to nothing is
@@ -26,7 +27,7 @@ def conditional(request: Request, response: Response, body: Body) -> Response:
     spoken = response.headers["content-type"].encode() + problems.encode({"data": body["data"]})
     etag = f'W/"{hashlib.sha256(spoken).hexdigest()[:32]}"'
     headers = {"etag": etag, "cache-control": REVALIDATED}
-    if ranges.is_unchanged(request.headers.get("if-none-match"), etag.removeprefix("W/")):
+    if ranges.is_unchanged(combined(request, b"if-none-match"), etag.removeprefix("W/")):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return response

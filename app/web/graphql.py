@@ -22,7 +22,7 @@ from app.web.event_stream import EventStream
 from app.web.execution import Body, Execution, Failed
 from app.web.gate import Gate
 from app.web.graphiql import Page
-from app.web.headers import header
+from app.web.headers import combined
 from app.web.lasting import Lasting
 from app.web.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE
 from app.web.operation_log import Line, logged
@@ -77,7 +77,7 @@ class Endpoint:
                 raise _not_allowed("GraphQL is asked by GET or POST.", allow="GET, POST")
             if self._page is not None and _wants_page(request):
                 return self._page.response(request)
-            media_type = negotiation.choose(header(request, b"accept"))
+            media_type = negotiation.choose(combined(request, b"accept"))
             return await self._run(request, media_type)
         except ClientDisconnect:
             raise
@@ -164,7 +164,7 @@ def _wants_page(request: Request) -> bool:
     return (
         request.method != "POST"
         and request.query_params.keys().isdisjoint(operations.DOCUMENT)
-        and negotiation.prefers_page(request.headers.get("accept"))
+        and negotiation.prefers_page(combined(request, b"accept"))
     )
 
 
@@ -175,7 +175,7 @@ def _check_type(operation_type: OperationType, request: Request) -> None:
         return
     if request.method == "HEAD":
         raise _not_allowed("A subscription is asked by GET or POST.", allow="GET, POST")
-    if not negotiation.takes_events(request.headers.get("accept")):
+    if not negotiation.takes_events(combined(request, b"accept")):
         message = (
             f"A subscription is answered over a WebSocket, or where Accept names {EVENT_STREAM}."
         )

@@ -21,6 +21,12 @@ def first(pairs: Pairs, name: bytes) -> str | None:
     return None
 
 
+def combined(connection: HTTPConnection, name: bytes) -> str | None:
+    """All values of a header that is a list: it may come in several lines (RFC 9110, section 5.3)."""
+    values = every(connection.scope["headers"], name)
+    return ", ".join(values) if values else None
+
+
 def every(pairs: Pairs, name: bytes) -> list[str]:
     """All values of the header, in their order."""
     return [str(value, "latin-1") for given, value in pairs if given == name]

@@ -48,6 +48,15 @@ async def test_the_same_answer_is_not_sent_twice(client: httpx.AsyncClient, memb
         assert "content-length" not in again.headers
         assert "x-request-id" in again.headers
 
+
+async def test_known_tags_in_several_lines_are_one_list(
+    client: httpx.AsyncClient, member: Member
+) -> None:
+    etag = (await get(client, ME, member.headers)).headers["etag"]
+    lines = [*member.headers.items(), ("If-None-Match", '"x"'), ("If-None-Match", etag)]
+    again = await client.get("/graphql", params=ME, headers=lines)
+    assert again.status_code == 304
+
     for known in ('"x"', 'W/"x"', "", ","):
         assert (await get(client, ME, member.headers, known=known)).status_code == 200
 

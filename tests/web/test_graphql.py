@@ -79,6 +79,23 @@ async def test_head_is_a_get(client: httpx.AsyncClient) -> None:
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("lines", "media_type"),
+    [
+        (("text/html", "application/json"), "application/json"),
+        (("image/png", "application/graphql-response+json"), "application/graphql-response+json"),
+        (("application/json;q=0.5", "text/event-stream"), "text/event-stream"),
+    ],
+)
+async def test_accept_in_several_lines_is_one_list(
+    client: httpx.AsyncClient, lines: tuple[str, ...], media_type: str
+) -> None:
+    headers = [("Accept", one) for one in lines]
+    response = await client.post("/graphql", json={"query": "{ hello }"}, headers=headers)
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == media_type
+
+
 async def test_answer_in_no_acceptable_type(client: httpx.AsyncClient) -> None:
     response = await post(client, "{ hello }", {"Accept": "image/png"})
     assert response.status_code == 406
