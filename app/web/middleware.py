@@ -38,7 +38,19 @@ PREFLIGHT_HEADERS: Final = (
     "X-Requested-With",
 )
 """A page of another site cannot send one of these without asking first (CORS preflight)."""
-CORS_HEADERS: Final = ("Authorization", "X-API-Key", "Content-Type", *PREFLIGHT_HEADERS)
+CLIENT_HEADERS: Final = (
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "X-Client-Name",
+)
+"""What a client calls itself, for the audit log: Apollo's sends the first two with every request."""
+CORS_HEADERS: Final = (
+    "Authorization",
+    "X-API-Key",
+    "Content-Type",
+    *PREFLIGHT_HEADERS,
+    *CLIENT_HEADERS,
+)
 
 
 def stack(settings: Settings) -> list[Middleware]:

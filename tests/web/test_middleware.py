@@ -185,6 +185,19 @@ async def test_local_is_this_machine_by_its_own_name(
 ORIGIN = "https://app.example"
 
 
+async def test_named_origin_may_say_what_the_client_is_called() -> None:
+    """Apollo Client with `clientAwareness` sends these two with every request."""
+    preflight = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "apollographql-client-name,apollographql-client-version,"
+        "authorization,content-type,x-client-name",
+    }
+    async with client_of(cors_origins=(ORIGIN,)) as client:
+        asked = await client.options("/seen", headers=preflight)
+    assert asked.status_code == 200
+
+
 async def test_named_origin_may_ask_and_read() -> None:
     preflight = {
         "Origin": ORIGIN,
