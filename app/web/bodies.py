@@ -98,13 +98,17 @@ async def read(
 
 def parse(raw: bytes | str, what: str) -> Any:
     """The JSON value that `raw` spells, checked by `check_value`; BAD_USER_INPUT for anything else."""
-    try:
-        text = raw if isinstance(raw, str) else raw.decode()
-        value = DECODER.decode(text)
-    except (ValueError, RecursionError):
-        raise malformed(f"The {what} is not JSON in UTF-8.") from None
+    value = decode(raw, what)
     check_value(value, what)
     return value
+
+
+def decode(raw: bytes | str, what: str) -> Any:
+    """The JSON value that `raw` spells, whatever is in it; BAD_USER_INPUT where it spells none."""
+    try:
+        return DECODER.decode(raw if isinstance(raw, str) else raw.decode())
+    except (ValueError, RecursionError):
+        raise malformed(f"The {what} is not JSON in UTF-8.") from None
 
 
 Trail: TypeAlias = tuple["Trail", str | int] | None

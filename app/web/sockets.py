@@ -15,14 +15,14 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.errors import AppError, ErrorCode, forbidden
+from app.errors import AppError, ErrorCode, forbidden, rate_limited
 from app.graphql import errors
 from app.resources import Resources
 from app.web import bodies, cookies, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
 from app.web.execution import Execution, Failed
-from app.web.lasting import Lasting
+from app.web.lasting import RETRY_SECONDS, Lasting
 from app.web.operation_log import Shaped, logged
 from app.web.operations import Operation
 
@@ -173,7 +173,8 @@ class _Session:
         if len(text) > limit or len(text.encode(errors="replace")) > limit:
             raise Closed(TOO_BIG, f"A message has at most {limit} bytes")
         try:
-            message = bodies.parse(text, "message")
+            message = bodies.decode(text, "message")
+            bodies.check_value(_frame(message), "message")
         except AppError as error:
             raise Closed(INVALID, error.message) from error
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
@@ -208,24 +209,30 @@ class _Session:
         if self._caller is None:
             raise Closed(UNAUTHORIZED, "Unauthorized")
         id = _id(message)
-        try:
-            operation = operations.of(message.get("payload"))
-        except AppError as error:
-            raise Closed(INVALID, error.message) from error
         if id in self._running:
             raise Closed(SUBSCRIBER_EXISTS, f"Subscriber for {id} already exists")
         self._count += 1
         request_id = f"{self._request_id[:48]}-{self._count}"
-        limit = self._settings.max_socket_operations
-        if len(self._running) >= limit:
-            busy = AppError(
-                ErrorCode.RATE_LIMITED, f"A socket runs {limit} operations at once.", limit=limit
-            )
-            await self._send("error", id, [errors.from_app_error(busy, request_id)])
+        try:
+            bodies.check_value(message.get("payload"), "payload")
+            self._check_room()
+        except AppError as refusal:
+            await self._send("error", id, [errors.from_app_error(refusal, request_id)])
             return
+        try:
+            operation = operations.of(message.get("payload"))
+        except AppError as error:
+            raise Closed(INVALID, error.message) from error
         self._running[id] = tasks.create_task(
             self._operate(id, operation, self._caller, request_id)
         )
+
+    def _check_room(self) -> None:
+        limit = self._settings.max_socket_operations
+        if len(self._running) >= limit:
+            busy = rate_limited(f"A socket runs {limit} operations at once.", RETRY_SECONDS)
+            busy.extras["limit"] = limit
+            raise busy
 
     async def _operate(
         self, id: str, operation: Operation, caller: Caller, request_id: str
@@ -295,6 +302,13 @@ def _first(group: ExceptionGroup[Closed]) -> Closed:
         elif isinstance(one, Closed):
             found.append(one)
     return next((one for one in found if one.code != GONE), found[0])
+
+
+def _frame(message: Any) -> Any:
+    """What must be right for the socket to go on: all but the payload of `subscribe`, which concerns one operation."""
+    if isinstance(message, dict) and message.get("type") == "subscribe":
+        return {name: one for name, one in message.items() if name != "payload"}
+    return message
 
 
 def _member(message: Mapping[str, Any], name: str) -> dict[str, Any] | None:

@@ -172,6 +172,8 @@ async def test_errors_end_the_operation_and_not_the_socket(
         ('{"type": "subscribe", "id": "1", "payload": {"query": 1}}', 4400),
         ('{"type": "subscribe", "id": "1", "payload": {"query": "{ hello }", "variables": []}}', 4400),
         ('{"type": "subscribe", "id": "1", "payload": {"query": "{ hello }", "operationName": 5}}', 4400),
+        ('{"type": "subscribe", "id": "\\ud800", "payload": {"query": "{ hello }"}}', 4400),
+        ('{"type": "subscribe", "id": "1", "x": "\\u0000", "payload": {"query": "{ hello }"}}', 4400),
         ('{"type": "ping", "payload": {"a": "\\ud800"}}', 4400),
         ('{"type": "ping", "payload": {"a": "\\u0000"}}', 4400),
         ('{"type": "ping", "payload": {"a": NaN}}', 4400),
@@ -189,6 +191,35 @@ async def test_malformed_message_closes_the_socket(
     async with opened(server, member) as socket:
         await socket.send(frame)
         assert (await closed(socket))[0] == code
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        (r'{"query": "{ hello }", "variables": {"t": "cut off \ud83d"}}', "t"),
+        (r'{"query": "{ hello }", "variables": {"t": ["\u0000"]}}', "t.0"),
+        (r'{"query": "{ hello }", "variables": {"n": 1e999}}', "n"),
+        (r'{"query": "{ hello } # \ud83d"}', "query"),
+    ],
+)
+async def test_a_value_that_nothing_can_hold_ends_its_operation_alone(
+    server: str, member: Member, payload: str, field: str
+) -> None:
+    """JavaScript cuts a text in the middle of an emoji: what else the page listens to goes on."""
+    async with opened(server, member) as socket:
+        await ask(socket, "1", "subscription { forever }")
+        assert (await hear(socket))["id"] == "1"
+        await socket.send('{"type": "subscribe", "id": "2", "payload": ' + payload + "}")
+        message = await hear(socket)
+        while message["id"] == "1":
+            message = await hear(socket)
+        assert (message["type"], message["id"]) == ("error", "2")
+        (error,) = message["payload"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["extensions"]["field"] == field
+        await say(socket, type="complete", id="1")
+        await ask(socket, "2", "{ hello }")
+        assert await heard(socket, "2") == [{"hello": "hello"}, "complete"]
 
 
 async def test_broken_utf8_closes_the_socket_and_fills_no_log(
@@ -259,6 +290,7 @@ async def test_so_many_operations_at_once(server: str, member: Member) -> None:
                 (error,) = message["payload"]
                 assert error["extensions"]["code"] == "RATE_LIMITED"
                 assert error["extensions"]["limit"] == 100
+                assert error["extensions"]["retryAfter"] > 0
         assert {name: len(found) for name, found in kinds.items()} == {"next": 100, "error": 50}
         assert echo.OPEN["forever"] == 100
         await say(socket, type="complete", id=kinds["next"][0])
