@@ -107,8 +107,17 @@ def _from_address(request: Request) -> dict[str, Any]:
             bodies.check_text(text, name)
     for name in ("variables", "extensions"):
         if name in members:
-            members[name] = bodies.parse(members[name], name)
+            members[name] = _object(members[name], name)
     return members
+
+
+def _object(text: str, name: str) -> Any:
+    """BAD_USER_INPUT at the very input, which its text alone cannot tell where it is no JSON."""
+    try:
+        return bodies.parse(text, name)
+    except AppError as error:
+        error.field = error.field or name
+        raise
 
 
 def of(value: Any) -> Operation:

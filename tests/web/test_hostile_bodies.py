@@ -120,6 +120,8 @@ async def test_parameter_at_fault_is_named(client: httpx.AsyncClient) -> None:
     for query, field in (
         ("query=%7Bhello%7D%00", "query"),
         ("query=%7Bhello%7D&variables=%7B%22a%22:%22%5Cu0000%22%7D", "a"),
+        ("query=%7Bhello%7D&variables=%7B", "variables"),
+        ("extensions=%7B%22", "extensions"),
     ):
         response = await client.get(f"/graphql?{query}")
         assert response.json()["errors"][0]["extensions"]["field"] == field
