@@ -21,7 +21,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import BulkJob, Collection, CollectionImage, Image, ImageTag, Tag
-from app.domain import MAX_COLLECTIONS_OF_IMAGE, MAX_TAGS_OF_IMAGE, BulkAction, ImageState
+from app.domain import (
+    MAX_COLLECTIONS_OF_IMAGE,
+    MAX_TAGS_OF_IMAGE,
+    BulkAction,
+    ImageState,
+    TagSource,
+)
 
 TAGS_GONE: Final = "The tags were deleted meanwhile."
 COLLECTION_GONE: Final = "The collection was deleted meanwhile."
@@ -93,9 +99,14 @@ async def _add_tags(
     await _touch(session, job, lacking)
     rows = _each(job, lacking).join(Tag, (Tag.team_id == Image.team_id) & Tag.id.in_(tag_ids))
     values = rows.with_only_columns(
-        Image.team_id, Image.id, Tag.id, Image.created_at, literal(user_id)
+        Image.team_id,
+        Image.id,
+        Tag.id,
+        Image.created_at,
+        literal(user_id),
+        literal(TagSource.BULK, ImageTag.source.type),
     )
-    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by"]
+    columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by", "source"]
     await session.execute(insert(ImageTag).from_select(columns, values).on_conflict_do_nothing())
     return len(lacking), crowded
 

@@ -25,7 +25,16 @@ from app.db.models import (
     Team,
     User,
 )
-from app.domain import MAX_TAGS_OF_IMAGE, MICRO, Actor, BulkStatus, Modality, Role, TagPolicy
+from app.domain import (
+    MAX_TAGS_OF_IMAGE,
+    MICRO,
+    Actor,
+    BulkStatus,
+    Modality,
+    Role,
+    TagPolicy,
+    TagSource,
+)
 from app.resources import Resources
 from app.services import api_keys, bulk, bulk_lists, bulk_runs, bulk_selections
 from app.services.bulk_runs import Run, SupersededError
@@ -105,6 +114,14 @@ async def carriers(db: Database, team_id: UUID, name: str) -> dict[UUID, UUID | 
         return dict((await session.execute(query)).all())
 
 
+async def sources(db: Database, team_id: UUID) -> set[tuple[str, TagSource]]:
+    """The tags that are on images, and how they came there."""
+    query = select(Tag.name, ImageTag.source).join(Tag, Tag.id == ImageTag.tag_id)
+    async with db.transaction() as session:
+        rows = await session.execute(query.where(Tag.team_id == team_id))
+        return {(row.name, row.source) for row in rows}
+
+
 async def columns(db: Database, ids: Iterable[UUID]) -> list[tuple[int, bool]]:
     """Weight, and whether it is in the trash."""
     async with db.transaction() as session:
@@ -177,6 +194,13 @@ async def test_tags_are_put_on_and_taken_off(client: Client, db: Database) -> No
     assert (now["status"], now["done"], now["changed"], now["skipped"]) == ("DONE", 4, 4, 0)
     assert await carriers(db, team_id, "new") == dict.fromkeys([*ids, other], actor.user_id)
     assert set(await carriers(db, team_id, "sea")) == {*ids, other}
+    bulk, before = TagSource.BULK, TagSource.UNKNOWN
+    assert await sources(db, team_id) == {
+        ("new", bulk),
+        ("sea", bulk),
+        ("sea", before),
+        ("old", before),
+    }
     counted = await client.get(actor, '{ tags(search: "new") { nodes { imageCount } } }')
     assert counted["tags"]["nodes"] == [{"imageCount": 4}]
     again = await done(client, actor, {"addTags": ["new"]})
