@@ -15,7 +15,8 @@ Scores: TypeAlias = NDArray[np.float64]
 NORMAL: Final = NormalDist()
 SURE: Final = 0.9999
 """What lies beyond this share of the unrelated questions is told from them by nothing: its relevance is 1."""
-DIGITS: Final = 6
+MICRO: Final = 1_000_000
+"""Relevance is told in millionths."""
 LOWEST: Final = 0.25
 HIGHEST: Final = 0.95
 """The line is laid through the best scores between these shares. Above are the questions that a picture answers
@@ -35,7 +36,9 @@ class Chance:
     def relevance(self, score: float) -> float:
         """The share of unrelated questions whose best score stays below this one, 0 to 1."""
         share = NORMAL.cdf((score - self.location) / self.spread)
-        return 1.0 if share >= SURE else round(share, DIGITS)
+        # Down: a hit is to reach the relevance that is told of it, whoever asks for that as the least.
+        told = math.floor(share * MICRO + 1 / MICRO) / MICRO
+        return 1.0 if share >= SURE else told
 
     def score(self, relevance: float) -> float:
         """The least score of that relevance; -1 where every score has it."""

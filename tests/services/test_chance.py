@@ -40,6 +40,11 @@ def test_a_hit_at_the_floor_has_the_relevance_that_was_asked_for() -> None:
         assert KNOWN.relevance(KNOWN.score(asked)) >= asked
 
 
+def test_a_hit_reaches_the_relevance_that_is_told_of_it() -> None:
+    for score in np.linspace(0.12, 0.28, 1_000):
+        assert KNOWN.score(KNOWN.relevance(score)) <= score
+
+
 def test_fit_finds_the_law() -> None:
     told = chance.fit([drawn(5_000)], sampled=100, images=100)
     assert told.location == pytest.approx(0.2, abs=0.002)
