@@ -29,7 +29,13 @@ def canonical(value: object) -> bytes:
 
 
 def moment(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # No strftime: it writes the year 476 with three digits.
+    return None if at is None else f"{_clock(at).isoformat(timespec='microseconds')}Z"
+
+
+def _clock(at: datetime) -> datetime:
+    """What a clock in UTC shows."""
+    return at.astimezone(UTC).replace(tzinfo=None)
 
 
 def path_of(image_id: UUID, format: ImageFormat) -> str:
@@ -217,8 +223,7 @@ def _coco_image(number: int, picture: Picture, path: str) -> object:
     }
     if picture.taken_at is None:
         return image
-    taken = picture.taken_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return image | {"date_captured": taken}
+    return image | {"date_captured": _clock(picture.taken_at).isoformat(" ", "seconds")}
 
 
 def _coco_annotation(number: int, image: int, category: int, picture: Picture) -> object:

@@ -251,6 +251,23 @@ async def test_coco_has_the_structure_that_its_readers_expect(
     ]
 
 
+async def test_years_have_four_digits(everywhere: Resources, actor: Actor) -> None:
+    for year in (1, 476):
+        at = datetime(year, 9, 4, 12, tzinfo=UTC)
+        await make.image(everywhere.db, actor.team_ids[0], taken_at=at)
+    files = await content(everywhere, await made(everywhere, actor))
+
+    assert {one["takenAt"] for one in lines(files)} == {
+        "0001-09-04T12:00:00.000000Z",
+        "0476-09-04T12:00:00.000000Z",
+    }
+    coco = json.loads(files["coco.json"])
+    assert {one["date_captured"] for one in coco["images"]} == {
+        "0001-09-04 12:00:00",
+        "0476-09-04 12:00:00",
+    }
+
+
 @ON_BOTH
 async def test_the_manifest_vouches_for_the_files_and_the_sums_for_the_originals(
     everywhere: Resources, actor: Actor
