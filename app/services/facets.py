@@ -204,7 +204,9 @@ def _buckets(
     """Label, start, end and count. Grouped by what the clocks of the zone showed: its hours are not all equally far
     from UTC's."""
     at = literal(zone, Text())
-    local = func.date_trunc(unit.lower(), func.timezone(at, date)).label("local")
+    # The driver stores Python's first and last instant as infinities, which are in no year.
+    instant = func.greatest(func.least(date, LAST_INSTANT), FIRST_INSTANT)
+    local = func.date_trunc(unit.lower(), func.timezone(at, instant)).label("local")
     found = (
         match.images()
         .with_only_columns(local, func.count().label("count"))

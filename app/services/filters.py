@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
 from uuid import UUID
@@ -49,7 +50,7 @@ MOST_BY_INDEX = 5_000
 """Words that more images have are soon found by looking at one after the other."""
 UUIDS = ARRAY(Uuid())
 ALWAYS = DateTimeRange()
-
+FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
 """As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that
@@ -208,11 +209,18 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
         yield Image.damage.is_not(None) if wanted.damaged else Image.damage.is_(None)
     yield from in_range(Image.created_at, wanted.created_at)
     yield from in_range(TAKEN, wanted.taken_at)
-    if wanted.taken_at is not None and wanted.taken_at.start is None and wanted.taken_at.end:
+    if _lets_in_undated(wanted.taken_at):
         yield Image.taken_at.is_not(None)
     yield from _between(Image.width, wanted.width)
     yield from _between(Image.height, wanted.height)
     yield from _between(Image.size_bytes, wanted.size_bytes)
+
+
+def _lets_in_undated(taken: DateTimeRange | None) -> bool:
+    """Whether a condition on TAKEN would let in what has no date. The driver sends Python's first instant as -infinity."""
+    if taken is None or taken == ALWAYS:
+        return False
+    return taken.start in (None, FIRST_INSTANT)
 
 
 async def has_words(

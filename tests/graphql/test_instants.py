@@ -16,6 +16,9 @@ LIST = """query ($after: String) {
         edges { cursor node { id takenAt } } } }"""
 KEY = """mutation ($team: ID!, $at: DateTime) {
     createApiKey(input: {teamId: $team, name: "key", expiresAt: $at}) { apiKey { id expiresAt } } }"""
+TIMELINE = """query ($zone: String!, $by: TimelineUnit!) {
+    imageTimeline(timeZone: $zone, by: $by, field: TAKEN_AT) { label start end count } }"""
+TAKEN = "query ($span: DateTimeRange!) { images(filter: {takenAt: $span}) { nodes { id } } }"
 KEYS = "query ($team: ID!) { team(id: $team) { apiKeys { nodes { expiresAt } } } }"
 
 
@@ -55,3 +58,26 @@ async def test_a_key_until_then_is_listed(client: Client, actor: Actor) -> None:
     await client.get(actor, KEY, team=team, at=LAST)
     read = await client.get(actor, KEYS, team=team)
     assert read["team"]["apiKeys"]["nodes"] == [{"expiresAt": LAST}]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/GMT+12", "Pacific/Kiritimati"])
+async def test_they_are_in_a_timeline(
+    client: Client, db: Database, actor: Actor, zone: str
+) -> None:
+    for at in (FIRST, LAST, None):
+        image_id = await make.image(db, actor.team_ids[0])
+        await client.get(actor, UPDATE, id=str(image_id), at=at)
+    for by in ("DAY", "MONTH", "YEAR"):
+        read = await client.get(actor, TIMELINE, zone=zone, by=by)
+        assert [one["count"] for one in read["imageTimeline"]] == [1, 1]
+
+
+async def test_from_the_first_on_is_what_has_a_date(
+    client: Client, db: Database, actor: Actor
+) -> None:
+    ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(3)]
+    for image_id, at in zip(ids, (FIRST, "2026-03-01T00:00:00Z", None), strict=True):
+        await client.get(actor, UPDATE, id=image_id, at=at)
+    for span in ({"from": FIRST}, {"from": FIRST, "to": LAST}, {"to": LAST}):
+        read = await client.get(actor, TAKEN, span=span)
+        assert {one["id"] for one in read["images"]["nodes"]} == set(ids[:2])
