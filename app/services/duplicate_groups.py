@@ -73,19 +73,19 @@ async def keep_apart(
 ) -> None:
     """From here on no two of these images ever come in one group; nor one alone with any that stand in its group now."""
     await lock(session, team_id)
+    together = await _companions(session, team_id, image_ids)
     if len(image_ids) > 1:
         pairs = [Pair.of(*two) for two in combinations(image_ids, 2)]
     else:
         (alone,) = image_ids
-        others = await _companions(session, team_id, image_ids) - {alone}
-        pairs = [Pair.of(alone, one) for one in others]
+        pairs = [Pair.of(alone, one) for one in together - {alone}]
     rows = [
         {"team_id": team_id, "low_id": one.low, "high_id": one.high, "marked_by": marked_by}
         for one in pairs
     ]
     if rows:
         await session.execute(insert(NotDuplicate).values(rows).on_conflict_do_nothing())
-    await regroup(session, team_id, image_ids)
+    await regroup(session, team_id, await _near(session, team_id, together))
 
 
 async def put_near(
@@ -133,7 +133,7 @@ async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> 
             DuplicateCheck.team_id == team_id, DuplicateCheck.image_id == any_(_ids(gone))
         )
     )
-    await regroup(session, team_id, touched)
+    await regroup(session, team_id, await _near(session, team_id, touched))
 
 
 async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID]) -> None:
@@ -170,6 +170,16 @@ async def _companions(session: AsyncSession, team_id: UUID, images: Collection[U
         select(Duplicate.image_id).where(Duplicate.team_id == team_id, Duplicate.group_id.in_(mine))
     )
     return {*images, *found}
+
+
+async def _near(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
+    """These images and all that one of them is near to: what kept some of those out of its group may be gone."""
+    found = await session.execute(
+        select(DuplicatePair.low_id, DuplicatePair.high_id).where(
+            DuplicatePair.team_id == team_id, _either(DuplicatePair, images)
+        )
+    )
+    return {*images, *(its for pair in found for its in pair)}
 
 
 def _either(

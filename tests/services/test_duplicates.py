@@ -155,6 +155,34 @@ async def test_what_a_deleted_image_held_together_falls_apart(db: Database) -> N
         assert await session.scalar(select(Duplicate).where(Duplicate.team_id == team_id)) is None
 
 
+async def trio(db: Database, actor: Actor) -> list[UUID]:
+    """Three copies, the first and the last of which somebody told apart; the two that still stand together, and the other."""
+    (one,) = planted.random(1, seed=13)
+    rows = copies(one, 3, seed=1)
+    ids = await add(db, await planted.model(db), actor.team_ids[0], rows)
+    await look(db)
+    await mark(db, actor, ids[0], ids[2])
+    (pair,) = await groups(db, actor)
+    assert ids[1] in pair
+    (partner,) = set(pair) - {ids[1]}
+    (alone,) = set(ids) - set(pair)
+    return [partner, ids[1], alone]
+
+
+async def test_who_was_kept_out_joins_when_another_is_told_apart(db: Database) -> None:
+    actor = await make.actor(db)
+    partner, middle, alone = await trio(db, actor)
+    await mark(db, actor, partner, middle)
+    assert await groups(db, actor) == [sorted([middle, alone])]
+
+
+async def test_who_was_kept_out_joins_when_another_is_deleted(db: Database) -> None:
+    actor = await make.actor(db)
+    partner, middle, alone = await trio(db, actor)
+    await db.acting(actor).run(lambda s: images.delete_forever(s, actor, [partner]))
+    assert await groups(db, actor) == [sorted([middle, alone])]
+
+
 async def test_another_model_finds_others(db: Database) -> None:
     model_id, actor = await planted.model(db), await make.actor(db)
     (team_id,) = actor.team_ids
