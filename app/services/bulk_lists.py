@@ -17,6 +17,8 @@ PLACES: Final = paging.Keyset(
     "bulkJob.images", (paging.Key(BulkPart.seq, lambda place: place, int),)
 )
 """The list of a prepared job does not change: a place in it is a number from 0."""
+MOST_AT_ONCE: Final = 1_000
+"""Places that are looked at by one statement, where images are gone one after the other."""
 
 
 async def keep(session: AsyncSession, row: BulkJob, found: Select[UUID, int]) -> int:
@@ -55,7 +57,24 @@ async def images(session: AsyncSession, row: BulkJob, window: Window) -> paging.
             raise bad_input("after", "This is not a cursor of this list.")
     if row.status is not BulkStatus.PREPARED:
         return paging.nothing(PLACES, window)
-    end = start + window.limit
+    end, step = start, window.limit
+    shown: dict[int, Image] = {}
+    # A page that has nothing left would end the list for whoever pages through it.
+    while not shown and end < row.total:
+        begin, end = end, end + step
+        shown = await _between(session, row, begin, end)
+        step = min(2 * step, MOST_AT_ONCE)
+    places = list(shown)[: window.limit]
+    return paging.Page(
+        rows=[shown[place] for place in places],
+        cursors=[PLACES.cursor(place) for place in places],
+        has_next=len(shown) > window.limit or end < row.total,
+        has_previous=start > 0,
+    )
+
+
+async def _between(session: AsyncSession, row: BulkJob, start: int, end: int) -> dict[int, Image]:
+    """The images in these places of the list, so far as they are still there."""
     parts = await session.execute(
         select(BulkPart.seq, BulkPart.image_ids)
         .where(
@@ -79,13 +98,7 @@ async def images(session: AsyncSession, row: BulkJob, window: Window) -> paging.
         )
     )
     images = {one.id: one for one in found}
-    shown = {place: images[one] for place, one in places.items() if one in images}
-    return paging.Page(
-        rows=list(shown.values()),
-        cursors=[PLACES.cursor(place) for place in shown],
-        has_next=end < row.total,
-        has_previous=start > 0,
-    )
+    return {place: images[one] for place, one in places.items() if one in images}
 
 
 async def drop(session: AsyncSession, row: BulkJob) -> None:

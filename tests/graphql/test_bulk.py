@@ -296,6 +296,32 @@ async def test_a_dry_run_changes_nothing_and_shows_all_of_it(client: Client, db:
     assert refused == ("BAD_USER_INPUT", "after")
 
 
+async def test_a_page_whose_images_are_gone_is_not_the_end(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(12)][::-1]
+    page = """query($id: ID!, $after: String) { bulkJob(id: $id) { images(first: 2, after: $after) {
+      nodes { id } pageInfo { hasNextPage endCursor } } } }"""
+    shown = await prepared(client, actor, {"addTags": ["x"]})
+    first = (await client.get(actor, page, id=shown["id"], after=None))["bulkJob"]["images"]
+    gone = "mutation($i: [ID!]!) { deleteImages(ids: $i) }"
+    await client.get(actor, gone, i=ids[2:9])
+
+    found, info = [], first["pageInfo"]
+    for _ in ids:
+        if not info["hasNextPage"]:
+            break
+        query = client.get(actor, page, id=shown["id"], after=info["endCursor"])
+        images = (await query)["bulkJob"]["images"]
+        found += [one["id"] for one in images["nodes"]]
+        info = images["pageInfo"]
+    assert found == ids[9:]
+
+    await client.get(actor, gone, i=ids[:2] + ids[9:])
+    left = await client.get(actor, page, id=shown["id"], after=None)
+    none = {"hasNextPage": False, "endCursor": None}
+    assert left["bulkJob"]["images"] == {"nodes": [], "pageInfo": none}
+
+
 async def test_five_thousand_images_are_done_as_they_were_when_shown(
     client: Client, db: Database
 ) -> None:
