@@ -43,8 +43,8 @@ MOST_FOUND: Final = 100
 MOST_SHARES: Final = 3
 """Of the tags whose words are in the question, so many are read, and those with the largest shares count."""
 MOST_SPOKEN: Final = 100
-WORD: Final = re.compile(r"\w+")
-SEPARATORS: Final = "-_./,:;&+'"
+WORD: Final = re.compile(r"[^\W_]+")
+SEPARATORS: Final = "-_./,:;&+'()[]"
 """Between the words of a tag's name, besides spaces."""
 
 

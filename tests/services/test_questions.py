@@ -278,6 +278,8 @@ async def test_an_exact_tag_is_a_ranking_of_its_own(db: Database, model_id: int)
         ("hour of gold, golden hour", "golden-hour"),
         ("hour that is golden", "golden hour"),
         ("old cities", "city"),
+        ("one clear golden_hour", "golden_hour"),
+        ("two small herons", "heron (small)"),
         ("c++", "C++"),
         ("夕焼け", "夕焼け"),
     ],
@@ -294,6 +296,15 @@ async def test_a_tag_whose_words_are_in_the_question_lifts(
     plain = [*near, tagged]
     assert found.index(tagged) < plain.index(tagged)
     assert set(found) == set(plain)
+
+
+async def test_a_tag_without_words_lifts_nothing(db: Database, model_id: int) -> None:
+    actor = await make.actor(db)
+    rows = planted.random(30)
+    rows = rows[np.argsort(-(rows @ QUERY))]
+    await put(db, model_id, actor, rows[:29])
+    (tagged,) = await put(db, model_id, actor, rows[29:], tags=("_", "-", "___"))
+    assert ids(await page(db, actor, replace(HYBRID, words="a heron")))[-1] == tagged
 
 
 async def test_tags_of_another_team_lift_nothing(db: Database, model_id: int) -> None:
