@@ -218,9 +218,7 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
 
 def _lets_in_undated(taken: DateTimeRange | None) -> bool:
     """Whether a condition on TAKEN would let in what has no date. The driver sends Python's first instant as -infinity."""
-    if taken is None or taken == ALWAYS:
-        return False
-    return taken.start in (None, FIRST_INSTANT)
+    return taken is not None and taken.start in (None, FIRST_INSTANT)
 
 
 async def has_words(

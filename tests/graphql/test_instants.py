@@ -78,6 +78,6 @@ async def test_from_the_first_on_is_what_has_a_date(
     ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(3)]
     for image_id, at in zip(ids, (FIRST, "2026-03-01T00:00:00Z", None), strict=True):
         await client.get(actor, UPDATE, id=image_id, at=at)
-    for span in ({"from": FIRST}, {"from": FIRST, "to": LAST}, {"to": LAST}):
+    for span in ({}, {"from": FIRST}, {"from": FIRST, "to": LAST}, {"to": LAST}):
         read = await client.get(actor, TAKEN, span=span)
         assert {one["id"] for one in read["images"]["nodes"]} == set(ids[:2])
