@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from app.errors import AppError, not_found
 from app.graphql.schema import build_schema
 from app.resources import Resources
-from app.services import audit_months
+from app.services.auditing import audit_months
 from app.web import health, multipart, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator

@@ -13,7 +13,7 @@ from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
 from app.imaging import Decoder
 from app.metrics import MeasuredStorage, Metrics, RecallSampler
-from app.services.audit_commit import Recorder
+from app.services.auditing.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
 

@@ -32,9 +32,10 @@ from sqlalchemy import text
 
 from app.main import create_app
 from app.resources import open_database, open_resources
-from app.services import audit_verify, operators
-from app.services.audit import Event
-from app.services.audit_verify import Fault
+from app.services.auditing import audit_verify
+from app.services.auditing.audit import Event
+from app.services.auditing.audit_verify import Fault
+from app.services.people import operators
 from app.settings import Settings
 
 QUERY = "query($id: ID!) { image(id: $id) { id title createdAt } }"

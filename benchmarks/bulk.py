@@ -23,9 +23,9 @@ from sqlalchemy import text
 from app.db import embedded, migrate
 from app.db.models import Image
 from app.domain import Actor, BulkAction, BulkStatus, DateTimeRange, ImageFilter
-from app.services import bulk, bulk_runs
-from app.services.bulk import Change
-from app.services.bulk_selections import Selection
+from app.services.bulk_edits import bulk, bulk_runs
+from app.services.bulk_edits.bulk import Change
+from app.services.bulk_edits.bulk_selections import Selection
 from app.worker.bulk import LEASE
 from tests import make
 from tests.database import Database

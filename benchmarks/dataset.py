@@ -26,7 +26,8 @@ from app.domain import Actor, ImageFilter, JobKind
 from app.embedding import embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
-from app.services import datasets, exporting, jobs
+from app.services import jobs
+from app.services.exports import datasets, exporting
 from app.settings import Settings
 from app.storage import storage_from_url
 from app.worker import export

@@ -33,8 +33,8 @@ from tqdm import tqdm
 
 from app.db import embedded, migrate
 from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter, Window
-from app.services import sampling, shuffles
-from app.services.shuffles import Shuffle
+from app.services.draws import sampling, shuffles
+from app.services.draws.shuffles import Shuffle
 from tests.database import Database
 
 BATCH = 5_000

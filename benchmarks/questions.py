@@ -2,7 +2,7 @@
 
     python -m benchmarks.questions [--pictures 300]
 
-The constants of app/services/questions.py and diversity.py come from these tables. A case is two tags A and B that
+The constants of app/services/searching/questions.py and diversity.py come from these tables. A case is two tags A and B that
 some pictures share. `less`: A is asked for, less of B; as many hits are looked at as pictures have A without B.
 `more`: A with more of B, and pictures that have both. Precision is the share that is right.
 """
@@ -22,7 +22,7 @@ from PIL import Image
 
 from app.demo.gallery import gallery
 from app.embedding import PICTURE_SIDE, Embedder, Vectors, embedder_from_name
-from app.services import diversity
+from app.services.searching import diversity
 
 STEPS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5)
 LEAST = 3

@@ -42,7 +42,8 @@ from app.db import embedded, migrate
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
 from app.domain import ImageState, JobKind, JobState
 from app.embedding import embedder_from_name
-from app.services import jobs, operators
+from app.services import jobs
+from app.services.people import operators
 from app.storage import storage_from_url
 from tests.database import Database
 from tests.fixtures import tiny_model

@@ -27,8 +27,9 @@ from app.domain import Actor, ImageFilter, Window
 from app.embedding import Embedder, embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
-from app.services import embedding_models, relevance, search
-from app.services.search import Direction, Search
+from app.services import embedding_models
+from app.services.searching import relevance, search
+from app.services.searching.search import Direction, Search
 from app.settings import Settings
 from app.storage import storage_from_url
 from app.worker import models

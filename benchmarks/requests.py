@@ -33,7 +33,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.resources import open_resources
-from app.services import operators
+from app.services.people import operators
 from app.settings import Settings
 from app.worker import models
 

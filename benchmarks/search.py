@@ -40,7 +40,7 @@ from app.domain import (
     TagFilter,
     Window,
 )
-from app.services import graphs, search
+from app.services.searching import graphs, search
 from app.worker import graphs as builder
 from benchmarks import library
 from tests.database import Database

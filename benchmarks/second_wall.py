@@ -39,8 +39,10 @@ from app.domain import (
     TagFilter,
     Window,
 )
-from app.services import images, sampling, search, tags
-from app.services.directions import Direction
+from app.services import images, tags
+from app.services.draws import sampling
+from app.services.searching import search
+from app.services.searching.directions import Direction
 from benchmarks.draw import settle, times
 from tests import make
 from tests.database import Database as OwnedDatabase

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from app.db import embedded, migrate
 from app.db.database import Database
 from app.domain import Role
-from app.services import api_keys
+from app.services.people import api_keys
 from benchmarks import binary_copy, library, server
 from benchmarks.library import Library
 

@@ -24,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import embedded, migrate
 from app.db.models import EmbeddingModel
 from app.domain import Actor, ImageFilter, ImageOrder, ModelState, Role, SearchMode, Window
-from app.services import filters, images, search
-from app.services.directions import Direction
+from app.services import filters, images
+from app.services.searching import search
+from app.services.searching.directions import Direction
 from benchmarks.draw import settle, times
 from tests import make
 from tests.database import Database

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from app.domain import NO_ID
 from app.resources import open_database
-from app.services import audit_months, audit_verify
-from app.services.audit_verify import Fault
+from app.services.auditing import audit_months, audit_verify
+from app.services.auditing.audit_verify import Fault
 from app.settings import Settings
 
 HELP = "verify the audit log, or drop its old months"

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from app.resources import open_database
-from app.services import operators, passwords
+from app.services.people import operators, passwords
 from app.settings import Settings
 
 HELP = "make a team with its first ADMIN and a new API key; the very first user is the operator"

@@ -18,7 +18,9 @@ from app.embedding import Embedders, Known, embedder_from_name
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import NotMigratedError, open_database, open_storage
-from app.services import embedding_models, graphs, operators
+from app.services import embedding_models
+from app.services.people import operators
+from app.services.searching import graphs
 from app.settings import Settings
 from app.storage import StorageSettingError
 from app.worker import graphs as builder

@@ -4,7 +4,7 @@ import argparse
 import getpass
 
 from app.resources import open_database
-from app.services import operators, passwords
+from app.services.people import operators, passwords
 from app.settings import Settings
 
 HELP = "print a one-time token with which a user sets a password, or set the password"

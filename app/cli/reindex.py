@@ -12,8 +12,8 @@ from app.cli.logs import configure
 from app.db.database import Database
 from app.errors import AppError
 from app.resources import open_database
-from app.services import graphs
-from app.services.graphs import Wanted
+from app.services.searching import graphs
+from app.services.searching.graphs import Wanted
 from app.settings import Settings
 from app.worker import graphs as builder
 

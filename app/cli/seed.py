@@ -16,7 +16,8 @@ from app.demo.gallery import DemoPicture, gallery
 from app.domain import Actor, ProcessingStatus
 from app.errors import not_found
 from app.resources import Resources, open_resources
-from app.services import api_keys, operators, teams, uploads
+from app.services.intake import uploads
+from app.services.people import api_keys, operators, teams
 from app.settings import Settings
 from app.worker import Worker
 

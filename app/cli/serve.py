@@ -23,7 +23,7 @@ from app.cli.stopping import stopping
 from app.domain import Actor
 from app.main import create_app
 from app.resources import Resources, open_resources
-from app.services import api_keys, operators
+from app.services.people import api_keys, operators
 from app.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from app.cli.logs import configure
 from app.cli.metrics import metrics_served
 from app.cli.stopping import stopping
 from app.resources import open_resources
-from app.services import audit_months
+from app.services.auditing import audit_months
 from app.settings import Settings
 from app.worker import Worker, models, working
 

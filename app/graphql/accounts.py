@@ -9,8 +9,8 @@ import strawberry
 
 from app.graphql.context import Context, Info
 from app.graphql.types.people import Viewer
-from app.services import passwords, sessions
-from app.services.accounts import Accounts
+from app.services.people import passwords, sessions
+from app.services.people.accounts import Accounts
 
 
 @strawberry.input(description="A new account, with a team of its own.")

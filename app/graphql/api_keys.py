@@ -11,7 +11,7 @@ from app.graphql.context import Info
 from app.graphql.enums import Role
 from app.graphql.inputs import optional_id
 from app.graphql.types.people import ApiKey
-from app.services import api_keys
+from app.services.people import api_keys
 
 
 @strawberry.input(description="A new key, for yourself or (ADMIN) for another member.")

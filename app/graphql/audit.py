@@ -11,7 +11,7 @@ from app.graphql.inputs import DateTimeRange, optional_id
 from app.graphql.pagination import Connection, window
 from app.graphql.types.audit import AuditEvent
 from app.graphql.types.lists import listed
-from app.services import audit_log
+from app.services.auditing import audit_log
 
 
 @strawberry.type

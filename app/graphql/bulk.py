@@ -13,9 +13,10 @@ from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
 from app.graphql.types.bulk import BulkJob
 from app.graphql.types.lists import listed
-from app.services import bulk, search
-from app.services.bulk import Change
-from app.services.bulk_selections import Selection, Wish
+from app.services.bulk_edits import bulk
+from app.services.bulk_edits.bulk import Change
+from app.services.bulk_edits.bulk_selections import Selection, Wish
+from app.services.searching import search
 
 
 @strawberry.input(

@@ -13,9 +13,9 @@ from app.errors import AppError, ErrorCode, unauthenticated
 from app.graphql.loaders import Loaders
 from app.graphql.trail import Trail
 from app.resources import Resources
-from app.services import audit
-from app.services.audit import Event, Origin
-from app.services.sessions import Login
+from app.services.auditing import audit
+from app.services.auditing.audit import Event, Origin
+from app.services.people.sessions import Login
 
 T = TypeVar("T")
 

@@ -36,10 +36,10 @@ from app.domain import (
     ImageFormat,
     ProcessingStatus,
 )
-from app.services import fusion
-from app.services.bulk_selections import MAX_FOUND
+from app.services.bulk_edits.bulk_selections import MAX_FOUND
 from app.services.duplicate_groups import MAX_GROUP
-from app.services.shortlist import RELEVANT, SHORTLIST
+from app.services.searching import fusion
+from app.services.searching.shortlist import RELEVANT, SHORTLIST
 
 VALUE: Final = 1
 """Points of a value in the answer. A point is a tenth of what is shown as cost."""

@@ -11,7 +11,8 @@ from app.graphql.inputs import ImageFilter, filter_value, optional_id
 from app.graphql.pagination import Connection, window
 from app.graphql.types.datasets import Dataset
 from app.graphql.types.lists import listed
-from app.services import access, datasets
+from app.services import access
+from app.services.exports import datasets
 
 
 @strawberry.input(description="What is to be exported.")

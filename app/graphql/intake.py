@@ -11,7 +11,8 @@ from app.graphql.context import Context, Info
 from app.graphql.inputs import optional_id
 from app.graphql.types.uploads import UploadImagePayload, UploadRejection, UploadResult
 from app.graphql.uploads import Upload, UploadedFile
-from app.services import access, uploads
+from app.services import access
+from app.services.intake import uploads
 
 AT_ONCE = 4
 """Files of one request that are decoded and stored at the same time."""

@@ -10,20 +10,13 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import (
-    api_keys,
-    audit_log,
-    bulk,
-    collections,
-    datasets,
-    images,
-    nodes,
-    relevance,
-    tags,
-    teams,
-    users,
-)
-from app.services.chance import Chance
+from app.services import collections, images, nodes, tags
+from app.services.auditing import audit_log
+from app.services.bulk_edits import bulk
+from app.services.exports import datasets
+from app.services.people import api_keys, teams, users
+from app.services.searching import relevance
+from app.services.searching.chance import Chance
 
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]

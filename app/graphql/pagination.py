@@ -9,7 +9,7 @@ from app.db.database import Entrance, Work
 from app.domain import DEFAULT_PAGE, Window
 from app.errors import bad_input
 from app.services.paging import Page
-from app.services.search import Hits
+from app.services.searching.search import Hits
 
 Node = TypeVar("Node")
 

@@ -11,8 +11,8 @@ from app.embedding import PICTURE_SIDE, Embedder
 from app.errors import bad_input, blaming, too_large
 from app.graphql.context import Context
 from app.graphql.uploads import Upload, UploadedFile
-from app.services import questions, search
-from app.services.questions import MAX_TERMS, MAX_WEIGHT, Term
+from app.services.searching import questions, search
+from app.services.searching.questions import MAX_TERMS, MAX_WEIGHT, Term
 
 
 @strawberry.input(description="What to look for: exactly one.", one_of=True)

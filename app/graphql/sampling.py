@@ -12,8 +12,8 @@ from app.graphql.context import Info
 from app.graphql.inputs import filter_value
 from app.graphql.pagination import Connection, counter, window
 from app.graphql.types.images import Image
-from app.services import sampling, shuffles
-from app.services.shuffles import Shuffle
+from app.services.draws import sampling, shuffles
+from app.services.draws.shuffles import Shuffle
 
 
 @strawberry.input(description="Lets newer images be drawn more often.")

@@ -13,7 +13,7 @@ from app.graphql.inputs import ImageOrder, filter_value
 from app.graphql.pagination import counter, window
 from app.graphql.questions import SearchQuery, SearchTerm
 from app.graphql.types.search import SearchConnection
-from app.services import search
+from app.services.searching import search
 
 
 @strawberry.type

@@ -14,7 +14,7 @@ from app.graphql.inputs import changes
 from app.graphql.pagination import Connection, window
 from app.graphql.types.lists import listed
 from app.graphql.types.people import Membership, Team
-from app.services import teams
+from app.services.people import teams
 
 
 @strawberry.input(description="A new team, with the viewer as its ADMIN.")

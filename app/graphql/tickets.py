@@ -10,7 +10,8 @@ from app.graphql.context import Context, Info
 from app.graphql.inputs import optional_id
 from app.graphql.intake import intake
 from app.graphql.types.uploads import RequestUploadResult, UploadImagePayload, UploadTicket
-from app.services import access, ticketing, tickets, uploads
+from app.services import access
+from app.services.intake import ticketing, tickets, uploads
 
 
 @strawberry.input(description="A picture that is to come, and what is said of it.")

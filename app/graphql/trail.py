@@ -7,8 +7,8 @@ from uuid import UUID
 from app.db.models import Team
 from app.domain import Actor, AuditOutcome, parse_id
 from app.errors import AppError, ErrorCode
-from app.services import audit
-from app.services.audit import Event, Origin
+from app.services.auditing import audit
+from app.services.auditing.audit import Event, Origin
 
 ACTIONS: Final = {
     "node": "node.read",

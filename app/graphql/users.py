@@ -13,7 +13,7 @@ from app.graphql.inputs import changes, optional_id
 from app.graphql.pagination import Connection, window
 from app.graphql.types.lists import listed
 from app.graphql.types.people import User, Viewer
-from app.services import users
+from app.services.people import users
 
 
 @strawberry.input(description="A person to be added to a team.")

@@ -7,7 +7,7 @@ from typing import Final
 from app.db.database import Entrance
 from app.domain import SearchStrategy
 from app.metrics.instruments import Metrics
-from app.services.nearest import Found
+from app.services.searching.nearest import Found
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Duplicate, DuplicateCheck, Image, ImageVector
 from app.domain import Actor, ImageFilter, ImageState
 from app.errors import bad_input
-from app.services import access, duplicate_groups, embedding_models, images, nearest, paging
+from app.services import access, duplicate_groups, embedding_models, images, paging
 from app.services.duplicate_groups import MAX_GROUP, Pair
 from app.services.filters import Match
+from app.services.searching import nearest
 
 __all__ = ["MAX_GROUP", "NEWEST", "THRESHOLD", "check_some", "groups_of", "images_of", "mark"]
 

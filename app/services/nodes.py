@@ -20,7 +20,9 @@ from app.db.models import (
     User,
 )
 from app.domain import Actor
-from app.services import access, api_keys, audit_log
+from app.services import access
+from app.services.auditing import audit_log
+from app.services.people import api_keys
 
 VISIBLE: dict[str, tuple[Any, Callable[[Actor], Select[Any]]]] = {
     "Image": (Image, access.visible_images),

@@ -27,7 +27,8 @@ from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorCl
 from app.domain import ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.embedding import Vectors
 from app.errors import conflict
-from app.services import embedding_models, jobs, processing
+from app.services import embedding_models, jobs
+from app.services.intake import processing
 
 ONE_CLAIMS = text("select pg_advisory_xact_lock(hashtext('pictor.vector_claim'))")
 """Held while a batch is chosen: the next one chooses other images."""

@@ -14,7 +14,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Dataset, Image, ImageJob, ImageVector, Orphan, Team, Upkeep
 from app.domain import Damage, ImageState, JobKind, JobState, parse_id
-from app.services import datasets, embedding_models, jobs, tickets
+from app.services import embedding_models, jobs
+from app.services.exports import datasets
+from app.services.intake import tickets
 from app.storage import StoredObject
 
 TASK: Final = "reconcile"

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
 from app.domain import AuditOutcome, ImageState
-from app.services import audit, images
-from app.services.audit import Event, Origin
+from app.services import images
+from app.services.auditing import audit
+from app.services.auditing.audit import Event, Origin
 
 LOCK: Final = "pictor.retention"
 AT_ONCE: Final = 100

@@ -10,8 +10,8 @@ from app.domain import Actor, AuditOutcome
 from app.errors import AppError, ErrorCode
 from app.graphql.trail import AUTH_DENIED, DENIED, UNTRUSTED
 from app.resources import Resources
-from app.services import api_keys
-from app.services.audit import Event, Origin
+from app.services.auditing.audit import Event, Origin
+from app.services.people import api_keys
 from app.web import problems
 from app.web.auth import presented_key
 from app.web.headers import header

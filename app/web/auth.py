@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from app.db.database import Database
 from app.domain import Actor
 from app.errors import AppError, unauthenticated
-from app.services import api_keys, sessions
+from app.services.people import api_keys, sessions
 from app.settings import Settings
 from app.web import cookies
 from app.web.headers import every

@@ -14,7 +14,7 @@ from app.domain import Actor
 from app.errors import rate_limited
 from app.graphql import cost, limits
 from app.graphql.plans import Plan
-from app.services import throttle
+from app.services.people import throttle
 from app.settings import Settings
 from app.web.problems import Refusal
 

@@ -5,8 +5,8 @@ import time
 from app.domain import Actor
 from app.errors import forbidden, not_found
 from app.resources import Resources
-from app.services import api_keys, sessions
-from app.services.addresses import Claim
+from app.services.people import api_keys, sessions
+from app.services.people.addresses import Claim
 
 
 def good(claim: Claim | None, what: str) -> tuple[Claim, dict[str, str]]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.db.models import Dataset
 from app.domain import Actor, DatasetFile
 from app.resources import Resources
-from app.services import datasets
+from app.services.exports import datasets
 from app.storage import ByteStream, ObjectMissing, Storage, verified
 
 MISSING: Final = "MISSING"

@@ -11,8 +11,9 @@ from app.db.models import Dataset
 from app.domain import NO_ID, Actor, DatasetFile, parse_id
 from app.errors import AppError, ErrorCode, not_found
 from app.resources import Resources
-from app.services import addresses, datasets
-from app.services.addresses import ARCHIVE, Claim
+from app.services.exports import datasets
+from app.services.people import addresses
+from app.services.people.addresses import ARCHIVE, Claim
 from app.web import audit, budget, claims, streams
 from app.web.budget import Budget
 from app.web.dataset_archive import archive

@@ -7,7 +7,8 @@ from app.db.models import Image
 from app.domain import MAX_TAGS_PER_CALL, Actor, ImageFilter, TagFilter
 from app.errors import bad_input, blaming, not_found
 from app.resources import Resources
-from app.services import sampling, tags
+from app.services import tags
+from app.services.draws import sampling
 from app.web import audit, bodies, problems, streams
 from app.web.auth import Authenticator
 from app.web.budget import DRAW, Budget

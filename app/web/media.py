@@ -11,8 +11,9 @@ from app.db.models import Image
 from app.domain import NO_ID, parse_id
 from app.errors import not_found
 from app.resources import Resources
-from app.services import addresses, images
-from app.services.addresses import Claim, Variant
+from app.services import images
+from app.services.people import addresses
+from app.services.people.addresses import Claim, Variant
 from app.web import audit, claims, streams
 from app.web.budget import IMAGE, Budget
 from app.web.problems import Refusal

@@ -9,9 +9,9 @@ from typing import Final
 
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import bulk_runs
-from app.services.bulk_actions import TargetGoneError
-from app.services.bulk_runs import Run, SupersededError
+from app.services.bulk_edits import bulk_runs
+from app.services.bulk_edits.bulk_actions import TargetGoneError
+from app.services.bulk_edits.bulk_runs import Run, SupersededError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from app.db.database import Entrance
 from app.db.listing import Listing
 from app.db.models import Dataset
 from app.resources import Resources
-from app.services import datasets
+from app.services.exports import datasets
 from app.worker.progress import Progress
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.domain import MICRO, DatasetFile, ImageFormat
-from app.services.exporting import Label, Picture
+from app.services.exports.exporting import Label, Picture
 
 VERSION: Final = 1
 """Of the format. What a reader of an older one would misread makes a new one."""

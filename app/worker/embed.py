@@ -14,7 +14,8 @@ from app.domain import ImageState
 from app.embedding import Vectors
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs, processing
+from app.services import jobs
+from app.services.intake import processing
 from app.services.jobs import Job
 from app.worker.handlers import failed, stop_where_all_wait
 from app.worker.models import introduce, refresh

@@ -12,8 +12,9 @@ from app.db.models import Dataset, Image
 from app.domain import DatasetFile
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import datasets, exporting, jobs
-from app.services.exporting import View
+from app.services import jobs
+from app.services.exports import datasets, exporting
+from app.services.exports.exporting import View
 from app.services.jobs import Job, SupersededError
 from app.worker import handlers
 from app.worker.dataset_files import Files, moment

@@ -11,8 +11,8 @@ from app.db.database import Database
 from app.db.maintenance import NoRoomError, maintenance
 from app.errors import AppError
 from app.resources import Resources
-from app.services import graphs
-from app.services.graphs import Upkeep, Wanted
+from app.services.searching import graphs
+from app.services.searching.graphs import Upkeep, Wanted
 
 log = logging.getLogger(__name__)
 

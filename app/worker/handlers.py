@@ -12,7 +12,9 @@ from app.db.models import Image
 from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError, ErrorCode, unavailable
 from app.resources import Resources
-from app.services import damage, datasets, jobs, processing
+from app.services import damage, jobs
+from app.services.exports import datasets
+from app.services.intake import processing
 from app.services.jobs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files

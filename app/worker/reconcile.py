@@ -20,7 +20,8 @@ from app.db.database import Entrance
 from app.db.listing import Listing
 from app.domain import Damage, JobKind, JobState
 from app.resources import Resources
-from app.services import damage, jobs, repair, retention, tickets, uploads
+from app.services import damage, jobs, repair, retention
+from app.services.intake import tickets, uploads
 from app.services.repair import Kept, Work
 from app.storage import StoredObject
 from app.worker import dataset_check, export, files, handlers

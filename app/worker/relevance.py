@@ -14,9 +14,9 @@ from app.db import locks
 from app.domain import Modality
 from app.embedding import Embedder, Known
 from app.resources import Resources
-from app.services import calibration, chance
-from app.services.calibration import GROWN, Library
-from app.services.chance import Bests, Chance, Rows
+from app.services.searching import calibration, chance
+from app.services.searching.calibration import GROWN, Library
+from app.services.searching.chance import Bests, Chance, Rows
 from app.worker.questions import KINDS
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from typing import Final
 
 from app.db import locks
 from app.resources import Resources
-from app.services import bulk, repair
+from app.services import repair
+from app.services.bulk_edits import bulk
 from app.worker import graphs, reconcile, relevance
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from app.db.notifications import notified
 from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs, tickets, uploads
+from app.services import jobs
+from app.services.intake import tickets, uploads
 from app.services.jobs import Job
 from app.worker import duplicates, files, upkeep
 from app.worker.bulk import Bulk

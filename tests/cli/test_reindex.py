@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.cli import doctor, reindex
 from app.db import locks
-from app.services.graphs import Graph
+from app.services.searching.graphs import Graph
 from app.settings import Settings
 from app.worker import graphs
 from tests import make

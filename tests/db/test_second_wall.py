@@ -17,7 +17,8 @@ from app.db import migrate, models
 from app.db.database import ACTING_ROLE, AUDIT_ROLE, LOGIN_ROLE, ROLES, WORKER_ROLE, sqlstate
 from app.db.models import Base, Image, Tag
 from app.domain import NO_ID, Actor, AuditOutcome, Role
-from app.services import api_keys, audit, operators, teams, users
+from app.services.auditing import audit
+from app.services.people import api_keys, operators, teams, users
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database

@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.database import Entrance, counted_statements, sqlstate
 from app.domain import Actor, ImageFilter, ImageOrder, ImageState, Role, SearchMode, Window
-from app.services import filters, images, search
+from app.services import filters, images
+from app.services.searching import search
 from tests import make
 from tests.database import Database
 from tests.services import planted

@@ -8,7 +8,7 @@ import pytest
 from app.db.models import Image, ImageTag, Membership, PasswordToken, Tag, Team, User
 from app.domain import Actor, Role
 from app.errors import AppError
-from app.services import accounts, api_keys, operators, passwords, sessions
+from app.services.people import accounts, api_keys, operators, passwords, sessions
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client

@@ -10,8 +10,8 @@ import pytest
 from app.domain import Actor, AuditOutcome, Role
 from app.graphql.schema import build_schema
 from app.graphql.trail import ACTIONS
-from app.services import audit
-from app.services.audit import Event, Origin
+from app.services.auditing import audit
+from app.services.auditing.audit import Event, Origin
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client

@@ -36,8 +36,9 @@ from app.domain import (
     TagSource,
 )
 from app.resources import Resources
-from app.services import api_keys, bulk, bulk_lists, bulk_runs, bulk_selections
-from app.services.bulk_runs import Run, SupersededError
+from app.services.bulk_edits import bulk, bulk_lists, bulk_runs, bulk_selections
+from app.services.bulk_edits.bulk_runs import Run, SupersededError
+from app.services.people import api_keys
 from app.worker.bulk import Bulk
 from tests import make
 from tests.database import Database

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 
 from app.db.models import AuditEvent, Dataset, ImageJob, Team
 from app.domain import MAX_DATASETS_OF_TEAM, Actor, JobKind, JobState, Role
-from app.services import datasets
+from app.services.exports import datasets
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client, png

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from app.db.models import Collection, Image, ImageJob, Tag, Team
 from app.domain import Actor, Damage, ImageState, JobKind, JobState, Role, TagPolicy
 from app.errors import unavailable
-from app.services import uploads
+from app.services.intake import uploads
 from app.storage import FolderStorage
 from tests import make
 from tests.database import Database

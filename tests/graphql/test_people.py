@@ -6,7 +6,7 @@ from sqlalchemy import delete
 
 from app.db.models import Membership, User
 from app.domain import Actor, Role
-from app.services import api_keys
+from app.services.people import api_keys
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client

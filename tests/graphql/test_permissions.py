@@ -24,7 +24,8 @@ from app.domain import Role
 from app.embedding import Embedder
 from app.graphql.context import Context
 from app.graphql.permissions import NODES, ROOT_FIELDS, Caller, Need, Outcome, Who
-from app.services import api_keys, embedding_models, passwords
+from app.services import embedding_models
+from app.services.people import api_keys, passwords
 from app.settings import Settings
 from app.web.auth import Authenticator, Identity
 from tests import make

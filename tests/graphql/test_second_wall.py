@@ -18,7 +18,8 @@ from app.db.database import ACTING_ROLE, Entrance
 from app.db.models import ApiKey, Collection, Image, ImageVector, Membership, Tag, Team, User
 from app.domain import Actor, Role
 from app.graphql.context import Context
-from app.services import access, api_keys, embedding_models, nodes
+from app.services import access, embedding_models, nodes
+from app.services.people import api_keys
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client

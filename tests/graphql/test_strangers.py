@@ -42,7 +42,8 @@ from app.embedding import Embedder
 from app.graphql.permissions import ROOT_FIELDS, Who
 from app.graphql.schema import build_schema
 from app.resources import Resources
-from app.services import audit, embedding_models
+from app.services import embedding_models
+from app.services.auditing import audit
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client, png

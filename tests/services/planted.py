@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from app.db.models import EmbeddingModel, Image, ImageTag, ImageVector, Tag
 from app.domain import ImageFormat, ImageState, ModelState
 from app.services import embedding_models
-from app.services.search import Direction
+from app.services.searching.search import Direction
 from tests.database import Database
 
 Rows = NDArray[np.float32]

@@ -7,8 +7,8 @@ import pytest
 
 from app.domain import Actor, ThumbnailSize
 from app.errors import AppError, ErrorCode
-from app.services import addresses
-from app.services.addresses import Claim, Variant
+from app.services.people import addresses
+from app.services.people.addresses import Claim, Variant
 
 KEY = b"a secret of the installation"
 IMAGE = UUID(int=7)

@@ -13,9 +13,9 @@ from app.db.database import counted_statements
 from app.db.models import AuditEvent, AuditHead
 from app.domain import AuditOutcome
 from app.errors import AppError
-from app.services import audit, audit_chain, audit_commit
-from app.services.audit import Event, Origin
-from app.services.audit_commit import Recorder
+from app.services.auditing import audit, audit_chain, audit_commit
+from app.services.auditing.audit import Event, Origin
+from app.services.auditing.audit_commit import Recorder
 from tests import make
 from tests.database import Database
 

@@ -11,10 +11,10 @@ from sqlalchemy import select, text
 from app.db.models import AuditAnchor, AuditEvent, AuditHead
 from app.domain import NO_ID, AuditOutcome
 from app.errors import AppError
-from app.services import audit_chain, audit_months, audit_verify
-from app.services.audit import Event, Origin
-from app.services.audit_commit import Recorder
-from app.services.audit_verify import Fault, Verified
+from app.services.auditing import audit_chain, audit_months, audit_verify
+from app.services.auditing.audit import Event, Origin
+from app.services.auditing.audit_commit import Recorder
+from app.services.auditing.audit_verify import Fault, Verified
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database

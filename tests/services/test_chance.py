@@ -5,8 +5,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from app.services import chance
-from app.services.chance import Bests, Chance
+from app.services.searching import chance
+from app.services.searching.chance import Bests, Chance
 from tests.services import planted
 
 KNOWN = Chance(0.2, 0.02)

@@ -25,9 +25,10 @@ from app.domain import (
     TagFilter,
 )
 from app.metrics import Metrics, RecallSampler
-from app.services import filters, graphs, nearest
-from app.services.places import After
-from app.services.vector_plan import NO_GRAPHS, Bounds
+from app.services import filters
+from app.services.searching import graphs, nearest
+from app.services.searching.places import After
+from app.services.searching.vector_plan import NO_GRAPHS, Bounds
 from app.worker import graphs as builder
 from tests import make
 from tests.database import Database

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain import Actor, ImageFilter, Role, SearchStrategy
-from app.services import filters, nearest
+from app.services import filters
+from app.services.searching import nearest
 from tests import make
 from tests.database import Database
 from tests.services import planted

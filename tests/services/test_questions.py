@@ -24,8 +24,8 @@ from app.domain import (
     Window,
 )
 from app.errors import AppError, ErrorCode
-from app.services import diversity, questions, search
-from app.services.questions import Term
+from app.services.searching import diversity, questions, search
+from app.services.searching.questions import Term
 from tests import make
 from tests.database import Database
 from tests.services import planted
@@ -157,8 +157,8 @@ async def test_short_lists_hold_still_while_images_come_and_go(
     db: Database, model_id: int, asked: search.Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as the short list holds come in front of all others: what was in it is shown nevertheless."""
-    monkeypatch.setattr("app.services.shortlist.SHORTLIST", 30)
-    monkeypatch.setattr("app.services.fusion.FUSED", 30)
+    monkeypatch.setattr("app.services.searching.shortlist.SHORTLIST", 30)
+    monkeypatch.setattr("app.services.searching.fusion.FUSED", 30)
     actor = await make.actor(db)
     await put(db, model_id, actor, planted.random(45), title="grey heron")
     before = ids(await page(db, actor, asked))
@@ -242,8 +242,8 @@ async def test_an_order_sorts_what_is_relevant(db: Database, model_id: int) -> N
 async def test_without_a_score_the_best_are_sorted(
     db: Database, model_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.services.shortlist.SHORTLIST", 8)
-    monkeypatch.setattr("app.services.shortlist.RELEVANT", 12)
+    monkeypatch.setattr("app.services.searching.shortlist.SHORTLIST", 8)
+    monkeypatch.setattr("app.services.searching.shortlist.RELEVANT", 12)
     actor = await make.actor(db)
     await put(db, model_id, actor, planted.random(20))
     best = ids(await page(db, actor, ASKED))

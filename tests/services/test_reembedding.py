@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.errors import AppError, ErrorCode
-from app.services import embedding_models, jobs, processing, reembedding
+from app.services import embedding_models, jobs, reembedding
+from app.services.intake import processing
 from app.services.reembedding import Batch, Progress
 from tests import make
 from tests.database import Database

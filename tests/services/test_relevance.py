@@ -13,8 +13,8 @@ from app.db.database import counted_statements
 from app.db.models import Image, RelevanceFit
 from app.domain import Actor, ImageFilter, Modality, Role, SearchMode, Window
 from app.errors import AppError
-from app.services import calibration, relevance, search
-from app.services.chance import Chance
+from app.services.searching import calibration, relevance, search
+from app.services.searching.chance import Chance
 from tests import make
 from tests.database import Database
 from tests.services import planted

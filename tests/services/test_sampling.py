@@ -28,7 +28,7 @@ from app.domain import (
     TagFilter,
 )
 from app.errors import AppError, ErrorCode
-from app.services import sampling
+from app.services.draws import sampling
 from tests import make
 from tests.database import Database
 

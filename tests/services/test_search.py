@@ -23,7 +23,7 @@ from app.domain import (
 )
 from app.embedding import embedder_from_name
 from app.errors import AppError, ErrorCode
-from app.services import questions, search
+from app.services.searching import questions, search
 from tests import make
 from tests.database import Database
 from tests.services import planted

@@ -31,8 +31,8 @@ from app.domain import (
     Window,
 )
 from app.errors import AppError, ErrorCode
-from app.services import sampling, shuffles
-from app.services.shuffles import Shuffle
+from app.services.draws import sampling, shuffles
+from app.services.draws.shuffles import Shuffle
 from tests import make
 from tests.database import Database
 from tests.services.test_sampling import WEIGHTS, assert_fair, fill, library

@@ -23,7 +23,7 @@ from app.embedding import embedder_from_name
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import Resources
-from app.services import api_keys
+from app.services.people import api_keys
 from app.settings import Settings
 from app.storage import FolderStorage
 from app.web import problems

@@ -19,8 +19,8 @@ from app.db.models import AuditEvent
 from app.domain import Role
 from app.errors import unavailable
 from app.resources import Resources
-from app.services import addresses, api_keys
-from app.services.addresses import Variant
+from app.services.people import addresses, api_keys
+from app.services.people.addresses import Variant
 from tests import make
 from tests.database import Database
 from tests.web.conftest import BASE, Member, new_member, stored_image

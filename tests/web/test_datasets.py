@@ -17,8 +17,10 @@ from starlette.routing import Route
 from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership
 from app.domain import Actor, DatasetFile, ImageFilter, ImageState, JobKind, Role
 from app.resources import Resources
-from app.services import addresses, datasets, jobs
-from app.services.addresses import ARCHIVE
+from app.services import jobs
+from app.services.exports import datasets
+from app.services.people import addresses
+from app.services.people.addresses import ARCHIVE
 from app.web.budget import Budget
 from app.web.datasets import Datasets
 from app.worker import export

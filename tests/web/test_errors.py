@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from app import main
 from app.resources import Resources
-from app.services import addresses
-from app.services.addresses import Variant
+from app.services.people import addresses
+from app.services.people.addresses import Variant
 from app.web import errors_page
 from app.web.negotiation import GRAPHQL_RESPONSE
 from tests.web.conftest import Member, client_on, stored_image

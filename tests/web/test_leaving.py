@@ -103,7 +103,7 @@ async def test_a_query_ends_with_its_client(
         await until(lambda: caplog.text.count('"outcome": "CANCELLED"') == 3)
     # Chains of the audit log that another test's key signed are not meant.
     loud = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    assert not [one for one in loud if one.name != "app.services.audit"]
+    assert not [one for one in loud if one.name != "app.services.auditing.audit"]
     async with db.transaction() as session:
         assert await session.scalar(select(1)) == 1
 

@@ -15,8 +15,8 @@ from sqlalchemy import delete, select, update
 from app.db.models import ApiKey, Image, Membership
 from app.domain import Actor, Damage, ImageFormat, ImageState
 from app.resources import Resources
-from app.services import addresses, api_keys
-from app.services.addresses import Variant
+from app.services.people import addresses, api_keys
+from app.services.people.addresses import Variant
 from app.settings import Settings
 from tests import make
 from tests.database import Database

@@ -17,7 +17,7 @@ from app import main
 from app.db.models import AuditEvent, LoginAttempt, Membership, Session, User
 from app.domain import AuditOutcome, Role
 from app.resources import Resources
-from app.services import passwords, throttle
+from app.services.people import passwords, throttle
 from app.web import auth
 from tests import make
 from tests.database import Database
@@ -300,7 +300,7 @@ async def test_an_unknown_address_takes_as_long(
 ) -> None:
     """All but the password's hash is a few milliseconds: each is refused after the same work on one."""
     counting = Counting()
-    monkeypatch.setattr("app.services.passwords.HASHER", counting)
+    monkeypatch.setattr("app.services.people.passwords.HASHER", counting)
     without = await make.user(db)
     async with db.transaction() as session:
         unset = (await session.get_one(User, without)).email

@@ -19,7 +19,7 @@ from app.cli.logs import configure
 from app.db.models import AuditEvent
 from app.domain import Role
 from app.resources import Resources
-from app.services import api_keys, sessions
+from app.services.people import api_keys, sessions
 from app.web.operation_log import LOGGER
 from tests import make
 from tests.database import Database

@@ -26,7 +26,7 @@ from app.db.models import ApiKey, AuditEvent, Image, ImageJob, Membership, Uploa
 from app.domain import ImageState, JobKind, Role
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import tickets, uploads
+from app.services.intake import tickets, uploads
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
 from app.web import bodies

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.resources import open_resources
-from app.services import exporting
+from app.services.exports import exporting
 from app.settings import Settings
 from app.storage import Storage
 from app.worker import Worker, export, worker, working

@@ -12,9 +12,9 @@ from sqlalchemy import func, select, text, update
 from app.db.models import BulkJob, BulkPart, ImageTag
 from app.domain import Actor, BulkAction, BulkStatus
 from app.resources import Resources
-from app.services import bulk
-from app.services.bulk import Change
-from app.services.bulk_selections import Selection
+from app.services.bulk_edits import bulk
+from app.services.bulk_edits.bulk import Change
+from app.services.bulk_edits.bulk_selections import Selection
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database

@@ -28,8 +28,10 @@ from app.domain import (
 )
 from app.errors import AppError, unavailable
 from app.resources import Resources
-from app.services import datasets, exporting, jobs, tags, teams
+from app.services import jobs, tags
+from app.services.exports import datasets, exporting
 from app.services.jobs import Job, SupersededError
+from app.services.people import teams
 from app.settings import Settings
 from app.storage import storage_from_url
 from app.worker import export, handlers, reconcile

@@ -16,7 +16,8 @@ from sqlalchemy import select, text
 from app.db.models import Dataset
 from app.domain import Actor, DatasetFile, DatasetStatus
 from app.resources import Resources
-from app.services import datasets, jobs
+from app.services import jobs
+from app.services.exports import datasets
 from app.worker import reconcile
 from tests import make
 from tests.database import Database

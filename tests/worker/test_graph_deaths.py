@@ -17,9 +17,10 @@ from app.db import embedded, locks, migrate
 from app.domain import Actor, ImageFilter, SearchStrategy
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import filters, graphs, nearest
-from app.services.graphs import Graph
-from app.services.vector_plan import Bounds
+from app.services import filters
+from app.services.searching import graphs, nearest
+from app.services.searching.graphs import Graph
+from app.services.searching.vector_plan import Bounds
 from app.storage import storage_from_url
 from app.worker import graphs as builder
 from tests import make

@@ -11,9 +11,10 @@ from app.db import locks
 from app.db.database import ROLES
 from app.domain import Actor, ImageFilter, ModelState, SearchStrategy
 from app.resources import Resources
-from app.services import embedding_models, filters, graphs, nearest
-from app.services.graphs import Graph
-from app.services.vector_plan import Bounds
+from app.services import embedding_models, filters
+from app.services.searching import graphs, nearest
+from app.services.searching.graphs import Graph
+from app.services.searching.vector_plan import Bounds
 from app.worker import graphs as builder
 from app.worker import models
 from tests import make

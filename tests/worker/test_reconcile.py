@@ -17,7 +17,8 @@ from app.db import locks
 from app.db.models import AuditEvent, Image, ImageJob, Orphan
 from app.domain import Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
-from app.services import images, jobs, retention, uploads
+from app.services import images, jobs, retention
+from app.services.intake import uploads
 from app.worker import handlers, reconcile, upkeep
 from app.worker.reconcile import Report
 from tests import make

@@ -14,9 +14,9 @@ from app.db.models import Image, RelevanceFit
 from app.domain import Actor, ImageFormat, ImageState, Modality, ModelState, Window
 from app.embedding import Embedder, Known
 from app.resources import Resources
-from app.services import search
-from app.services.chance import Chance
-from app.services.search import Direction, Search
+from app.services.searching import search
+from app.services.searching.chance import Chance
+from app.services.searching.search import Direction, Search
 from app.worker import models
 from app.worker.relevance import Calibration
 from tests import make, nonsense
@@ -186,7 +186,7 @@ async def test_of_a_large_team_a_part_is_enough(
     whole = await fits(resources, team_id, model.id)
     async with resources.db.transaction() as session:
         await session.execute(delete(RelevanceFit).where(RelevanceFit.team_id == team_id))
-    monkeypatch.setattr("app.services.calibration.SAMPLE", 300)
+    monkeypatch.setattr("app.services.searching.calibration.SAMPLE", 300)
     await Calibration(resources).turn()
     part = await fits(resources, team_id, model.id)
     for modality in Modality:

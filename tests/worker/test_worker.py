@@ -26,7 +26,10 @@ from app.imaging import Decoder
 from app.imaging.decoder import MIB, Limits
 from app.imaging.refusals import refusal
 from app.resources import Resources
-from app.services import embedding_models, jobs, processing, search, teams
+from app.services import embedding_models, jobs
+from app.services.intake import processing
+from app.services.people import teams
+from app.services.searching import search
 from app.storage import storage_from_url
 from app.worker import Worker, models
 from app.worker.handlers import failed

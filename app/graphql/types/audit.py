@@ -9,7 +9,7 @@ from app.graphql.context import Info
 from app.graphql.enums import AuditOutcome
 from app.graphql.types.nodes import Node, node_or_none
 from app.graphql.types.people import ApiKey, Team, User, user_or_none
-from app.services import audit_log
+from app.services.auditing import audit_log
 
 
 @strawberry.type(

@@ -15,7 +15,7 @@ from app.graphql.types.collections import Collection
 from app.graphql.types.images import Image
 from app.graphql.types.nodes import Node
 from app.graphql.types.people import Team, User, team_of, user_or_none
-from app.services import bulk_lists
+from app.services.bulk_edits import bulk_lists
 
 
 @strawberry.type(description="Images that a bulk job left out, for one reason.")

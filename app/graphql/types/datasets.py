@@ -11,7 +11,8 @@ from app.graphql.context import Info
 from app.graphql.enums import DatasetStatus
 from app.graphql.types.nodes import Node
 from app.graphql.types.people import Team, User, team_of, user_or_none
-from app.services import addresses, datasets
+from app.services.exports import datasets
+from app.services.people import addresses
 
 
 @strawberry.type(description="A file of a dataset. Its bytes never change.")

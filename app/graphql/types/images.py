@@ -20,7 +20,9 @@ from app.graphql.types.nodes import Node, loaded
 from app.graphql.types.people import Team, User
 from app.graphql.types.search import SearchConnection
 from app.graphql.types.tags import Tag, Tagging
-from app.services import addresses, audit_log, search
+from app.services.auditing import audit_log
+from app.services.people import addresses
+from app.services.searching import search
 
 
 @strawberry.type(

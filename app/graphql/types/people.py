@@ -28,7 +28,8 @@ from app.graphql.types.late import LateCollection, LateImage, LateTag
 from app.graphql.types.lists import listed, listed_images
 from app.graphql.types.nodes import Node, found, of_row
 from app.graphql.types.stats import TeamStats
-from app.services import access, api_keys, collections, duplicates, paging, tags, teams
+from app.services import access, collections, duplicates, paging, tags
+from app.services.people import api_keys, teams
 
 
 @strawberry.type(description="People who share images. Nobody else sees them.")

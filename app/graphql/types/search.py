@@ -9,8 +9,8 @@ from app.graphql.enums import RelevanceBasis, SearchStrategy
 from app.graphql.pagination import PageInfo
 from app.graphql.types.late import LateImage
 from app.graphql.types.nodes import of_row
-from app.services import search
-from app.services.relevance import Measure
+from app.services.searching import search
+from app.services.searching.relevance import Measure
 
 
 @strawberry.type(description="An image that was found, with how near it is.")

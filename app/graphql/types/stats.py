@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from app.services import teams
+from app.services.people import teams
 
 
 @strawberry.type(description="How many images are in each state of processing.")

@@ -8,7 +8,7 @@ import strawberry
 from app.errors import AppError
 from app.graphql.enums import ErrorCode, UploadProblem
 from app.graphql.types.images import Image
-from app.services import ticketing, uploads
+from app.services.intake import ticketing, uploads
 
 
 @strawberry.type(

@@ -1,0 +1,1 @@
+"""One change to everything that a filter or a search finds, prepared and then done in parts."""

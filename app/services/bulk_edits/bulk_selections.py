@@ -1,0 +1,101 @@
+"""Which images a bulk job is for: what a filter finds, or what a search finds within it, as a set with a known end."""
+
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Select, Uuid, func, literal, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image
+from app.domain import Actor, ImageFilter
+from app.errors import bad_input, unavailable
+from app.services import embedding_models, filters
+from app.services.searching import directions, nearest, relevance
+from app.services.searching.directions import Direction
+from app.services.searching.nearest import Candidates
+from app.services.searching.relevance import Measure
+
+MAX_IMAGES: Final = 1_000_000
+MAX_FOUND: Final = 10_000
+"""Of a search: its hits are ranked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Hits of a question with at least this score and this relevance: one of them is there, or every image would be a hit."""
+
+    query: Direction
+    min_score: float | None = None
+    min_relevance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the filter lets through, and of that what the search finds, if there is one."""
+
+    wanted: ImageFilter = field(default_factory=ImageFilter)
+    search: Wish | None = None
+
+
+async def images(
+    session: AsyncSession, actor: Actor, team_id: UUID, selection: Selection
+) -> Select[UUID, int] | None:
+    """The team's images with their places from 1: newest first, of a search best first. None where there are none.
+
+    BAD_USER_INPUT for a search that finds more than MAX_FOUND.
+    """
+    match = await filters.resolve(session, actor, selection.wanted.within(team_id=team_id))
+    if match.empty:
+        return None
+    if selection.search is not None:
+        ids = await _found(session, actor, match, selection.search)
+        return _listed(ids) if ids else None
+    newest = (Image.created_at.desc(), Image.id.desc())
+    return match.images().with_only_columns(Image.id, func.row_number().over(order_by=newest))
+
+
+async def _found(
+    session: AsyncSession, actor: Actor, match: filters.Match, wish: Wish
+) -> list[UUID]:
+    """All hits, best first."""
+    floor = wish.min_score
+    if floor is None and wish.min_relevance is None:
+        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
+    if floor is not None and not -1 <= floor <= 1:
+        raise bad_input("input.search.minScore", "A score lies between -1 and 1.")
+    relevance.check(wish.min_relevance, "input.search.minRelevance")
+    model = await embedding_models.answering(session, *wish.query.model)
+    if model is None:
+        raise unavailable(directions.OTHER_MODEL)
+    if wish.min_relevance is not None:
+        modality = relevance.modality(of_text=wish.query.of_text)
+        measure = Measure(model.id, model.name, modality, match.team_ids)
+        floors = await relevance.floors(session, actor, measure, wish.min_relevance, floor)
+        floor = floors[match.team_ids[0]]
+    near = await nearest.best(
+        session,
+        Candidates(match, model.id),
+        wish.query.vector,
+        MAX_FOUND + 1,
+        floor=floor,
+    )
+    if len(near) > MAX_FOUND:
+        name, what = (
+            ("minScore", "score") if wish.min_relevance is None else ("minRelevance", "relevance")
+        )
+        raise bad_input(
+            f"input.search.{name}",
+            f"This finds more than {MAX_FOUND} images: ask for a higher {what}.",
+            limit=MAX_FOUND,
+        )
+    return [one.image_id for one in near]
+
+
+def _listed(ids: list[UUID]) -> Select[UUID, int]:
+    listed = (
+        func.unnest(literal(ids, ARRAY(Uuid())))
+        .table_valued(literal_column("id", Uuid()), with_ordinality="place")
+        .render_derived()
+    )
+    return select(listed.c.id, listed.c.place)

@@ -1,0 +1,1 @@
+"""Datasets: a filter's images, frozen and written out for training."""

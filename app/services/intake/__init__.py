@@ -1,0 +1,1 @@
+"""How pictures come in: uploads, tickets for them, and what is done with the bytes."""

@@ -1,0 +1,142 @@
+"""The images nearest to a direction, among those that a filter lets through. What is made of them is in search."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, overload
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import SearchStrategy
+from app.embedding import Vectors
+from app.services.searching import vector_plan
+from app.services.searching.candidates import Candidates, Floor, Near
+from app.services.searching.places import After
+from app.services.searching.vector_look import Look, Seen
+from app.services.searching.vector_plan import BOUNDS, NO_GRAPHS, Bounds, Plan
+
+__all__ = ["Candidates", "Floor", "Found", "Near", "best"]
+
+MOST_TEAMS: Final = 50
+"""Of teams whose tags are looked up one by one."""
+BREADTH: Final = 200
+"""hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
+LEAST_BREADTH: Final = 40
+MOST_BREADTH: Final = 1_000
+NEAR_ENOUGH: Final = 2
+"""A breadth that was set for more graphs than there are may be so many times too small: to set it again is a statement."""
+SETTLE: Final = text(
+    "select set_config('hnsw.ef_search', :breadth, true), set_config('enable_sort', 'off', true)"
+)
+
+
+async def _nothing(_session: AsyncSession) -> "Found":
+    return Found()
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Sequence[Near]):
+    """The nearest, best first, and how they were found.
+
+    `complete`: they certainly are the nearest. An index may miss one, though never returns fewer than there are.
+    `exactly`: the same question again, vector by vector, in another transaction.
+    """
+
+    rows: Sequence[Near] = ()
+    strategy: SearchStrategy = SearchStrategy.EXACT
+    complete: bool = True
+    exactly: Callable[[AsyncSession], Awaitable["Found"]] = field(
+        default=_nothing, repr=False, compare=False
+    )
+
+    @overload
+    def __getitem__(self, at: int) -> Near: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Near]: ...
+    def __getitem__(self, at: int | slice) -> Near | Sequence[Near]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+async def best(
+    session: AsyncSession,
+    candidates: Candidates,
+    vector: Vectors,
+    limit: int,
+    *,
+    after: After | None = None,
+    floor: Floor | None = None,
+    bounds: Bounds = BOUNDS,
+) -> Found:
+    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`.
+
+    As many as there are, whatever the graphs of large teams give: what they leave open is compared vector by vector.
+    """
+    match = candidates.match
+    if match.empty or floor == {}:
+        return Found()
+    look = Look(candidates, vector, limit, after, floor)
+    return await _found(session, look, bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A look to take: by the whole plan, or along the graphs of `only` these teams, to better the full page that is `known`."""
+
+    plan: Plan
+    alone: bool
+    only: Sequence[UUID] = ()
+    known: Sequence[Near] = ()
+
+    @property
+    def now(self) -> Plan:
+        return self.plan.following(self.only) if self.only else self.plan
+
+    def after(self, seen: Seen, limit: int) -> "_Turn | None":
+        """What is left to look at."""
+        if self.plan.tastes and not self.only and (seen.open_teams or seen.too_few):
+            if len(seen.rows) < limit:
+                return _Turn(self.plan.whole(), self.alone)
+            return _Turn(self.plan, self.alone, seen.open_teams, seen.rows)
+        if seen.open_teams:
+            return _Turn(self.plan.whole().scanning(seen.open_teams), self.alone)
+        if self.alone and seen.too_few:
+            return _Turn(self.plan.whole(), alone=False)
+        return None
+
+
+async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
+    match = look.candidates.match
+    page = look.limit if match.beside and look.after is None else None
+    # A graph for each team, as far as is known before the plan.
+    settled = _breadth(look, len(match.team_ids), tasted=page is not None)
+    plan = await vector_plan.made(
+        session, match, look.candidates.model_id, bounds, breadth=settled, page=page
+    )
+    alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
+    turn: _Turn | None = _Turn(plan if alone else plan.whole(), alone)
+    while turn:
+        now = turn.now
+        breadth = _breadth(look, len(now.by_graph), tasted=bool(now.tastes))
+        if now.by_graph and not settled <= breadth <= NEAR_ENOUGH * settled:
+            await session.execute(SETTLE, {"breadth": str(breadth)})
+        seen = await look.through(session, now, alone=turn.alone, known=turn.known)
+        # A look ends with what comes after it being sorted.
+        settled = 0
+        turn = turn.after(seen, look.limit)
+    strategy = SearchStrategy.INDEX if now.by_graph else SearchStrategy.EXACT
+    return Found(
+        seen.rows,
+        strategy,
+        complete=not now.by_graph,
+        exactly=lambda other: _found(other, look, NO_GRAPHS),
+    )
+
+
+def _breadth(look: Look, graphs: int, *, tasted: bool) -> int:
+    """As nearly as is known how many graphs there are."""
+    depth = look.limit // 2 if tasted and graphs > 1 else look.depth(graphs) * 4 // 3
+    return min(max(BREADTH // max(graphs, 1), depth, LEAST_BREADTH), MOST_BREADTH)

@@ -1,0 +1,102 @@
+"""How relevant a score is, in each team: read from what calibration has measured, or from figures that are shipped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Float, cast, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import ImageVector, RelevanceFit
+from app.domain import Actor, Modality
+from app.embedding import Vectors
+from app.errors import bad_input
+from app.services import access
+from app.services.searching.chance import Chance
+from app.services.searching.nearest import Candidates
+
+Key: TypeAlias = tuple[UUID, int, Modality]
+"""A team, a model's id, and what the question is made of."""
+# At 50 images. Those of the built-in model are the means over teams drawn from its evaluation's pictures
+# (python -m benchmarks.relevance); those of CLIP are estimates, on the strict side.
+BUILTIN: Final = {Modality.TEXT: Chance(0.026, 0.067), Modality.IMAGE: Chance(0.703, 0.063)}
+CLIP: Final = {Modality.TEXT: Chance(0.215, 0.021), Modality.IMAGE: Chance(0.68, 0.06)}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """By what the scores of an answer are judged. `team_ids`: whose images were searched."""
+
+    model_id: int
+    model: str
+    modality: Modality
+    team_ids: Sequence[UUID]
+
+    def key(self, team_id: UUID) -> Key:
+        return team_id, self.model_id, self.modality
+
+    @property
+    def prior(self) -> Chance:
+        """For a team that has not been measured, or has too few images for it. An unknown model is taken for a CLIP."""
+        shipped = BUILTIN if self.model == "builtin" else CLIP
+        return shipped[self.modality]
+
+
+NOTHING: Final = Measure(0, "", Modality.IMAGE, ())
+"""Of an answer for which no vector was looked at."""
+
+
+def modality(*, of_text: bool) -> Modality:
+    return Modality.TEXT if of_text else Modality.IMAGE
+
+
+def check(min_relevance: float | None, field: str = "minRelevance") -> None:
+    """BAD_USER_INPUT for what is no share. NaN lies between nothing."""
+    if min_relevance is not None and not 0 <= min_relevance <= 1:
+        raise bad_input(field, "A relevance lies between 0 and 1.")
+
+
+async def by_key(session: AsyncSession, actor: Actor, keys: Sequence[Key]) -> list[Chance | None]:
+    """What is measured for each; None where nothing is, or the team is not the actor's."""
+    of_key = tuple_(RelevanceFit.team_id, RelevanceFit.model_id, RelevanceFit.modality)
+    rows = await session.scalars(
+        select(RelevanceFit).where(
+            access.in_teams(RelevanceFit.team_id, actor.team_ids), of_key.in_(set(keys))
+        )
+    )
+    found = {
+        (row.team_id, row.model_id, row.modality): Chance(row.location, row.spread) for row in rows
+    }
+    return [found.get(key) for key in keys]
+
+
+async def floors(
+    session: AsyncSession,
+    actor: Actor,
+    measure: Measure,
+    min_relevance: float,
+    min_score: float | None,
+) -> Mapping[UUID, float]:
+    """The least score of a hit in each team that is searched, so that it has the relevance, and the score too."""
+    keys = [measure.key(team_id) for team_id in measure.team_ids]
+    found = await by_key(session, actor, keys) if keys else []
+    least = -1.0 if min_score is None else min_score
+    return {
+        team_id: max((chance or measure.prior).score(min_relevance), least)
+        for (team_id, *_), chance in zip(keys, found, strict=True)
+    }
+
+
+async def cosines(
+    session: AsyncSession, candidates: Candidates, vector: Vectors, image_ids: Sequence[UUID]
+) -> dict[UUID, float]:
+    """How near these candidates are, by whatever else they were found. One that has lost its vector is left out."""
+    if not image_ids:
+        return {}
+    distance = ImageVector.embedding.op("<#>", return_type=Float())(
+        cast(vector, ImageVector.embedding.type)
+    )
+    rows = candidates.rows().add_columns((-distance).label("cosine"))
+    found = await session.execute(rows.where(ImageVector.image_id.in_(image_ids)))
+    return {row[0]: max(-1.0, min(1.0, row[1])) for row in found}
