@@ -188,7 +188,7 @@ class Execution:
                     leaving.attended(receive),
                 ):
                     result = await result
-        except ClientDisconnect:
+        except (ClientDisconnect, asyncio.CancelledError):
             await self._resources.audit.record(context.events())
             raise
         except TimeoutError:

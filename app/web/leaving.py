@@ -1,13 +1,14 @@
-"""Clients that go away while they wait: what is done for them alone is given up."""
+"""Clients that go away while they wait: what is done for them alone is given up, and what changes something is not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+T = TypeVar("T")
 WATCH_AFTER_SECONDS: Final = 0.05
 """Most operations have ended by then, and cost no watching task."""
 
@@ -50,3 +51,19 @@ async def attended(receive: Receive | None) -> AsyncIterator[None]:
         timer.cancel()
         for task in watching:
             task.cancel()
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """The work goes on to its end, whatever cancels the caller meanwhile, who is cancelled after it."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled:
+        # Nobody is left to be told of an error.
+        task.exception()
+        raise asyncio.CancelledError
+    return task.result()

@@ -23,6 +23,8 @@ LOGGER: Final = "pictor.operation"
 MAX_NAME_LENGTH: Final = 100
 OK: Final = "OK"
 CANCELLED: Final = "CANCELLED"
+UNKNOWN: Final = "INTERNAL_SERVER_ERROR"
+"""Until it is answered: what else ends it, nobody expected."""
 Shaped: TypeAlias = list[dict[str, Any]]
 log = logging.getLogger(LOGGER)
 
@@ -36,7 +38,7 @@ class Line:
     name: str | None = None
     kind: str | None = None
     document: str | None = None
-    outcome: str = "INTERNAL_SERVER_ERROR"
+    outcome: str = UNKNOWN
     codes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     tally: Tally = field(default_factory=Tally)
@@ -68,7 +70,8 @@ def logged(request_id: str, metrics: Metrics) -> Iterator[Line]:
         line.outcome, line.codes = said.code.value, [said.code.value]
         raise
     except (asyncio.CancelledError, ClientDisconnect):
-        line.outcome = CANCELLED
+        # What changes something may have been answered, though nobody waits for it any more.
+        line.outcome = CANCELLED if line.outcome == UNKNOWN else line.outcome
         raise
     finally:
         TALLY.reset(token)

@@ -6,7 +6,7 @@ operation does is the execution's; what lasts ends with the access of whoever op
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 
@@ -18,10 +18,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.errors import AppError, ErrorCode, forbidden, rate_limited
 from app.graphql import errors
 from app.resources import Resources
-from app.web import bodies, cookies, operations, problems
+from app.web import bodies, cookies, leaving, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
-from app.web.execution import Execution, Failed
+from app.web.execution import Body, Execution, Failed
 from app.web.lasting import RETRY_SECONDS, Lasting
 from app.web.operation_log import Shaped, logged
 from app.web.operations import Operation
@@ -121,6 +121,7 @@ class _Session:
         self._request_id = problems.request_id(socket.scope)
         self._caller: Caller | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._changing: set[asyncio.Task[Any] | None] = set()
         self._count = 0
         self._place = AsyncExitStack()
 
@@ -229,7 +230,8 @@ class _Session:
 
     def _check_room(self) -> None:
         limit = self._settings.max_socket_operations
-        if len(self._running) >= limit:
+        # A mutation keeps its place until its end, though its client waits for it no longer.
+        if len({*self._running.values(), *self._changing}) >= limit:
             busy = rate_limited(f"A socket runs {limit} operations at once.", RETRY_SECONDS)
             busy.extras["limit"] = limit
             raise busy
@@ -272,13 +274,21 @@ class _Session:
                     self._socket, document, operation, context, line
                 )
             else:
-                body = await execution.run(self._socket, document, operation, context, line)
+                work = execution.run(self._socket, document, operation, context, line)
+                body = await (self._to_its_end(work) if kind is OperationType.MUTATION else work)
         if kind is not OperationType.SUBSCRIPTION:
             await self._send("next", id, body)
             return
         async with aclosing(answers):
             async for body in answers:
                 await self._send("next", id, body)
+
+    async def _to_its_end(self, mutation: Coroutine[Any, Any, Body]) -> Body:
+        self._changing.add(task := asyncio.current_task())
+        try:
+            return await leaving.finished(mutation)
+        finally:
+            self._changing.discard(task)
 
     async def _send(self, kind: str, id: str | None = None, payload: Any = None) -> None:
         message = {"type": kind, "id": id, "payload": payload}

@@ -14,9 +14,11 @@ from sqlalchemy import select, text
 from app import main
 from app.db.models import AuditEvent, Tag
 from app.resources import Resources
+from app.web.operation_log import LOGGER
 from tests import make
 from tests.database import Database
 from tests.web.conftest import Member, served
+from tests.web.test_sockets import ask, heard, opened, say
 
 IMAGES = "{ images { nodes { id } } }"
 TAG = 'mutation { createTag(teamId: "%s", name: "Late") { id } }'
@@ -127,6 +129,60 @@ async def test_a_mutation_goes_on_without_its_client(
         )
         assert list(its) == ["Late"]
         assert list(recorded) == ["tag.create"]
+
+
+@pytest.mark.parametrize("goes", ["complete", "close"])
+async def test_a_mutation_goes_on_without_its_socket(
+    server: str,
+    db: Database,
+    watcher: Database,
+    member: Member,
+    goes: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger=LOGGER)
+    async with opened(server, member) as socket:
+        async with locked(watcher, "tag"):
+            await ask(socket, "m", TAG % member.team_id)
+            await waiting(watcher, "%tag%", 1)
+            if goes == "close":
+                await socket.close()
+            else:
+                await say(socket, type="complete", id="m")
+                await ask(socket, "q", "{ __typename }")
+                assert await heard(socket, "q") == [{"__typename": "Query"}, "complete"]
+            await asyncio.sleep(0.3)
+            await waiting(watcher, "%tag%", 1)
+        await until(lambda: '"type": "mutation"' in caplog.text)
+        if goes == "complete":
+            # It is told nothing more of what it no longer waits for.
+            await ask(socket, "q", "{ __typename }")
+            assert await heard(socket, "q") == [{"__typename": "Query"}, "complete"]
+    (line,) = [json.loads(one.message) for one in caplog.records if '"mutation"' in one.message]
+    assert line["outcome"] == "OK"
+    async with db.transaction() as session:
+        its = await session.scalars(select(Tag.name).where(Tag.team_id == member.team_id))
+        assert list(its) == ["Late"]
+
+
+async def test_a_query_ends_with_its_id(
+    server: str, db: Database, watcher: Database, member: Member
+) -> None:
+    """And what it had read by then is recorded."""
+    async with opened(server, member) as socket:
+        async with locked(watcher, "image"):
+            await ask(socket, "q", "{ tags { nodes { id } } images { nodes { id } } }")
+            await waiting(watcher, "%from image%", 1)
+            await say(socket, type="complete", id="q")
+            await waiting(watcher, "%from image%", 0)
+        await ask(socket, "next", "{ __typename }")
+        assert await heard(socket, "next") == [{"__typename": "Query"}, "complete"]
+        await until(lambda: db.connections_in_use, is_true=False)
+    async with db.transaction() as session:
+        recorded = await session.scalars(
+            select(AuditEvent.action).where(AuditEvent.team_id == member.team_id)
+        )
+        assert "tag.list" in list(recorded)
 
 
 async def test_a_client_that_stays_gets_its_late_answer(
