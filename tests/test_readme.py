@@ -6,8 +6,10 @@ What a reader puts in themselves (address, key, database, bucket, model) is put 
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +34,10 @@ def free_port() -> int:
 
 
 class Shell:
-    """A newcomer's terminal: a folder, an environment, and servers that are stopped at the end."""
+    """A newcomer's terminal: a folder, an environment, and servers that are stopped at the end.
+
+    `own`: the folder of the database that stands for theirs.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,6 +48,7 @@ class Shell:
         }
         self.env = inherited | {"HF_HUB_OFFLINE": "1"}
         self.running: list[subprocess.Popen[str]] = []
+        self.own: Path | None = None
 
     def run(self, command: str, folder: Path | None = None) -> str:
         done = subprocess.run(
@@ -68,6 +74,7 @@ class Shell:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 text=True,
+                start_new_session=True,
             )
         self.running.append(process)
         deadline = time.monotonic() + START_SECONDS
@@ -85,28 +92,32 @@ class Shell:
 
     def close(self) -> None:
         for process in self.running:
-            process.kill()
+            # With all that it started: what `make` runs outlives it.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if self.own is not None:
+            embedded.stop(self.own)
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path)
-    Picture.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
-    Picture.radial_gradient("L").convert("RGB").save(tmp_path / "big.jpg")
-    yield shell
-    shell.close()
-    embedded.stop(tmp_path / "own")
+def shell() -> Iterator[Shell]:
+    # Not tmp_path: PostgreSQL runs as a user of its own, who has to reach its folder.
+    with tempfile.TemporaryDirectory(prefix="pictor-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shell = Shell(folder)
+        Picture.linear_gradient("L").convert("RGB").save(folder / "photo.jpg")
+        Picture.radial_gradient("L").convert("RGB").save(folder / "big.jpg")
+        yield shell
+        shell.close()
 
 
-def test_a_newcomer_can_do_all_that_the_readme_says(
-    shell: Shell, tmp_path: Path, s3_url: str
-) -> None:
+def test_a_newcomer_can_do_all_that_the_readme_says(shell: Shell, s3_url: str) -> None:
     port, seen = free_port(), 0
     for command in COMMANDS:
         seen += 1
         if command == "make run\n":
-            shell.env |= {"PORT": str(port), "DATA_DIR": str(tmp_path / "demo")}
+            shell.env |= {"PORT": str(port), "DATA_DIR": str(shell.folder / "demo")}
             # A fifth of the gallery, for most of the time is the drawing and looking at it.
             shell.env |= {"PICTOR_DEMO_PICTURES": "60"}
             card = shell.start("make run", "Ctrl-C stops it", ROOT)
@@ -121,7 +132,7 @@ def test_a_newcomer_can_do_all_that_the_readme_says(
             _curl(shell, command)
         elif command.startswith("export PICTOR_DATABASE_URL"):
             shell.stop()
-            shell.env |= _own_services(command, tmp_path, s3_url)
+            shell.env |= _own_services(command, shell, s3_url)
         else:
             _pictor(shell, command.replace(".venv/bin/", f"{ROOT}/.venv/bin/"))
     assert seen == README.count("```sh\n")
@@ -139,13 +150,13 @@ def _curl(shell: Shell, command: str) -> None:
     assert found if not isinstance(found, dict) else any(found.values()), said
 
 
-def _own_services(command: str, tmp_path: Path, s3_url: str) -> dict[str, str]:
+def _own_services(command: str, shell: Shell, s3_url: str) -> dict[str, str]:
     """The three settings with services that are there."""
     names = re.findall(r"export (\w+)=", command)
-    folder = tmp_path / "own"
-    url = embedded.start(folder).replace("postgresql+asyncpg", "postgresql")
+    shell.own = shell.folder / "own"
+    url = embedded.start(shell.own).replace("postgresql+asyncpg", "postgresql")
     return dict(zip(names, [url, s3_url, str(ROOT / "app" / "builtin_model")], strict=True)) | {
-        "PICTOR_DATA_DIR": str(tmp_path / "own-data")
+        "PICTOR_DATA_DIR": str(shell.folder / "own-data")
     }
 
 
