@@ -125,7 +125,9 @@ async def test_it_ends_with_the_same_bytes(resources: Resources, actor: Actor) -
     for left in (left_behind := list(folder.iterdir())):
         os.utime(left, (0, 0))
     report = await reconcile.run(resources, resources.db.worker, grace=timedelta(0))
-    assert (report.temporary_files, len(left_behind)) == (2, 2)
+    # Of the two deaths, and perhaps of the last worker, which ends as soon as its export is ready.
+    assert len([one for one in left_behind if one.name.startswith("export-")]) >= 2
+    assert report.temporary_files == len(left_behind)
     assert list(folder.iterdir()) == []
     assert await keys(resources) == own
 
