@@ -34,6 +34,8 @@ RETRIED = {"40001", "40P01", "23503"}
 deleted in between: the whole transaction is run again, and sees what is there now."""
 UNREACHABLE: Final = ("08", "57P", "53")
 """How SQLSTATE begins where there is no connection, PostgreSQL shuts down, or has no room for another."""
+NO_SUCH_ROLE: Final = ("22023", "42501")
+"""SQLSTATE where the role to enter as is missing or not granted: no waiting helps."""
 TRIES = 4
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
@@ -116,8 +118,8 @@ class Entrance:
     async def _enter(self, session: AsyncSession) -> None:
         """Takes a connection; its transaction begins with the first statement."""
         if self.entering:
-            connection = (await session.connection()).sync_connection
-            _driver_of(connection).entering = self.entering
+            connection: Any = (await session.connection()).sync_connection
+            connection.connection.driver_connection.entering = self.entering
 
     async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
@@ -192,11 +194,6 @@ class Database:
         await self.engine.dispose()
 
 
-def _driver_of(connection: Any) -> _Connection:
-    driver: _Connection = connection.connection.driver_connection
-    return driver
-
-
 def _rests(_connection: object, record: ConnectionPoolEntry) -> None:
     record.info["rests_since"] = time.monotonic()
 
@@ -227,8 +224,9 @@ def _translated() -> Iterator[None]:
     except (PoolTimeout, OSError) as error:
         raise unavailable("The database cannot be reached; try again.") from error
     except DBAPIError as error:
-        state = sqlstate(error)
-        if error.connection_invalidated if state is None else state.startswith(UNREACHABLE):
+        state = sqlstate(error) or ""
+        lost = error.connection_invalidated and state not in NO_SUCH_ROLE
+        if lost or state.startswith(UNREACHABLE):
             raise unavailable("The database cannot be reached; try again.") from error
         raise
 
