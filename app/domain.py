@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from app.errors import UNREADABLE_ID, bad_input
+from app.errors import UnreadableId, bad_input
 
 MICRO: Final = 1_000_000
 """Weights are stored as integers of a millionth, so that their sums are exact."""
@@ -32,8 +32,8 @@ MAX_DATASETS_OF_TEAM: Final = 100
 MAX_EMAIL_LENGTH: Final = 254
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""
-NO_ID: Final = UNREADABLE_ID
-"""An id that no row has: what a malformed id reads as, and the `tag_id` of the line of a whole team."""
+NO_ID: Final = UUID(int=0)
+"""An id that no row has as its own: the `tag_id` of the line of a whole team."""
 
 
 class Role(StrEnum):
@@ -360,11 +360,16 @@ class Window:
 
 
 def parse_id(text: str) -> UUID:
-    """The id that `text` spells; NO_ID for anything malformed, which then finds nothing."""
+    """The id that `text` spells; an UnreadableId for anything malformed, which then finds nothing."""
     try:
         return UUID(text)
     except ValueError:
-        return NO_ID
+        return UnreadableId(text)
+
+
+def is_readable(id: UUID) -> bool:
+    """Whether `parse_id` found an id in its text."""
+    return not isinstance(id, UnreadableId)
 
 
 def tag_name(name: str, *, field: str = "tags") -> str:

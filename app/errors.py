@@ -1,13 +1,30 @@
 """The one error class of the product and its closed list of codes. No transport, no vendor."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-UNREADABLE_ID: Final = UUID(int=0)
-"""What a malformed id reads as; the domain's NO_ID."""
+MAX_TOLD: Final = 100
+"""So many characters of an id that cannot be read are told back."""
+
+
+class UnreadableId(UUID):
+    """What a text that is no id reads as: an id that no row has, which is the same for the same text alone.
+
+    Rows have ids of version 7, this one has another, so that no text can be made up that meets a row.
+    """
+
+    __slots__ = ("told",)
+    told: str
+
+    def __init__(self, text: str) -> None:
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        super().__init__(bytes=digest[:16], version=5)
+        # An UUID refuses to be changed.
+        object.__setattr__(self, "told", text[:MAX_TOLD])
 
 
 class ErrorCode(StrEnum):
@@ -99,11 +116,15 @@ def forbidden(message: str) -> AppError:
 def not_found(what: str, *, field: str | None = None, ids: Sequence[object] = ()) -> AppError:
     """`what` does not exist, or the actor may not see it: the answer is the same.
 
-    `ids`: as they were given; one that could not be read as an id is left out.
+    `ids`: which. One that cannot be read as an id is told as it was given.
     """
-    told = [str(one) for one in ids if one != UNREADABLE_ID]
-    extras: dict[str, Any] = {"ids": told} if told else {}
+    extras: dict[str, Any] = {"ids": [told(one) for one in ids]} if ids else {}
     return AppError(ErrorCode.NOT_FOUND, f"{what} not found.", field=field, **extras)
+
+
+def told(id: object) -> str:
+    """An id as an error names it."""
+    return id.told if isinstance(id, UnreadableId) else str(id)
 
 
 def nothing_to_draw() -> AppError:

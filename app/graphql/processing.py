@@ -49,7 +49,7 @@ class ProcessingSubscription:
         context = info.context
         team = None if team_id is None else parse_id(team_id)
         if team is not None and team not in context.viewer.roles:
-            raise not_found("Team", field="teamId")
+            raise not_found("Team", field="teamId", ids=[team])
         if image_ids is not None and len(image_ids) > MAX_IDS:
             raise bad_input("imageIds", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
         async with AsyncExitStack() as stack:
@@ -194,7 +194,7 @@ class TeamSource(Source):
         if self._team is None:
             return actor.team_ids
         if self._team not in actor.roles:
-            raise not_found("Team", field="teamId")
+            raise not_found("Team", field="teamId", ids=[self._team])
         return (self._team,)
 
     async def _missed(self, actor: Actor, seconds: float) -> Iterable[UUID]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db.models import Team
-from app.domain import Actor, AuditOutcome, parse_id
+from app.domain import NO_ID, Actor, AuditOutcome, is_readable, parse_id
 from app.errors import AppError, ErrorCode
 from app.services.auditing import audit
 from app.services.auditing.audit import Event, Origin
@@ -259,18 +259,24 @@ class Trail:
         return [*named] or [*self._actor.team_ids] or [None]
 
 
-def ids_in(arguments: object, name: str = "", *, teams: bool = False) -> Iterator[UUID]:
+def ids_in(arguments: object, *, teams: bool = False) -> Iterator[UUID]:
     """The ids that arguments name, those of teams or all others; malformed ones are none."""
+    for place, found in named_ids(arguments):
+        is_team = place.rpartition(".")[2] in ("teamId", "teamIds")
+        if found != NO_ID and is_readable(found) and teams == is_team:
+            yield found
+
+
+def named_ids(arguments: object, place: str = "") -> Iterator[tuple[str, UUID]]:
+    """Each id in arguments with its place (`input.teamId`); all of a list have the list's."""
     if isinstance(arguments, Mapping):
-        for inner, value in arguments.items():
-            yield from ids_in(value, inner.replace("_", ""), teams=teams)
+        for name, value in arguments.items():
+            yield from named_ids(value, f"{place}.{name}" if place else name)
     elif isinstance(arguments, list):
         for value in arguments:
-            yield from ids_in(value, name, teams=teams)
-    elif isinstance(arguments, str) and name.lower().endswith(("id", "ids")):
-        found = parse_id(arguments)
-        if found.int and teams == (name.lower() in ("teamid", "teamids")):
-            yield found
+            yield from named_ids(value, place)
+    elif isinstance(arguments, str) and place.lower().endswith(("id", "ids")):
+        yield place, parse_id(arguments)
 
 
 def rows_in(result: object) -> Iterator[Any]:

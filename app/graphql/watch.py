@@ -6,7 +6,9 @@ from typing import Any
 
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
+from app.errors import AppError, ErrorCode, told
 from app.graphql.context import Context
+from app.graphql.trail import named_ids
 
 Info = GraphQLResolveInfo[Context]
 Resolve = Callable[..., Any]
@@ -45,6 +47,7 @@ def _query(name: str, resolve: Resolve) -> Resolve:
                 result = await result
         except BaseException as error:
             info.context.trail.failed(name, arguments, error)
+            _name_argument(error, arguments)
             raise
         info.context.trail.answered(name, arguments, result)
         return result
@@ -62,6 +65,7 @@ def _mutation(name: str, resolve: Resolve) -> Resolve:
                 result = await result
         except BaseException as error:
             trail.failed(name, arguments, error)
+            _name_argument(error, arguments)
             raise
         if trail.unchanged_since(mark):
             trail.answered(name, arguments, result)
@@ -80,8 +84,17 @@ def _subscription(name: str, subscribe: Resolve) -> Resolve:
                 source = await source
         except BaseException as error:
             info.context.trail.failed(name, arguments, error)
+            _name_argument(error, arguments)
             raise
         info.context.trail.answered(name, arguments, source.present)
         return source
 
     return watched
+
+
+def _name_argument(error: BaseException, arguments: dict[str, Any]) -> None:
+    """Services say which id was not found; here it is known where it was given."""
+    if not isinstance(error, AppError) or error.field or error.code is not ErrorCode.NOT_FOUND:
+        return
+    lost = error.extras.get("ids", ())
+    error.field = next((place for place, one in named_ids(arguments) if told(one) in lost), None)

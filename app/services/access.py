@@ -89,7 +89,7 @@ def require_member(actor: Actor, team_id: UUID, role: Role, *, what: str = "Team
     """NOT_FOUND outside the actor's teams, FORBIDDEN below the role, for operators too."""
     own = actor.roles.get(team_id)
     if own is None:
-        raise not_found(what)
+        raise not_found(what, ids=[team_id])
     if own.rank < role.rank:
         raise forbidden(f"This needs the role {role} in the team.")
 

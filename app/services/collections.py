@@ -154,6 +154,6 @@ async def locked(
         access.visible_collections(actor).where(Collection.id == collection_id).with_for_update()
     )
     if collection is None:
-        raise not_found("Collection", field=field)
+        raise not_found("Collection", field=field, ids=[collection_id])
     access.require_member(actor, collection.team_id, Role.EDITOR)
     return collection

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Dataset
-from app.domain import NO_ID, Actor, DatasetFile, parse_id
+from app.domain import Actor, DatasetFile, is_readable, parse_id
 from app.errors import AppError, ErrorCode, not_found
 from app.resources import Resources
 from app.services.exports import datasets
@@ -125,7 +125,7 @@ class Datasets:
             "dataset.download",
             claims.claimant(claim),
             team_id=team_id,
-            subject_id=dataset_id if dataset_id != NO_ID else None,
+            subject_id=dataset_id if is_readable(dataset_id) else None,
             error=error,
             file=file,
         )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.db.models import Image
-from app.domain import NO_ID, parse_id
+from app.domain import is_readable, parse_id
 from app.errors import not_found
 from app.resources import Resources
 from app.services import images
@@ -74,7 +74,7 @@ class Media:
             "image.download",
             claims.claimant(claim),
             team_id=team_id,
-            subject_id=image_id if image_id != NO_ID else None,
+            subject_id=image_id if is_readable(image_id) else None,
             error=error,
             variant=variant.value,
         )

@@ -141,7 +141,7 @@ async def test_a_deleted_team_is_gone_at_once(client: Client, db: Database) -> N
         query = "query($id: ID!, $s: String!) { node(id: $id) { id } team(id: $id) { id } by: team(slug: $s) { id } }"
         seen = await client.get(actor, query, **call)
         assert seen == {"node": None, "team": None, "by": None}
-        assert await client.code(actor, DELETE_TEAM, **call) == ("NOT_FOUND", None)
+        assert await client.code(actor, DELETE_TEAM, **call) == ("NOT_FOUND", "id")
         given = {"teamId": str(team_id), "email": "late@example.org", "name": "Late"}
         create = "mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }"
         assert (await client.code(actor, create, i=given))[0] == "NOT_FOUND"

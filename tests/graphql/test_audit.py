@@ -217,7 +217,7 @@ async def test_change_that_fails_leaves_no_event_of_success(client: Client, db: 
     actor = await make.actor(db)
     query = 'mutation($id: ID!) { updateImage(input: {id: $id, title: "New"}) { id } }'
 
-    assert await client.code(actor, query, id=str(uuid4())) == ("NOT_FOUND", None)
+    assert await client.code(actor, query, id=str(uuid4())) == ("NOT_FOUND", "input.id")
 
     assert await actions(client, actor) == []
 

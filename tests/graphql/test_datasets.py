@@ -149,8 +149,8 @@ async def test_a_team_keeps_so_many(client: Client, db: Database, actor: Actor) 
             {"name": "x", "filter": {"ids": [str(uuid4())] * 101}},
             ("BAD_USER_INPUT", "filter.ids"),
         ),
-        ({"name": "x", "teamId": "nonsense"}, ("NOT_FOUND", None)),
-        ({"name": "x", "teamId": str(uuid4())}, ("NOT_FOUND", None)),
+        ({"name": "x", "teamId": "nonsense"}, ("NOT_FOUND", "input.teamId")),
+        ({"name": "x", "teamId": str(uuid4())}, ("NOT_FOUND", "input.teamId")),
     ],
 )
 async def test_what_is_wrong_makes_nothing(
@@ -194,7 +194,7 @@ async def test_newest_first_and_gone_when_deleted(
     found = (await client.get(actor, LIST, team=str(actor.team_ids[0])))["datasets"]
     assert found == {"nodes": [{"id": ids[2]}, {"id": ids[1]}], "totalCount": 3}
     assert (await client.get(actor, DELETE, id=ids[2]))["deleteDataset"] == ids[2]
-    assert await client.code(actor, DELETE, id=ids[2]) == ("NOT_FOUND", None)
+    assert await client.code(actor, DELETE, id=ids[2]) == ("NOT_FOUND", "id")
     assert (await client.get(actor, LIST))["datasets"]["totalCount"] == 2
     async with db.transaction() as session:
         jobs = await session.execute(

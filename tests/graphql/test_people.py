@@ -139,7 +139,7 @@ async def test_the_last_admin_stays(client: Client, db: Database) -> None:
     gone = await client.code(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
 
     assert demoted == removed == ("CONFLICT", "userId")
-    assert gone == ("NOT_FOUND", None)
+    assert gone == ("NOT_FOUND", "userId")
 
 
 async def test_teams_are_made_and_changed(client: Client, db: Database) -> None:
@@ -210,7 +210,7 @@ async def test_an_operators_weaker_key_administers_nothing(client: Client, db: D
     assert (renamed, minted, foreign) == (
         ("FORBIDDEN", None),
         ("FORBIDDEN", None),
-        ("NOT_FOUND", None),
+        ("NOT_FOUND", "input.teamId"),
     )
 
 

@@ -354,15 +354,21 @@ async def test_a_foreign_id_is_an_id_that_never_was(
     kind = type_of(operation)
     right = Caller(client, root, world.own).fields(kind.fields[root].args, (), path)
     foreign, never = str(world.foreign[kind_of(root, path)]), str(uuid4())
+    unreadable = f"no id: {never}"
     query = document(operation, root, right)
     before = await rows_of(db, world.foreign["team"])
 
     unknown = await client.ask(world.actor, query, **replaced(right, path, never))
     asked = await client.ask(world.actor, query, **replaced(right, path, foreign))
+    unread = await client.ask(world.actor, query, **replaced(right, path, unreadable))
 
     assert comparable(asked, foreign) == comparable(unknown, never)
+    assert comparable(unread, unreadable) == comparable(unknown, never)
     assert foreign not in json.dumps(asked.data, default=str)
     assert set(asked.codes) <= {"NOT_FOUND"}
+    # A filter that matches nothing is no wrong argument.
+    named = {one["extensions"].get("field", "filter").replace("[0]", "") for one in asked.errors}
+    assert named <= {"filter" if path[0] == "filter" else ".".join(path)}
     assert await rows_of(db, world.foreign["team"]) == before
 
 

@@ -53,6 +53,33 @@ async def test_counts_follow_images(client: Client, db: Database) -> None:
     ] == [("cat", 3, 3), ("dog", 0, 0)]
 
 
+async def test_ids_that_cannot_be_read_are_told_apart(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    image_id = str(await make.image(db, team_id, tags=("cat",)))
+    (cat,) = (await client.get(actor, COUNTS))["tags"]["nodes"]
+    merge = "mutation($s:[ID!]!,$t:ID!) { mergeTags(sourceIds: $s, targetId: $t) { id } }"
+    long = "x" * 10_000
+
+    both = await client.ask(actor, merge, s=[cat["id"], "nope"], t="x")
+    same = await client.ask(actor, merge, s=[cat["id"], "x"], t="x")
+    target = await client.ask(actor, merge, s=[cat["id"]], t="x")
+    added = await client.ask(actor, ADD, i=[image_id, "", "\0", long], t=["dog"])
+
+    facts = [
+        {name: its for name, its in answer.errors[0]["extensions"].items() if name != "requestId"}
+        for answer in (both, same, target, added)
+    ]
+    assert facts == [
+        {"code": "NOT_FOUND", "field": "sourceIds", "ids": ["nope", "x"]},
+        {"code": "BAD_USER_INPUT", "field": "sourceIds"},
+        {"code": "NOT_FOUND", "field": "targetId", "ids": ["x"]},
+        {"code": "NOT_FOUND", "field": "imageIds", "ids": ["", "\0", long[:100]]},
+    ]
+    assert both.errors[0]["message"] == "Tag not found."
+    assert (await client.get(actor, COUNTS))["tags"]["totalCount"] == 1
+
+
 async def test_rename_merge_and_delete(client: Client, db: Database) -> None:
     actor = await make.actor(db)
     (team_id,) = actor.team_ids

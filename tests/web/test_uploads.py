@@ -446,7 +446,7 @@ async def test_a_ticket_ends_with_all_it_left(
         ({"title": "x" * 201}, "BAD_USER_INPUT", "input.title"),
         ({"description": "x" * 10_001}, "BAD_USER_INPUT", "input.description"),
         ({"collectionId": str(UUID(int=1))}, "NOT_FOUND", "input.collectionId"),
-        ({"teamId": str(UUID(int=1))}, "NOT_FOUND", None),
+        ({"teamId": str(UUID(int=1))}, "NOT_FOUND", "input.teamId"),
     ],
 )
 async def test_what_is_wrong_is_said_before_the_bytes(

@@ -129,7 +129,7 @@ async def _collection(
         collections.where(Collection.team_id == team_id, Collection.id == change.collection_id)
     )
     if found is None:
-        raise not_found("Collection", field=field)
+        raise not_found("Collection", field=field, ids=[change.collection_id])
     return found
 
 
@@ -198,7 +198,7 @@ async def _locked(session: AsyncSession, actor: Actor, job_id: UUID) -> BulkJob:
         access.visible_bulk_jobs(actor).where(BulkJob.id == job_id).with_for_update(key_share=True)
     )
     if row is None:
-        raise not_found("Bulk job")
+        raise not_found("Bulk job", ids=[job_id])
     access.require_member(actor, row.team_id, Role.EDITOR)
     return row
 

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Dataset, Image, ImageJob, Team
 from app.domain import (
     MAX_DATASETS_OF_TEAM,
-    NO_ID,
     Actor,
     DatasetFile,
     DatasetStatus,
@@ -23,6 +22,7 @@ from app.domain import (
     JobKind,
     JobState,
     Role,
+    is_readable,
     line,
     parse_id,
 )
@@ -179,7 +179,7 @@ async def delete_forever(
         access.visible_datasets(actor).where(Dataset.id == dataset_id).with_for_update()
     )
     if dataset is None:
-        raise not_found("Dataset")
+        raise not_found("Dataset", ids=[dataset_id])
     access.require_member(actor, dataset.team_id, Role.EDITOR)
     now = datetime.now(UTC)
     dataset.deleted_at = now
@@ -252,4 +252,5 @@ def _place(key: str) -> tuple[UUID, UUID, UUID] | None:
     if len(parts) != 6 or parts[2] != FOLDER:
         return None
     team_id, dataset_id, run_id = (parse_id(parts[place]) for place in (1, 3, 4))
-    return None if NO_ID in (dataset_id, run_id) else (team_id, dataset_id, run_id)
+    has_place = is_readable(dataset_id) and is_readable(run_id)
+    return (team_id, dataset_id, run_id) if has_place else None

@@ -186,7 +186,7 @@ async def create(
         select(Membership.role).where(Membership.team_id == team_id, Membership.user_id == holder)
     )
     if own is None:
-        raise not_found("Member", field="input.userId")
+        raise not_found("Member", field="input.userId", ids=[holder])
     ceiling = own if holder != actor.user_id else own.at_most(actor.roles.get(team_id, own))
     role = role or ceiling
     if role.rank > ceiling.rank:
@@ -237,7 +237,7 @@ async def revoke(session: AsyncSession, actor: Actor, key_id: UUID) -> ApiKey:
         visible(actor).where(ApiKey.id == key_id).with_for_update()
     )
     if key is None:
-        raise not_found("API key")
+        raise not_found("API key", ids=[key_id])
     if key.revoked_at is None:
         key.revoked_at = datetime.now(UTC)
     await session.flush()

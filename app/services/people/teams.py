@@ -173,7 +173,7 @@ async def _locked(session: AsyncSession, team_id: UUID) -> Team:
         .with_for_update(key_share=True)
     )
     if team is None:
-        raise not_found("Team")
+        raise not_found("Team", ids=[team_id])
     return team
 
 
@@ -187,7 +187,7 @@ async def set_membership(
         access.visible_users(actor).with_only_columns(func.count()).where(User.id == user_id)
     )
     if not known:
-        raise not_found("User", field="input.userId")
+        raise not_found("User", ids=[user_id])
     membership = await _membership(session, team_id, user_id)
     if membership is None:
         membership = Membership(team_id=team_id, user_id=user_id, role=role)
@@ -208,7 +208,7 @@ async def remove_membership(
     await _locked(session, team_id)
     membership = await _membership(session, team_id, user_id)
     if membership is None:
-        raise not_found("Membership")
+        raise not_found("Membership", field="userId")
     await _keep_an_admin(session, membership)
     await session.delete(membership)
     await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)

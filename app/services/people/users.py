@@ -74,7 +74,7 @@ async def create(
     access.require(actor, team_id, Role.ADMIN)
     team = select(Team.id).where(Team.id == team_id, Team.deleted_at.is_(None))
     if await session.scalar(team.with_for_update(read=True, key_share=True)) is None:
-        raise not_found("Team", field="input.teamId")
+        raise not_found("Team", ids=[team_id])
     user, token = await add(session, email=email, name=name)
     member = insert(Membership).values(team_id=team_id, user_id=user.id, role=role)
     await session.execute(member.on_conflict_do_nothing())
@@ -151,7 +151,7 @@ async def _locked(session: AsyncSession, actor: Actor, user_id: UUID) -> User:
         access.visible_users(actor).where(User.id == user_id).with_for_update(of=User)
     )
     if user is None:
-        raise not_found("User")
+        raise not_found("User", ids=[user_id])
     if actor.is_operator:
         return user
     if user_id != actor.user_id:
