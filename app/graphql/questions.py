@@ -58,14 +58,14 @@ async def direction(
     parts: dict[str, Asked] = {"query": query}
     if unwanted is not None:
         parts["not"] = unwanted
-    parts |= {f"more[{at}]": one for at, one in enumerate(more)}
-    parts |= {f"less[{at}]": one for at, one in enumerate(less)}
+    parts |= {f"more.{at}": one for at, one in enumerate(more)}
+    parts |= {f"less.{at}": one for at, one in enumerate(less)}
     read = await _read(context, parts, search.model_of(after))
     refused = [Term(read["not"])] if unwanted is not None else []
     return questions.combined(
         read["query"],
-        [Term(read[f"more[{at}]"], one.weight) for at, one in enumerate(more)],
-        refused + [Term(read[f"less[{at}]"], one.weight) for at, one in enumerate(less)],
+        [Term(read[f"more.{at}"], one.weight) for at, one in enumerate(more)],
+        refused + [Term(read[f"less.{at}"], one.weight) for at, one in enumerate(less)],
     )
 
 
@@ -74,11 +74,9 @@ def _check(name: str, terms: Terms) -> None:
         raise bad_input(name, f"At most {MAX_TERMS} terms.", limit=MAX_TERMS)
     for at, one in enumerate(terms):
         if _given(one.text) == _given(one.image_id):
-            raise bad_input(f"{name}[{at}]", "A term has a text or an imageId: one of them.")
+            raise bad_input(f"{name}.{at}", "A term has a text or an imageId: one of them.")
         if not 0 <= one.weight <= MAX_WEIGHT:
-            raise bad_input(
-                f"{name}[{at}].weight", f"A weight lies between 0 and {MAX_WEIGHT:.0f}."
-            )
+            raise bad_input(f"{name}.{at}.weight", f"A weight lies between 0 and {MAX_WEIGHT:.0f}.")
 
 
 async def _read(

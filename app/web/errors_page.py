@@ -24,7 +24,11 @@ class Entry:
 
 
 EXTRAS: Final = {
-    "field": ("String", "the input at fault: `input.weight`, `ids`, `variables`"),
+    "field": (
+        "String",
+        "the input at fault, as a path from its argument or variable: `ids`, `input.weight`; an element of a list is"
+        " named by its place, from 0: `more.1.text`",
+    ),
     "reason": ("UploadProblem", "what is wrong with a file: see below"),
     "ids": ("[ID!]", "those of the ids that were not found"),
     "limit": ("Int", "what is allowed where more was asked for"),

@@ -72,12 +72,12 @@ async def test_an_image_is_a_term(client: Client, db: Database, actor: Actor) ->
     assert (await titles(client, actor, more=cat))[0] == "a cat"
     assert (await titles(client, actor, less=cat))[-1] == "a cat"
     stranger = await make.actor(db)
-    assert await client.code(stranger, SEARCH, more=cat) == ("NOT_FOUND", "more[0].imageId")
+    assert await client.code(stranger, SEARCH, more=cat) == ("NOT_FOUND", "more.0.imageId")
     both = [{"text": "x"}, {"imageId": ids["snow"]}]
-    assert await client.code(stranger, SEARCH, less=both) == ("NOT_FOUND", "less[1].imageId")
+    assert await client.code(stranger, SEARCH, less=both) == ("NOT_FOUND", "less.1.imageId")
     unread = str(await make.image(db, actor.team_ids[0]))
     refused = await client.code(actor, SEARCH, less=[{"imageId": unread}])
-    assert refused == ("CONFLICT", "less[0].imageId")
+    assert refused == ("CONFLICT", "less.0.imageId")
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ async def test_an_image_is_a_term(client: Client, db: Database, actor: Actor) ->
     [
         ({"more": [{"text": "x"}] * 11}, "more"),
         ({"less": [{"text": "x"}] * 11}, "less"),
-        ({"more": [{"text": "x"}, {"text": ""}]}, "more[1].text"),
-        ({"less": [{"text": " \n "}]}, "less[0].text"),
-        ({"less": [{"text": "x" * 1001}]}, "less[0].text"),
-        ({"more": [{}]}, "more[0]"),
-        ({"more": [{"text": None}]}, "more[0]"),
-        ({"more": [{"text": "x", "imageId": "y"}]}, "more[0]"),
-        ({"more": [{"text": "x", "weight": -0.1}]}, "more[0].weight"),
-        ({"less": [{"text": "x"}, {"text": "x", "weight": 10.1}]}, "less[1].weight"),
+        ({"more": [{"text": "x"}, {"text": ""}]}, "more.1.text"),
+        ({"less": [{"text": " \n "}]}, "less.0.text"),
+        ({"less": [{"text": "x" * 1001}]}, "less.0.text"),
+        ({"more": [{}]}, "more.0"),
+        ({"more": [{"text": None}]}, "more.0"),
+        ({"more": [{"text": "x", "imageId": "y"}]}, "more.0"),
+        ({"more": [{"text": "x", "weight": -0.1}]}, "more.0.weight"),
+        ({"less": [{"text": "x"}, {"text": "x", "weight": 10.1}]}, "less.1.weight"),
         ({"not": {"text": " "}}, "not.text"),
         ({"diversity": 1.1}, "diversity"),
         ({"diversity": -1}, "diversity"),
