@@ -5,7 +5,6 @@ import re
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
-from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.errors import AppError, ErrorCode
 
@@ -77,10 +76,6 @@ def _input_at_fault(error: GraphQLError) -> str | None:
     if isinstance(node, VariableDefinitionNode):
         inner = INPUT_PATH.search(error.message)
         return node.variable.name.value + (_dotted(inner[1]) if inner else "")
-    if error.path is None and isinstance(
-        error.original_error or error, StrawberryInputCoercionError
-    ):
-        return "variables"
     argument = ARGUMENT.match(error.message)
     if argument and isinstance(error.original_error, GraphQLError):
         return argument[1]

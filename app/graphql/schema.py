@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -15,7 +15,7 @@ from app.graphql.bulk import BulkMutation, BulkQuery
 from app.graphql.collections import CollectionMutation, CollectionQuery
 from app.graphql.datasets import DatasetMutation, DatasetQuery
 from app.graphql.duplicates import DuplicateMutation
-from app.graphql.executor import Executor, shorten
+from app.graphql.executor import DEFINITION, Executor, shorten
 from app.graphql.facets import FacetQuery
 from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
@@ -95,7 +95,19 @@ def build_schema() -> Schema:
         execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    _leave_one_of_to_core(schema._schema)
     shorten(schema._schema)
     permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
     watch(schema._schema)
     return schema
+
+
+def _leave_one_of_to_core(schema: GraphQLSchema) -> None:
+    """Has graphql-core check inputs with @oneOf: it says at which place of which variable one is wrong, Strawberry does not."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            definition = kind.extensions.get(DEFINITION)
+            if definition is not None and definition.is_one_of:
+                kind.is_one_of = True
+                # Strawberry's, which hides the method of the class.
+                del kind.__dict__["out_type"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NewType
 
 import strawberry
-from graphql import ValueNode
+from graphql import GraphQLError, ValueNode
 
 from app.errors import bad_input
 
@@ -33,7 +33,7 @@ Upload = NewType("Upload", UploadedFile)
 def _value(value: object) -> UploadedFile:
     """Only a file of the request: JSON alone cannot spell one."""
     if not isinstance(value, UploadedFile):
-        raise bad_input("variables", "A file comes as a part of a multipart request.")
+        raise GraphQLError("A file comes as a part of a multipart request.")
     return value
 
 

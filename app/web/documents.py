@@ -20,7 +20,6 @@ from graphql.validation import NoSchemaIntrospectionCustomRule
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.errors import bad_input
 from app.graphql import limits, permissions, plans
@@ -77,7 +76,7 @@ class Documents:
         self._schema = schema
         self._settings = settings
         self._prices = PriceList(schema)
-        self._rules = [*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule]
+        self._rules = [*specified_rules, MaybeNullValidationRule]
         if not settings.introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._kept: OrderedDict[str, Document] = OrderedDict()

@@ -18,6 +18,10 @@ from app.web.negotiation import GRAPHQL_RESPONSE
 from tests.web.conftest import Member, client_on, stored_image
 
 MODERN = {"Accept": GRAPHQL_RESPONSE}
+SEARCH = "query($q: SearchQuery!) { searchImages(query: $q) { nodes { id } } }"
+BULK = "mutation($i: PrepareBulkJobInput!) { prepareBulkJob(input: $i) { id } }"
+UPLOAD = "mutation($i: UploadImageInput!) { uploadImage(input: $i) { created } }"
+UPLOADS = "mutation($f: [Upload!]!) { uploadImages(input: {files: $f}) { __typename } }"
 CREATE = 'mutation($t: ID!) { createTag(teamId: $t, name: "One") { id } }'
 
 
@@ -192,6 +196,42 @@ async def test_errors_suggest_nothing_unless_they_may(
     async with client_on(suggesting(resources, suggestions=True)) as client:
         open_ = await client.post("/graphql", json=body, headers=member.headers)
     assert "Did you mean" in open_.text
+
+
+ILL_FITTING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "two of one": (SEARCH, "q", {"q": {"text": "a", "imageId": "b"}}),
+    "none of one": (SEARCH, "q", {"q": {}}),
+    "a null of one": (SEARCH, "q.text", {"q": {"text": None}}),
+    "none of one below": (BULK, "i.change", {"i": {"teamId": "x", "change": {}}}),
+    "a null of one below": (
+        BULK,
+        "i.change.trash",
+        {"i": {"teamId": "x", "change": {"trash": None}}},
+    ),
+    "text for a file": (UPLOAD, "i.file", {"i": {"file": "x"}}),
+    "text for a file among files": (UPLOADS, "f.1", {"f": [None, "x"]}),
+    "text for a file of one": (SEARCH, "q.image", {"q": {"image": "x"}}),
+}
+
+
+@pytest.mark.parametrize("name", ILL_FITTING)
+async def test_the_place_in_a_variable_is_named(
+    resources: Resources, member: Member, name: str
+) -> None:
+    query, field, variables = ILL_FITTING[name]
+    body = {"query": query, "variables": variables}
+    async with client_on(main.create_app(resources)) as client:
+        answer = await client.post("/graphql", json=body, headers=MODERN | member.headers)
+    assert answer.status_code == 400
+    error = answer.json()["errors"][-1]
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
+
+
+async def test_one_of_is_refused_once_in_a_document(product: httpx.AsyncClient) -> None:
+    for given in ("{}", '{text: "a", imageId: "b"}', "{text: null}"):
+        query = f"{{ searchImages(query: {given}) {{ candidateCount }} }}"
+        (error,) = (await product.post("/graphql", json={"query": query})).json()["errors"]
+        assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
 @pytest.mark.parametrize(
