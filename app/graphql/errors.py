@@ -7,6 +7,7 @@ from typing import Any, Final
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
 
 from app.errors import AppError, ErrorCode
+from app.graphql.veil import Told
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +22,11 @@ INPUT_PATH: Final = re.compile(r" has invalid value at ([^:\s]+):")
 ARGUMENT: Final = re.compile(r"Argument '(\w+)'")
 
 
-def shape(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def shape(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, Any]:
     """An error of parsing or execution as the answer's `errors[]` has it, with `extensions.code`.
 
-    An AppError is shown as it is; a variable or argument of the wrong type is BAD_USER_INPUT; anything else is
-    masked as INTERNAL_SERVER_ERROR and logged in full.
+    An AppError is shown as it is; a variable or argument of the wrong type is BAD_USER_INPUT, in the words that may be
+    `told`; anything else is masked as INTERNAL_SERVER_ERROR and logged in full.
     """
     cause = root_cause(error)
     if isinstance(cause, AppError):
@@ -35,7 +36,7 @@ def shape(error: GraphQLError, request_id: str) -> dict[str, Any]:
     field = _input_at_fault(error)
     if field is not None:
         facts = {"code": ErrorCode.BAD_USER_INPUT.value, "field": field}
-        return _shaped(error, error.message, facts, request_id)
+        return _shaped(error, told(error.message), facts, request_id)
     log.error(
         "request %s failed at %s: %s",
         request_id,
@@ -47,9 +48,9 @@ def shape(error: GraphQLError, request_id: str) -> dict[str, Any]:
     return _shaped(error, MASKED, facts, request_id)
 
 
-def shape_invalid(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def shape_invalid(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, Any]:
     """An error of validation: the document does not fit the schema."""
-    return _shaped(error, error.message, {"code": VALIDATION_FAILED}, request_id)
+    return _shaped(error, told(error.message), {"code": VALIDATION_FAILED}, request_id)
 
 
 def from_app_error(error: AppError, request_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from app.domain import Actor
 from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
+from app.graphql.veil import Told, Veil
 from app.resources import Resources
 from app.web import audit, leaving, problems
 from app.web.auth import Identity
@@ -60,6 +61,7 @@ class Execution:
         self._executor = schema.execution_context_class
         self._persisted = Persisted(resources, Documents(self._schema, resources.settings))
         self._hide_suggestions = not resources.settings.suggestions
+        self._veil = Veil(self._schema, resources.settings)
         self.budget = budget
 
     async def prepare(
@@ -74,7 +76,8 @@ class Execution:
             self.budget.fine(connection, line.actor)
             if isinstance(error, AppError) and error.code is ErrorCode.FORBIDDEN:
                 await audit.untrusted(self._resources, connection, line.actor, line.document)
-            raise Failed(line.answered(_unprepared(error, line.request_id))) from error
+            told = self._veil.over(operation.query, operation.variables)
+            raise Failed(line.answered(_unprepared(error, line.request_id, told))) from error
         line.running(kind.value, operation.name or next(iter(document.operations)))
         return document, kind
 
@@ -158,7 +161,10 @@ class Execution:
             await _close(found)
             raise
         if isinstance(found, ExecutionResult):
-            failed = Failed([errors.shape(one, context.request_id) for one in found.errors or ()])
+            told = self._veil.over(operation.query, operation.variables)
+            failed = Failed(
+                [errors.shape(one, context.request_id, told) for one in found.errors or ()]
+            )
             line.answered(failed.errors)
             raise failed
         line.answered([])
@@ -197,7 +203,8 @@ class Execution:
                 "errors": [errors.from_app_error(_late(context), context.request_id)],
             }
         else:
-            body = _shaped(result, context)
+            told = self._veil.over(operation.query, operation.variables)
+            body = _shaped(result, context, told)
         await self._resources.audit.record(context.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
 
@@ -285,11 +292,13 @@ def _noted(line: Line) -> Iterator[None]:
 
 
 def _unprepared(
-    error: GraphQLSyntaxError | InvalidDocument | NotPersistedError | AppError, request_id: str
+    error: GraphQLSyntaxError | InvalidDocument | NotPersistedError | AppError,
+    request_id: str,
+    told: Told,
 ) -> Shaped:
     """Why a document does not run; an AppError that is not about its size says it in the way of all requests."""
     if isinstance(error, InvalidDocument):
-        return [errors.shape_invalid(one, request_id) for one in error.errors]
+        return [errors.shape_invalid(one, request_id, told) for one in error.errors]
     if isinstance(error, NotPersistedError):
         return [errors.not_persisted(error.code, str(error), request_id)]
     if isinstance(error, GraphQLSyntaxError):
@@ -304,8 +313,8 @@ def _late(context: Context) -> AppError:
     return unavailable("The operation took too long and was stopped.")
 
 
-def _shaped(result: ExecutionResult, context: Context) -> Body:
-    shaped = [errors.shape(error, context.request_id) for error in result.errors or ()]
+def _shaped(result: ExecutionResult, context: Context, told: Told) -> Body:
+    shaped = [errors.shape(error, context.request_id, told) for error in result.errors or ()]
     for error in result.errors or ():
         cause = errors.root_cause(error)
         if isinstance(cause, AppError) and error.path and len(error.path) > 1:

@@ -1,6 +1,8 @@
 """Every code of docs/errors.md, produced over HTTP with the status that the page tells; and what errors give away."""
 
+import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from app import main
+from app.graphql.schema import build_schema
 from app.resources import Resources
 from app.services.people import addresses
 from app.services.people.addresses import Variant
@@ -196,6 +199,97 @@ async def test_errors_suggest_nothing_unless_they_may(
     async with client_on(suggesting(resources, suggestions=True)) as client:
         open_ = await client.post("/graphql", json=body, headers=member.headers)
     assert "Did you mean" in open_.text
+
+
+SECRETS = {
+    "a field's type": ("{ images }", {}),
+    "a field's type below": ("{ images { nodes } }", {}),
+    "a leaf's type": ("{ images { nodes { createdAt { x } } } }", {}),
+    "the type that is asked": ("{ images { nodess } }", {}),
+    "a required argument": ("{ image { id } }", {}),
+    "a required field of an input": (
+        "mutation { createCollection(input: {}) { id } }",
+        {},
+    ),
+    "an input's type": ("{ images(filter: {tag: {}}) { totalCount } }", {}),
+    "an input that is none": ("{ images(filter: 5) { totalCount } }", {}),
+    "an enum's type": ("{ images(orderBy: {field: CREATED}) { totalCount } }", {}),
+    "a type of one of": ("{ searchImages(query: {}) { candidateCount } }", {}),
+    "a variable's place": ("query($a: Int) { images(filter: $a) { totalCount } }", {"a": 1}),
+    "a variable's place in one of": (
+        "query($t: String) { searchImages(query: {text: $t}) { candidateCount } }",
+        {},
+    ),
+    "a fragment that never fits": (
+        "{ images { nodes { ...f } } } fragment f on Query { __typename }",
+        {},
+    ),
+    "a spread that never fits": ("{ images { ... on Query { __typename } } }", {}),
+    "two types of one name": (
+        '{ node(id: "") { ... on Image { a: createdAt } ... on Tag { a: name } } }',
+        {},
+    ),
+    "a required field of a variable": (
+        "mutation($i: CreateCollectionInput!) { createCollection(input: $i) { id } }",
+        {"i": {}},
+    ),
+    "a type within a variable": (
+        "query($f: ImageFilter) { images(filter: $f) { totalCount } }",
+        {"f": {"tags": 1, "createdAt": {"x": 1}, "width": "it's"}},
+    ),
+    "an enum's type in a variable": (
+        "query($f: ImageFilter) { images(filter: $f) { totalCount } }",
+        {"f": {"formats": ["it's", 5, "x, found: y", "x' does 'not"]}},
+    ),
+    "one of in a variable": (
+        "mutation($i: PrepareBulkJobInput!) { prepareBulkJob(input: $i) { id } }",
+        {"i": {"teamId": "x", "change": {}}},
+    ),
+}
+"""What errors would tell beside the client's own words."""
+
+
+@pytest.mark.parametrize("name", SECRETS)
+async def test_errors_name_nothing_that_the_client_did_not(
+    resources: Resources, member: Member, name: str
+) -> None:
+    query, variables = SECRETS[name]
+    body = {"query": query, "variables": variables}
+    said = set(re.findall(r"\w+", json.dumps(body)))
+    names = words_of_schema() - said
+
+    async def told(**settings: bool) -> str:
+        async with client_on(main.create_app(with_settings(resources, **settings))) as client:
+            answer = await client.post("/graphql", json=body, headers=member.headers)
+        return " ".join(error["message"] for error in answer.json()["errors"])
+
+    shut = await told(introspection=False)
+    assert set(re.findall(r"\w+", shut)) & names == set()
+    assert "Did you mean" not in shut
+    assert set(re.findall(r"\w+", await told())) & names != set()
+
+
+def words_of_schema() -> set[str]:
+    """All names in it, but for those that messages have as words of English."""
+    words = {"String", "Int", "Float", "ID", "Boolean"}
+    words |= {"if", "not", "to", "at", "since", "type", "types", "field", "fields", "value"}
+    found: set[str] = set()
+    for kind in build_schema()._schema.type_map.values():
+        found |= {kind.name}
+        for field, its in getattr(kind, "fields", {}).items():
+            found |= {field, *getattr(its, "args", {})}
+    return found - words
+
+
+async def test_a_hint_for_a_selection_is_a_suggestion(resources: Resources) -> None:
+    body = {"query": "{ images }"}
+    told = []
+    for suggestions in (False, True):
+        async with client_on(suggesting(resources, suggestions=suggestions)) as client:
+            answer = await client.post("/graphql", json=body)
+        told.append(answer.json()["errors"][0]["message"])
+    start = "Field 'images' of type 'ImageConnection!' must have a selection of subfields."
+    assert told == [start, f"{start} Did you mean 'images {{ ... }}'?"]
 
 
 ILL_FITTING: dict[str, tuple[str, str, dict[str, Any]]] = {
