@@ -15,7 +15,7 @@ Ten: TypeAlias = Annotated[int | None, strawberry.argument(description="So many 
 MinScore: TypeAlias = Annotated[
     float | None,
     strawberry.argument(
-        description="Only hits with at least this score; absent: the best there are."
+        description="Only hits with at least this score, -1 to 1; absent: the best there are."
     ),
 ]
 MinRelevance: TypeAlias = Annotated[

@@ -31,7 +31,7 @@ class BulkSearch:
         description="An image of yours: what looks like it, itself included.", default=None
     )
     min_score: float | None = strawberry.field(
-        description="Only hits with at least this score, as searchImages gives it: it makes a set of a ranking.",
+        description="Only hits with at least this score, -1 to 1, as searchImages gives it: it makes a set of a ranking.",
         default=None,
     )
     min_relevance: float | None = strawberry.field(

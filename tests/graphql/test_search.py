@@ -100,6 +100,10 @@ async def test_an_image_is_a_term(client: Client, db: Database, actor: Actor) ->
         ({"diversity": 0.5, "first": 0}, "first"),
         ({"orderBy": BY_TITLE, "first": 101}, "first"),
         ({"orderBy": BY_TITLE, "after": "x"}, "after"),
+        ({"minScore": 1.001}, "minScore"),
+        ({"minScore": -1.001}, "minScore"),
+        ({"minScore": 1e300, "mode": "HYBRID"}, "minScore"),
+        ({"minScore": 2, "orderBy": BY_TITLE}, "minScore"),
     ],
 )
 async def test_what_is_wrong_is_named(
@@ -108,10 +112,22 @@ async def test_what_is_wrong_is_named(
     assert await client.code(actor, SEARCH, **variables) == ("BAD_USER_INPUT", field)
 
 
+async def test_every_score_may_be_the_least(client: Client, actor: Actor) -> None:
+    similar = """query($id: ID!, $least: Float) { image(id: $id) { similar(minScore: $least) { nodes { id } } } }"""
+    (snow,) = (await client.get(actor, "{ images(first: 1) { nodes { id } } }"))["images"]["nodes"]
+
+    assert len(await titles(client, actor, minScore=-1)) == 6
+    assert len(await titles(client, actor, minScore=1)) <= 1
+    for least in (-1.001, 1.001):
+        code = await client.code(actor, similar, id=snow["id"], least=least)
+        assert code == ("BAD_USER_INPUT", "minScore")
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 async def test_what_is_no_number_is_refused(client: Client, actor: Actor, number: str) -> None:
     for variables in (
         {"diversity": float(number)},
+        {"minScore": float(number)},
         {"more": [{"text": "x", "weight": float(number)}]},
     ):
         answer = await client.ask(actor, SEARCH, **variables)

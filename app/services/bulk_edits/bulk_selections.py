@@ -62,8 +62,7 @@ async def _found(
     floor = wish.min_score
     if floor is None and wish.min_relevance is None:
         raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
-    if floor is not None and not -1 <= floor <= 1:
-        raise bad_input("input.search.minScore", "A score lies between -1 and 1.")
+    relevance.check_score(floor, "input.search.minScore")
     relevance.check(wish.min_relevance, "input.search.minRelevance")
     model = await embedding_models.answering(session, *wish.query.model)
     if model is None:

@@ -51,6 +51,12 @@ def modality(*, of_text: bool) -> Modality:
     return Modality.TEXT if of_text else Modality.IMAGE
 
 
+def check_score(min_score: float | None, field: str = "minScore") -> None:
+    """BAD_USER_INPUT for what no hit can have. NaN lies between nothing."""
+    if min_score is not None and not -1 <= min_score <= 1:
+        raise bad_input(field, "A score lies between -1 and 1.")
+
+
 def check(min_relevance: float | None, field: str = "minRelevance") -> None:
     """BAD_USER_INPUT for what is no share. NaN lies between nothing."""
     if min_relevance is not None and not 0 <= min_relevance <= 1:

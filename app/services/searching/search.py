@@ -97,6 +97,7 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
 
 
 def _check(asked: Search) -> None:
+    relevance.check_score(asked.min_score)
     relevance.check(asked.min_relevance)
     if asked.mode is SearchMode.HYBRID and asked.words is None:
         raise bad_input("mode", "HYBRID needs a text to look for.")
@@ -128,6 +129,7 @@ async def similar(
 ) -> Hits:
     """The images that look most like this one, without it; empty until it has a vector."""
     paging.check(window)
+    relevance.check_score(min_score)
     relevance.check(min_relevance)
     model = await embedding_models.of_page(session, model_of(window.cursor))
     stored = (
