@@ -323,6 +323,28 @@ class ImageFilter:
     text: str | None = None
     trashed: bool | None = False
 
+    def canonical(self) -> "ImageFilter":
+        """One spelling for all filters that ask for the same: for what is bound to a filter, a cursor for one."""
+        return replace(
+            self,
+            ids=_sorted(self.ids),
+            tags=TagFilter(
+                # No image is without a tag that nobody names.
+                all=_keys(self.tags.all) or None,
+                any=_keys(self.tags.any),
+                none=_keys(self.tags.none) or None,
+            ),
+            # That of takenAt has a meaning of its own: only images with a date.
+            created_at=None if self.created_at == DateTimeRange() else self.created_at,
+            tagged_at=None if self.tagged_at == DateTimeRange() else self.tagged_at,
+            formats=_sorted(self.formats),
+            width=_bounded(self.width),
+            height=_bounded(self.height),
+            size_bytes=_bounded(self.size_bytes),
+            processing=_sorted(self.processing),
+            text=(self.text or "").strip() or None,
+        )
+
     def within(
         self, *, team_id: UUID, tag: str | None = None, collection_id: UUID | None = None
     ) -> "ImageFilter":
@@ -334,6 +356,18 @@ class ImageFilter:
             return replace(self, **narrow)
         tags = replace(self.tags, all=(*(self.tags.all or ()), tag))
         return replace(self, tags=tags, **narrow)
+
+
+def _sorted(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(sorted(set(values)))
+
+
+def _keys(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None else _sorted(tuple(map(tag_key, names)))
+
+
+def _bounded(range: IntRange | None) -> IntRange | None:
+    return None if range == IntRange() else range
 
 
 def _both(asked: UUID | None, given: UUID) -> UUID:

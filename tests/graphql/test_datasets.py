@@ -115,6 +115,9 @@ async def test_a_second_click_is_the_same_dataset(
     assert len({one["id"] for one in both}) == 1
     other = await asked(client, actor, "Another name")
     filtered = await asked(client, actor, filter={"tags": {"any": ["cat"]}})
+    assert (
+        await asked(client, actor, filter={"tags": {"any": ["Cat", "cat"], "none": []}}) == filtered
+    )
     assert len({both[0]["id"], other["id"], filtered["id"]}) == await count(db, actor) == 3
     async with db.transaction() as session:
         done = update(ImageJob).where(ImageJob.image_id == UUID(both[0]["id"]))

@@ -100,6 +100,58 @@ async def test_what_else_is_refused(client: Client, db: Database) -> None:
     assert await client.code(await make.actor(db), ONE, seed="monday") == ("NOT_FOUND", None)
 
 
+SPELLINGS: dict[str, tuple[Any, Any]] = {
+    "nothing": (None, {"tags": None, "formats": None, "width": {}, "createdAt": {}, "text": " "}),
+    "nothing in lists": ({}, {"tags": {"all": [], "none": []}, "taggedAt": {"from": None}}),
+    "the order of tags": (
+        {"tags": {"all": ["sea", "Sun"], "any": ["sea", "sun"]}},
+        {"tags": {"all": ["SUN", " sea", "sun"], "any": ["sun", "sea"], "none": None}},
+    ),
+    "the order of kinds": (
+        {"formats": ["PNG", "JPEG"], "processing": ["READY", "PENDING"]},
+        {"formats": ["JPEG", "PNG", "JPEG"], "processing": ["PENDING", "READY"]},
+    ),
+    "the trash": ({"trashed": False}, {"trashed": None}),
+    "a day": (
+        {"createdAt": {"from": "2020-01-01T00:00:00Z"}},
+        {"createdAt": {"from": "2020-01-01T02:00:00+02:00", "to": None}},
+    ),
+}
+OTHERS: dict[str, tuple[Any, Any]] = {
+    "a list that is empty": ({}, {"formats": []}),
+    "no tag of none": ({}, {"tags": {"any": []}}),
+    "a date at all": ({}, {"takenAt": {}}),
+    "one more": ({"formats": ["JPEG"]}, {"formats": ["PNG", "JPEG"]}),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS | OTHERS)
+async def test_a_cursor_knows_its_filter_in_any_spelling(
+    client: Client, db: Database, name: str
+) -> None:
+    actor = await make.actor(db)
+    for _ in range(3):
+        await make.image(db, actor.team_ids[0], tags=("sea", "sun"))
+    one, other = (SPELLINGS | OTHERS)[name]
+    page = (await client.get(actor, SHUFFLED, seed="monday", first=1, filter=one))["shuffledImages"]
+    after = page["pageInfo"]["endCursor"]
+    assert after is not None
+    whole = await walk(client, actor, seed="monday", filter=one)
+
+    answer = await client.ask(actor, SHUFFLED, seed="monday", filter=other, after=after)
+
+    if name in OTHERS:
+        assert answer.codes == ["BAD_USER_INPUT"]
+    else:
+        assert answer.data is not None
+        assert [one["id"] for one in answer.data["shuffledImages"]["nodes"]] == whole[1:]
+    if name == "the order of tags":
+        by_ids = {"filter": {"ids": whole[:2]}, "seed": "monday"}
+        found = (await client.get(actor, SHUFFLED, first=1, **by_ids))["shuffledImages"]
+        by_ids |= {"filter": {"ids": whole[1::-1]}, "after": found["pageInfo"]["endCursor"]}
+        assert len((await client.get(actor, SHUFFLED, **by_ids))["shuffledImages"]["nodes"]) == 1
+
+
 async def test_a_stranger_shuffles_nothing(client: Client, db: Database) -> None:
     actor, stranger = await make.actor(db), await make.actor(db)
     await make.image(db, actor.team_ids[0], tags=("sea",))

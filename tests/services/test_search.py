@@ -213,6 +213,8 @@ async def test_a_cursor_of_another_search_is_refused(db: Database, model_id: int
     await library(db, model_id, actor.team_ids[0], 5)
     cursor = (await page(db, actor, limit=2)).cursors[-1]
     assert len(ids(await page(db, actor, after=cursor))) == 3
+    same = replace(ASKED, wanted=ImageFilter(tags=TagFilter(all=(), none=()), text=" "))
+    assert len(ids(await page(db, actor, same, after=cursor))) == 3
     for other in (
         search.Search(planted.direction(QUERY, "another text")),
         replace(ASKED, wanted=ImageFilter(tags=TagFilter(none=("cat",)))),

@@ -77,7 +77,9 @@ class Shuffle:
 
     def keyset(self) -> paging.Keyset:
         """The order that cursors are bound to: another seed, filter or half-life is another list."""
-        facts = repr((self.seed, self.wanted, self.half_life_days)).encode("utf-8", "replace")
+        # What lies in the trash is never drawn, so that both kinds and none of it are the same.
+        wanted = replace(self.wanted.canonical(), trashed=bool(self.wanted.trashed))
+        facts = repr((self.seed, wanted, self.half_life_days)).encode("utf-8", "replace")
         name = hashlib.blake2b(facts, digest_size=8).hexdigest()
         return paging.Keyset(
             f"shuffle.{name}",

@@ -126,7 +126,7 @@ async def export(
     inside = wanted.within(team_id=team_id)
     await filters.resolve(session, reader, inside)
     spec = {"filter": FILTERS.dump_python(inside, mode="json", exclude_none=False)}
-    fingerprint = _fingerprint(name, spec)
+    fingerprint = _fingerprint(name, FILTERS.dump_python(inside.canonical(), mode="json"))
     # Two who ask at once take turns, so that the second finds the first one's dataset.
     await session.execute(select(Team.id).where(Team.id == team_id).with_for_update(key_share=True))
     known = await _unfinished(session, actor, team_id, fingerprint)
@@ -142,8 +142,8 @@ async def export(
     return dataset
 
 
-def _fingerprint(name: str, spec: Mapping[str, Any]) -> bytes:
-    said = json.dumps([name, spec], sort_keys=True, separators=(",", ":"))
+def _fingerprint(name: str, wanted: Mapping[str, Any]) -> bytes:
+    said = json.dumps([name, wanted], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(said.encode()).digest()
 
 

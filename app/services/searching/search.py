@@ -208,7 +208,7 @@ def _key(asked: Search, model_id: int) -> bytes:
     facts = (
         asked.query.model,
         asked.query.source,
-        asked.wanted,
+        asked.wanted.canonical(),
         asked.mode,
         asked.words,
         asked.min_score,
