@@ -80,7 +80,10 @@ class TimelineBucket:
     start: datetime = strawberry.field(
         description="Its first instant: `from` of a filter that finds its images."
     )
-    end: datetime = strawberry.field(description="The first instant after it: that filter's `to`.")
+    end: datetime = strawberry.field(
+        description="The first instant after it: that filter's `to`. There is none after the year 9999, and its last span"
+        " ends with its last microsecond."
+    )
     count: int = strawberry.field(description="How many images.")
 
     @classmethod

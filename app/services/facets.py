@@ -54,7 +54,7 @@ DATES: Final[dict[TimelineField, SQLColumnExpression[Any]]] = {
 }
 A_DAY: Final = timedelta(hours=24)
 FIRST_INSTANT: Final = text("timestamptz '0001-01-01 00:00:00Z'")
-LAST_INSTANT: Final = text("timestamptz '9999-12-31 23:59:59Z'")
+LAST_INSTANT: Final = text("timestamptz '9999-12-31 23:59:59.999999Z'")
 """Between which Python, and most clients, have names for them."""
 
 

@@ -72,6 +72,20 @@ async def test_they_are_in_a_timeline(
         assert [one["count"] for one in read["imageTimeline"]] == [1, 1]
 
 
+async def test_the_last_span_finds_what_it_counts(
+    client: Client, db: Database, actor: Actor
+) -> None:
+    image_id = str(await make.image(db, actor.team_ids[0]))
+    await client.get(actor, UPDATE, id=image_id, at="9999-12-31T23:59:59.999998Z")
+    for by in ("DAY", "MONTH", "YEAR"):
+        read = await client.get(actor, TIMELINE, zone="UTC", by=by)
+        (bucket,) = read["imageTimeline"]
+        assert (bucket["end"], bucket["count"]) == (LAST, 1)
+        span = {"from": bucket["start"], "to": bucket["end"]}
+        read = await client.get(actor, TAKEN, span=span)
+        assert read["images"]["nodes"] == [{"id": image_id}]
+
+
 async def test_from_the_first_on_is_what_has_a_date(
     client: Client, db: Database, actor: Actor
 ) -> None:
