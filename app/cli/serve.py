@@ -25,6 +25,7 @@ from app.main import create_app
 from app.resources import Resources, open_resources
 from app.services.people import api_keys, operators
 from app.settings import Settings
+from app.web import unreadable
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ async def _serve(
     server = Server(
         uvicorn.Config(
             app,
+            http=unreadable.Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,

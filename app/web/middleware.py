@@ -90,7 +90,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = _complete(message.get("headers", ()), request_id)
+                message["headers"] = complete(message.get("headers", ()), request_id)
             await send(message)
 
         try:
@@ -105,7 +105,7 @@ class Guard:
             await response(scope, receive, send_with_headers)
 
 
-def _complete(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def complete(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     """The answer's headers, whose names ASGI has in lower case, with ours. Raw pairs: this runs for every answer."""
     given = {name for name, _ in headers}
     id = (REQUEST_ID_HEADER, request_id.encode())

@@ -1,16 +1,21 @@
 """No request, however strange its line, headers or address, gets a 5xx from any route: spoken byte by byte to a real server."""
 
 import asyncio
+import json
 import logging
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from app import main
 from app.resources import Resources
+from app.web import unreadable
 from tests.web.conftest import Member, served
 
 QUERY = b"/graphql?query=%7B__typename%7D"
@@ -113,6 +118,11 @@ async def server(resources: Resources) -> AsyncIterator[str]:
 
 async def say(address: str, request: bytes) -> list[int]:
     """The statuses of what comes back until the server closes, or says nothing more."""
+    answer = await told(address, request)
+    return [int(line[9:12]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+
+
+async def told(address: str, request: bytes) -> bytes:
     host, port = urlsplit(address).netloc.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
@@ -125,7 +135,7 @@ async def say(address: str, request: bytes) -> list[int]:
         pass
     finally:
         writer.close()
-    return [int(line[9:12]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return answer
 
 
 def spoken(method: bytes, path: bytes, headers: list[bytes], body: bytes = b"") -> bytes:
@@ -194,18 +204,82 @@ async def test_headers(server: str, caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_bodies(server: str, member: Member, caplog: pytest.LogCaptureFixture) -> None:
     key = b"X-API-Key: " + member.key.encode()
-    json = [b"Host: x", key, b"Content-Type: application/json"]
+    its = [b"Host: x", key, b"Content-Type: application/json"]
     requests = {
         name: spoken(
             b"POST",
             b"/graphql",
             [b"Host: x", key, *lines]
             if any(one.startswith(b"Content-Type") for one in lines)
-            else [*json, *lines],
+            else [*its, *lines],
             BODY,
         )
         for name, lines in BODIES.items()
     }
-    good = spoken(b"POST", b"/graphql", [*json, b"Content-Length: %d" % len(BODY)], BODY)
+    good = spoken(b"POST", b"/graphql", [*its, b"Content-Length: %d" % len(BODY)], BODY)
     found = await check(server, requests | {"good": good}, caplog)
     assert found["good"] == [200]
+
+
+UNREADABLE = {
+    "no words": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "a line of one word": b"GET\r\n\r\n",
+    "another protocol": b"GET / FTP/1.1\r\nHost: x\r\n\r\n",
+    "an unknown method": spoken(b"FOO", b"/", [b"Host: x"]),
+    "too long an address": spoken(b"GET", b"/graphql?query=" + b"x" * 70_000, [b"Host: x"]),
+    "two lengths": spoken(b"POST", b"/graphql", [b"Host: x", *BODIES["two lengths"]], BODY),
+    "a length and chunks": spoken(
+        b"POST", b"/graphql", [b"Host: x", b"Content-Length: 4", b"Transfer-Encoding: chunked"], b"0\r\n\r\n"
+    ),
+    "a header without a name": b"GET / HTTP/1.1\r\nHost: x\r\n: x\r\n\r\n",
+    "chunks that are none": spoken(
+        b"POST",
+        b"/graphql",
+        [b"Host: x", b"Content-Type: application/json", b"Transfer-Encoding: chunked"],
+        b"nonsense\r\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_what_is_no_request_is_told_as_all_else(server: str, name: str) -> None:
+    answer = await told(server, UNREADABLE[name])
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert headers["connection"] == "close"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert int(headers["content-length"]) == len(body)
+    assert len(headers) == len(lines)
+    (error,) = json.loads(body)["errors"]
+    expected = {"code": "BAD_USER_INPUT", "requestId": headers["x-request-id"]}
+    assert error["extensions"] == expected
+
+
+async def test_an_answer_that_has_begun_is_broken_off_without_a_word() -> None:
+    async def begins(_scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
+        )
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(begins, http=unreadable.Protocol, log_config=None, lifespan="off")
+        running = uvicorn.Server(config)
+        serving = asyncio.create_task(running.serve(sockets=[listening]))
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.readuntil(b"one")
+        writer.write(b"nonsense\r\n\r\n")
+        answer += await reader.read()
+        writer.close()
+        running.should_exit = True
+        await serving
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\none")
