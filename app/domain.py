@@ -25,7 +25,8 @@ MAX_DESCRIPTION_LENGTH: Final = 10_000
 MAX_TAGS_PER_CALL: Final = 50
 MAX_TAGS_OF_IMAGE: Final = 100
 MAX_COLLECTIONS_OF_IMAGE: Final = 100
-MAX_TEAMS_OF_USER: Final = 1_000
+DEFAULT_MEMBERSHIPS: Final = 100
+MAX_MEMBERSHIPS: Final = 1_000
 """What a list without pages holds at most has a bound, so that a query's cost has one."""
 MAX_EXIF_ENTRIES: Final = 64
 MAX_DATASETS_OF_TEAM: Final = 100

@@ -21,15 +21,16 @@ from graphql import (
 )
 
 from app.domain import (
+    DEFAULT_MEMBERSHIPS,
     DEFAULT_PAGE,
     MAX_BUCKETS,
     MAX_COLLECTIONS_OF_IMAGE,
     MAX_EXIF_ENTRIES,
     MAX_IDS,
+    MAX_MEMBERSHIPS,
     MAX_PAGE,
     MAX_TAGS_OF_IMAGE,
     MAX_TAGS_PER_CALL,
-    MAX_TEAMS_OF_USER,
     Actor,
     BulkSkipReason,
     DatasetFile,
@@ -90,7 +91,7 @@ class Request:
         if actor is None:
             return cls(variables)
         teams = max(len(actor.roles), 1)
-        return cls(variables, teams, MAX_TEAMS_OF_USER if actor.is_operator else teams)
+        return cls(variables, teams, MAX_MEMBERSHIPS if actor.is_operator else teams)
 
 
 class Given:
@@ -291,7 +292,8 @@ def prepared(given: Given) -> Charge:
 
 
 def memberships(given: Given) -> Charge:
-    most = given.request.memberships
+    asked = given.number("first", DEFAULT_MEMBERSHIPS, MAX_MEMBERSHIPS)
+    most = min(asked, given.request.memberships)
     return ROW * (most + 1), most
 
 

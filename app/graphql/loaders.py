@@ -70,8 +70,12 @@ class Loaders:
         return self._loader(teams.membership_by_id)
 
     @cached_property
-    def memberships_of_user(self) -> DataLoader[UUID, list[models.Membership]]:
-        return self._loader(teams.memberships_by_user)
+    def memberships_of_user(self) -> DataLoader[tuple[UUID, int], list[models.Membership]]:
+        async def batch(keys: list[tuple[UUID, int]]) -> Sequence[list[models.Membership]]:
+            async with self._db.transaction() as session:
+                return await teams.memberships_by_user(session, self._actor, keys)
+
+        return DataLoader(batch)
 
     @cached_property
     def user(self) -> DataLoader[UUID, models.User | None]:

@@ -187,6 +187,37 @@ async def test_an_operator_administers_without_seeing_pictures(
     assert renamed["updateTeam"] == {"name": "New"}
 
 
+async def test_memberships_come_oldest_first_and_no_more_than_asked(
+    client: Client, db: Database
+) -> None:
+    member, stranger = await make.actor(db), await make.actor(db)
+    teams = [await make.team(db) for _ in range(2)]
+    for team_id in teams:
+        async with db.transaction() as session:
+            session.add(Membership(team_id=team_id, user_id=member.user_id, role=Role.VIEWER))
+    operator = Actor(user_id=stranger.user_id, roles=stranger.roles, is_operator=True)
+    expected = [{"team": {"id": str(one)}} for one in (*member.team_ids, *teams)]
+    query = """query($id: ID!, $first: Int) { user(id: $id) {
+      all: memberships { team { id } } some: memberships(first: 2) { team { id } }
+      asked: memberships(first: $first) { team { id } } } }"""
+    who = {"id": str(member.user_id)}
+
+    seen = await client.get(operator, query, **who, first=1)
+    by_default = await client.get(operator, query, **who, first=None)
+    statements = await client.statements(operator, query, **who, first=1)
+    own = await client.get(member, query, **who, first=1_000)
+
+    assert seen["user"] == {"all": expected, "some": expected[:2], "asked": expected[:1]}
+    assert by_default["user"]["asked"] == expected
+    assert len(statements) == 3
+    # As far as their key reaches.
+    assert own["user"]["asked"] == expected[:1]
+    assert await client.get(stranger, query, **who, first=1) == {"user": None}
+    for first in (0, -1, 1_001):
+        answer = await client.ask(operator, query, **who, first=first)
+        assert answer.errors[0]["extensions"]["field"] == "first"
+
+
 async def test_an_operators_weaker_key_administers_nothing(client: Client, db: Database) -> None:
     member = await make.actor(db)
     (team_id,) = member.team_ids

@@ -194,6 +194,11 @@ def test_names_of_a_filter_and_memberships_depend_on_who_asks(prices: PriceList)
     assert (
         cost_of(text, prices, one) < cost_of(text, prices, many) < cost_of(text, prices, operator)
     )
+    everyone = "{ users { nodes { memberships { team { name } } } } }"
+    assert cost_of(everyone, prices, operator) < Settings().max_query_cost
+    some = text.replace("memberships", "memberships(first: 20)")
+    assert cost_of(some, prices, many) == cost_of(text, prices, many)
+    assert cost_of(some, prices, operator) < cost_of(text, prices, operator) / 4
 
 
 def test_the_full_introspection_query_passes(prices: PriceList) -> None:

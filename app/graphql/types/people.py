@@ -1,12 +1,14 @@
 """Teams and whoever is in them, with their keys."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from app.db import models
-from app.domain import Actor
+from app.domain import DEFAULT_MEMBERSHIPS, MAX_MEMBERSHIPS, Actor
+from app.errors import bad_input
 from app.graphql.arguments import (
     After,
     Before,
@@ -149,9 +151,23 @@ class User(Node):
     async def email(self, info: Info) -> str | None:
         return await info.context.loaders.email.load(self.row.id)
 
-    @strawberry.field(description="In which teams, as far as the viewer sees those.")
-    async def memberships(self, info: Info) -> list["Membership"]:
-        rows = await info.context.loaders.memberships_of_user.load(self.row.id)
+    @strawberry.field(
+        description="In which teams, as far as the viewer sees those; the oldest memberships first."
+    )
+    async def memberships(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None,
+            strawberry.argument(
+                description="So many at most: 1 to 1,000. An operator, who sees those in all teams, pays for as many."
+            ),
+        ] = DEFAULT_MEMBERSHIPS,
+    ) -> list["Membership"]:
+        most = DEFAULT_MEMBERSHIPS if first is None else first
+        if not 1 <= most <= MAX_MEMBERSHIPS:
+            raise bad_input("first", f"Ask for 1 to {MAX_MEMBERSHIPS}.", limit=MAX_MEMBERSHIPS)
+        rows = await info.context.loaders.memberships_of_user.load((self.row.id, most))
         return [Membership.of(row) for row in rows]
 
 

@@ -9,9 +9,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    true,
+)
 from sqlalchemy import update as sql_update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.db.database import constraints
 from app.db.models import ApiKey, DrawHead, Image, ImageJob, Membership, Tag, Team, User
@@ -75,13 +89,28 @@ async def membership_by_id(
 
 
 async def memberships_by_user(
-    session: AsyncSession, actor: Actor, user_ids: Sequence[UUID]
+    session: AsyncSession, actor: Actor, keys: Sequence[tuple[UUID, int]]
 ) -> list[list[Membership]]:
-    query = access.visible_memberships(actor).where(Membership.user_id.in_(user_ids))
-    found: dict[UUID, list[Membership]] = {one: [] for one in user_ids}
-    for row in await session.scalars(query.order_by(Membership.id)):
-        found[row.user_id].append(row)
-    return [found[one] for one in user_ids]
+    """The memberships of each user that the actor sees, oldest first, so many at most. No more are read."""
+    users, most = zip(*keys, strict=True)
+    asked = (
+        func.unnest(literal(users, ARRAY(Uuid())), literal(most, ARRAY(Integer())))
+        .table_valued(column("user_id", Uuid), column("most", Integer))
+        .render_derived("asked")
+    )
+    first = (
+        access.visible_memberships(actor)
+        .where(Membership.user_id == asked.c.user_id)
+        .order_by(Membership.id)
+        .limit(asked.c.most)
+        .lateral()
+    )
+    row = aliased(Membership, first)
+    found: dict[tuple[UUID, int], list[Membership]] = {key: [] for key in keys}
+    query = select(row, asked.c.most).select_from(asked.join(first, true())).order_by(row.id)
+    for membership, limit in await session.execute(query):
+        found[membership.user_id, limit].append(membership)
+    return [found[key] for key in keys]
 
 
 async def stats(session: AsyncSession, actor: Actor, team_id: UUID) -> Stats:
