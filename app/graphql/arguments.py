@@ -30,6 +30,14 @@ MinRelevance: TypeAlias = Annotated[
 After: TypeAlias = Annotated[
     str | None, strawberry.argument(description="Only what follows this cursor.")
 ]
+AfterHit: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Only what follows this cursor. With HYBRID, diversity or orderBy pages are of a short list: images"
+        " that were uploaded since its first page are left out of it, but one that is restored from the trash meanwhile"
+        " may push one off its end."
+    ),
+]
 Last: TypeAlias = Annotated[
     int | None, strawberry.argument(description="So many from the end: 1 to 100. Not with first.")
 ]

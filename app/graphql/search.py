@@ -6,7 +6,7 @@ import strawberry
 
 from app.errors import bad_input
 from app.graphql import questions
-from app.graphql.arguments import After, Filter, MinRelevance, MinScore, Ten
+from app.graphql.arguments import AfterHit, Filter, MinRelevance, MinScore, Ten
 from app.graphql.context import Info
 from app.graphql.enums import SearchMode
 from app.graphql.inputs import ImageOrder, filter_value
@@ -37,7 +37,7 @@ class SearchQueries:
         min_score: MinScore = None,
         min_relevance: MinRelevance = None,
         first: Ten = 10,
-        after: After = None,
+        after: AfterHit = None,
         more: Annotated[
             list[SearchTerm] | None,
             strawberry.argument(description="What there should be more of: at most 10."),
