@@ -103,7 +103,7 @@ async def test_the_last_admin_and_the_last_operator_stay(client: Client, db: Dat
     await make.actor(db, admin.team_ids[0], Role.EDITOR)
     me = str(admin.user_id)
 
-    assert await client.code(logged_in(admin), DELETE_USER, id=me) == ("CONFLICT", "userId")
+    assert await client.code(logged_in(admin), DELETE_USER, id=me) == ("CONFLICT", "id")
     await make.actor(db, admin.team_ids[0], Role.ADMIN)
     assert await client.get(logged_in(admin), DELETE_USER, id=me) == {"deleteUser": me}
 

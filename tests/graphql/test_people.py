@@ -138,7 +138,8 @@ async def test_the_last_admin_stays(client: Client, db: Database) -> None:
     await client.get(editor, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
     gone = await client.code(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
 
-    assert demoted == removed == ("CONFLICT", "userId")
+    assert demoted == ("CONFLICT", "input.userId")
+    assert removed == ("CONFLICT", "userId")
     assert gone == ("NOT_FOUND", "userId")
 
 

@@ -223,7 +223,7 @@ async def set_membership(
         session.add(membership)
     else:
         if role is not Role.ADMIN:
-            await _keep_an_admin(session, membership)
+            await _keep_an_admin(session, membership, "input.userId")
         membership.role = role
     await session.flush()
     return membership
@@ -238,7 +238,7 @@ async def remove_membership(
     membership = await _membership(session, team_id, user_id)
     if membership is None:
         raise not_found("Membership", field="userId")
-    await _keep_an_admin(session, membership)
+    await _keep_an_admin(session, membership, "userId")
     await session.delete(membership)
     await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)
     await session.flush()
@@ -252,7 +252,7 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> None:
     await session.execute(locked.with_for_update(key_share=True))
     rows = await session.scalars(select(Membership).where(Membership.user_id == user_id))
     for membership in rows.all():
-        await _keep_an_admin(session, membership)
+        await _keep_an_admin(session, membership, "id")
 
 
 async def remove(
@@ -294,7 +294,7 @@ async def _membership(session: AsyncSession, team_id: UUID, user_id: UUID) -> Me
     return membership
 
 
-async def _keep_an_admin(session: AsyncSession, leaving: Membership) -> None:
+async def _keep_an_admin(session: AsyncSession, leaving: Membership, field: str) -> None:
     """CONFLICT where `leaving` is the team's last ADMIN. The team's row is locked."""
     if leaving.role is not Role.ADMIN:
         return
@@ -302,4 +302,4 @@ async def _keep_an_admin(session: AsyncSession, leaving: Membership) -> None:
         Membership.team_id == leaving.team_id, Membership.role == Role.ADMIN
     )
     if await session.scalar(admins) == 1:
-        raise conflict("userId", "A team keeps at least one ADMIN.")
+        raise conflict(field, "A team keeps at least one ADMIN.")
