@@ -90,7 +90,7 @@ def prepare(documents: Documents, text: str, variables: dict[str, Any] | None = 
         body = json.dumps({"query": text, "variables": variables or {}}).encode()
         asked: Any = bodies.parse(body, "body")
         document = documents.prepare(asked["query"])
-        check_cost(document.plan_of(None).cost(Request(asked["variables"])), 50_000)
+        check_cost(document.operation(None).plan.cost(Request(asked["variables"])), 50_000)
     except AppError as error:
         return error.code.value
     except InvalidDocument:

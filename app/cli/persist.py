@@ -70,7 +70,7 @@ def _entry(path: Path, documents: Documents) -> dict[str, Any]:
     if len(document.operations) != 1 or "" in document.operations:
         raise _Fault("a file has one operation, with a name")
     ((name, operation),) = document.operations.items()
-    kind = operation.operation.value
+    kind = operation.kind.value
     return {"id": manifests.sha256(text), "name": name, "type": kind, "body": text}
 
 

@@ -3,20 +3,26 @@
 Whatever is odd (an error, a null where none may be, something to await) goes the long way, and is told as there.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from graphql import (
+    GraphQLError,
     GraphQLField,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     Undefined,
     get_nullable_type,
     is_leaf_type,
 )
+from graphql.execution.collect_fields import DeferUsage, GroupedFieldSet
+from graphql.execution.executor import CollectedErrors
+from graphql.execution.values import VariableValues
 from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import Info
@@ -46,9 +52,71 @@ class Step(NamedTuple):
 class Executor(StrawberryGraphQLCoreExecutionContext):
     """Of one operation. The schema has neither @defer nor @stream, and no middleware."""
 
-    def __init__(self, *args: Any, **custom: Any) -> None:
+    def __init__(self, *args: Any, is_fixed: bool = False, **custom: Any) -> None:
+        """`is_fixed`: whatever the variables are, the same fields are executed."""
         super().__init__(*args, **custom)
+        self._is_fixed = is_fixed
+        self._roots: list[tuple[GraphQLObjectType, GroupedFieldSet, bool]] = []
         self._steps: dict[int, tuple[Any, list[Step]]] = {}
+
+    def __copy__(self) -> Self:
+        """As `copy` does it, which asks how first."""
+        one = object.__new__(type(self))
+        one.__dict__.update(self.__dict__)
+        return one
+
+    def anew(self, values: VariableValues, context: object, event: object) -> Self:
+        """For one more request. Of a fixed operation, what is found out about its selections is shared by all of them."""
+        one = copy(self)
+        one.variable_values, one.context_value, one.root_value = values, context, event
+        one.collected_errors = CollectedErrors()
+        one.groups, one.tasks, one.streams = [], [], []
+        one.pending_incremental_futures, one.background_futures = set(), set()
+        one.async_helpers = GraphQLResolveInfoHelpers(
+            gather=one.gather_async_work, track=one.track_async_work
+        )
+        if not self._is_fixed:
+            one._roots, one._relevant_sub_fields, one._steps = [], {}, {}
+        return one
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """The result, or what it is to be awaited from. Who ran a fixed operation first has found its root fields."""
+        if not self._roots:
+            return super().execute_operation(serially)
+        root, fields, in_turn = self._roots[0]
+        try:
+            data: Any = self.execute_root_grouped_field_set(
+                root, self.root_value, fields, in_turn, None
+            )
+            if self.is_awaitable(data):
+                return self._answer(data)
+        except GraphQLError as error:
+            return self._nothing(error)
+        return self.build_response(data)
+
+    async def _answer(self, data: Awaitable[dict[str, Any]]) -> Any:
+        try:
+            return self.build_response(await data)
+        except GraphQLError as error:
+            return self._nothing(error)
+
+    def _nothing(self, error: GraphQLError) -> Any:
+        self.collected_errors.add(error, None)
+        return self.build_response(None)
+
+    def execute_collected_root_fields(
+        self,
+        root_type: GraphQLObjectType,
+        root_value: Any,
+        grouped_field_set: GroupedFieldSet,
+        serially: bool,
+        new_defer_usages: Sequence[DeferUsage],
+    ) -> AwaitableOrValue[dict[str, Any]]:
+        """Keeps what it is given, which graphql-core collects for each request anew."""
+        self._roots.append((root_type, grouped_field_set, serially))
+        return super().execute_collected_root_fields(
+            root_type, root_value, grouped_field_set, serially, new_defer_usages
+        )
 
     def execute_fields(
         self,

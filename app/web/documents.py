@@ -11,7 +11,6 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
-    OperationType,
     parse,
     specified_rules,
     validate,
@@ -24,6 +23,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from app.errors import bad_input
 from app.graphql import limits, permissions, plans
 from app.graphql.plans import Plan
+from app.graphql.prepared import Prepared
 from app.graphql.price_list import PriceList
 from app.settings import Settings
 
@@ -48,25 +48,19 @@ class InvalidDocument(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that may be executed; `operations` and their `plans` by name, "" for the one without."""
+    """A document that may be executed: its operations by name, "" for the one without."""
 
-    ast: DocumentNode
-    operations: Mapping[str, OperationDefinitionNode]
-    plans: Mapping[str, Plan]
+    operations: Mapping[str, Prepared]
 
-    def type_of(self, name: str | None) -> OperationType:
-        """The type of the operation to run; BAD_USER_INPUT where the name does not say which it is."""
+    def operation(self, name: str | None) -> Prepared:
+        """The operation to run; BAD_USER_INPUT where the name does not say which it is."""
         if name is None:
             if len(self.operations) != 1:
                 raise bad_input("operationName", "The document has several operations: name one.")
-            return next(iter(self.operations.values())).operation
+            return next(iter(self.operations.values()))
         if name not in self.operations:
             raise bad_input("operationName", "The document has no operation of this name.")
-        return self.operations[name].operation
-
-    def plan_of(self, name: str | None) -> Plan:
-        """What the operation asks for; `name` says which it is."""
-        return next(iter(self.plans.values())) if name is None else self.plans[name]
+        return self.operations[name]
 
 
 class Documents:
@@ -105,7 +99,16 @@ class Documents:
         limits.check_literals(ast)
         limits.check_once(ast, ONCE)
         self._validate(ast)
-        return Document(ast, _operations(ast), read.operations)
+        return Document(self._operations(ast, read.operations))
+
+    def _operations(self, ast: DocumentNode, plans: Mapping[str, Plan]) -> Mapping[str, Prepared]:
+        hide = not self._settings.suggestions
+        nodes = [one for one in ast.definitions if isinstance(one, OperationDefinitionNode)]
+        names = [one.name.value if one.name else "" for one in nodes]
+        return {
+            name: Prepared(self._schema, ast, node, plans[name], hide_suggestions=hide)
+            for name, node in zip(names, nodes, strict=True)
+        }
 
     def _parse(self, text: str) -> DocumentNode:
         try:
@@ -133,11 +136,3 @@ class Documents:
         while self._characters > CACHED_CHARACTERS:
             gone, _ = self._kept.popitem(last=False)
             self._characters -= len(gone)
-
-
-def _operations(ast: DocumentNode) -> Mapping[str, OperationDefinitionNode]:
-    return {
-        one.name.value if one.name else "": one
-        for one in ast.definitions
-        if isinstance(one, OperationDefinitionNode)
-    }

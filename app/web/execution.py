@@ -8,25 +8,24 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, OperationType
-from graphql.execution import Executor, create_source_event_stream
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive
-from strawberry.execution import optimized_is_awaitable
 
 from app.domain import Actor
 from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
+from app.graphql.prepared import Prepared
 from app.graphql.veil import Told, Veil
 from app.resources import Resources
 from app.web import audit, leaving, problems
 from app.web.auth import Identity
 from app.web.budget import Budget, Spent
-from app.web.documents import Document, Documents, InvalidDocument
+from app.web.documents import Documents, InvalidDocument
 from app.web.operation_log import Line, Shaped
 from app.web.operations import Operation
 from app.web.persisted import NotPersistedError, Persisted
@@ -57,41 +56,39 @@ class Execution:
     def __init__(self, resources: Resources, schema: strawberry.Schema, budget: Budget) -> None:
         """`budget`: what operations are charged; shared with the plain routes."""
         self._resources = resources
-        self._schema = schema._schema  # graphql-core's own; there is no public name for it
-        self._executor = schema.execution_context_class
-        self._persisted = Persisted(resources, Documents(self._schema, resources.settings))
-        self._hide_suggestions = not resources.settings.suggestions
-        self._veil = Veil(self._schema, resources.settings)
+        # graphql-core's own schema; there is no public name for it.
+        documents = Documents(schema._schema, resources.settings)
+        self._persisted = Persisted(resources, documents)
+        self._veil = Veil(schema._schema, resources.settings)
         self.budget = budget
 
     async def prepare(
         self, connection: HTTPConnection, operation: Operation, line: Line
-    ) -> tuple[Document, OperationType]:
-        """The document and the type of the operation to run in it. Failed where it cannot be run, which is charged too."""
+    ) -> Prepared:
+        """The operation that is to be run. Failed where it cannot be, which is charged too."""
         line.asked(operation.query, operation.document_id or operation.sha256)
         try:
             document = await self._persisted.document(operation, line.actor)
-            kind = document.type_of(operation.name)
+            prepared = document.operation(operation.name)
         except (GraphQLSyntaxError, InvalidDocument, NotPersistedError, AppError) as error:
             self.budget.fine(connection, line.actor)
             if isinstance(error, AppError) and error.code is ErrorCode.FORBIDDEN:
                 await audit.untrusted(self._resources, connection, line.actor, line.document)
             told = self._veil.over(operation.query, operation.variables)
             raise Failed(line.answered(_unprepared(error, line.request_id, told))) from error
-        line.running(kind.value, operation.name or next(iter(document.operations)))
-        return document, kind
+        line.running(prepared.kind.value, prepared.name)
+        return prepared
 
     def charge(
         self,
         connection: HTTPConnection,
-        document: Document,
+        prepared: Prepared,
         operation: Operation,
         context: Context,
     ) -> Spent:
         """What the operation costs, which is paid. Failed beyond the limit on one, RATE_LIMITED beyond the budget."""
-        plan = document.plan_of(operation.name)
         try:
-            return self.budget.charge(connection, context.actor, plan, operation.variables)
+            return self.budget.charge(connection, context.actor, prepared.plan, operation.variables)
         except AppError as refusal:
             self.budget.fine(connection, context.actor)
             raise Failed([errors.from_app_error(refusal, context.request_id)]) from refusal
@@ -120,7 +117,7 @@ class Execution:
     async def run(
         self,
         connection: HTTPConnection,
-        document: Document,
+        prepared: Prepared,
         operation: Operation,
         context: Context,
         line: Line,
@@ -132,8 +129,8 @@ class Execution:
         `receive`: tells when the client goes away; what it asked is cancelled then, and recorded as far as it came.
         """
         with _noted(line):
-            spent = self.charge(connection, document, operation, context)
-        body = await self.answer(document, operation, context, spent, receive=receive)
+            spent = self.charge(connection, prepared, operation, context)
+        body = await self.answer(prepared, operation, context, spent, receive=receive)
         line.answered(body.get("errors", []))
         if "data" not in body:
             raise Failed(body["errors"])
@@ -142,17 +139,17 @@ class Execution:
     async def subscribe(
         self,
         connection: HTTPConnection,
-        document: Document,
+        prepared: Prepared,
         operation: Operation,
         context: Context,
         line: Line,
     ) -> "Stream":
         """The answers to come, once it is recorded that it began, or that it was refused. Each is charged as a query's."""
         with _noted(line):
-            self.charge(connection, document, operation, context)
+            self.charge(connection, prepared, operation, context)
         try:
             async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
-                found = await self._source(document, operation, context)
+                found = await prepared.source(operation.variables, context)
         except TimeoutError:
             found = ExecutionResult(None, [GraphQLError("", original_error=_late(context))])
         try:
@@ -170,14 +167,14 @@ class Execution:
         line.answered([])
 
         async def answer(again: Context, event: object) -> Body:
-            spent = self.charge(connection, document, operation, again)
-            return await self.answer(document, operation, again, spent, event)
+            spent = self.charge(connection, prepared, operation, again)
+            return await self.answer(prepared, operation, again, spent, event)
 
         return Stream(found, context, answer)
 
     async def answer(
         self,
-        document: Document,
+        prepared: Prepared,
         operation: Operation,
         context: Context,
         spent: Spent,
@@ -187,7 +184,7 @@ class Execution:
         """One answer, recorded. `event`: what the root field of a subscription gives. No `data` where nothing was run."""
         try:
             # What waits for nothing is over at once, and needs neither a clock nor a client.
-            result = self._execute(document, operation, context, event)
+            result = prepared.execute(operation.variables, context, event)
             if not isinstance(result, ExecutionResult):
                 async with (
                     asyncio.timeout(self._resources.settings.operation_timeout_seconds),
@@ -207,38 +204,6 @@ class Execution:
             body = _shaped(result, context, told)
         await self._resources.audit.record(context.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
-
-    def _execute(
-        self, document: Document, operation: Operation, context: Context, event: object
-    ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        executor = self._build(document, operation, context, event)
-        if isinstance(executor, list):
-            return ExecutionResult(None, executor)
-        return cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
-
-    def _build(
-        self, document: Document, operation: Operation, context: Context, event: object = None
-    ) -> Executor[Any] | list[GraphQLError]:
-        """What executes the operation, without @defer and @stream; or what is wrong with the variables."""
-        return self._executor.build(
-            self._schema,
-            document.ast,
-            root_value=event,
-            context_value=context,
-            raw_variable_values=operation.variables,
-            operation_name=operation.name,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a bool, no TypeGuard
-            hide_suggestions=self._hide_suggestions,
-            operation_extensions=operation.extensions,
-        )
-
-    async def _source(self, document: Document, operation: Operation, context: Context) -> Any:
-        """The source of a subscription's events, or a result that says why there is none."""
-        executor = self._build(document, operation, context)
-        if isinstance(executor, list):
-            return ExecutionResult(None, executor)
-        found = create_source_event_stream(executor)
-        return await found if isinstance(found, Awaitable) else found
 
 
 class Stream:

@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 from app.errors import AppError, ErrorCode
 from app.graphql.context import Context
 from app.graphql.errors import PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED
+from app.graphql.prepared import Prepared
 from app.resources import Resources
 from app.web import audit, cookies, event_stream, negotiation, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
 from app.web.conditional import VARY, conditional
-from app.web.documents import Document
 from app.web.event_stream import EventStream
 from app.web.execution import Body, Execution, Failed
 from app.web.gate import Gate
@@ -122,17 +122,18 @@ class Endpoint:
         line: Line,
     ) -> Response | EventStream:
         try:
-            document, kind = await self._execution.prepare(request, operation, line)
+            prepared = await self._execution.prepare(request, operation, line)
+            kind = prepared.kind
             _check_type(kind, request)
             caller = Caller(self._resources, self._authenticator, request)
             context = self._execution.context(request, identity, line.request_id, caller.identify)
             if kind is OperationType.SUBSCRIPTION:
                 media_type = EVENT_STREAM
-                return await self._stream(request, document, operation, context, line)
+                return await self._stream(request, prepared, operation, context, line)
             # What changes something goes on to its end, whether or not anybody waits for it.
             receive = request.receive if kind is OperationType.QUERY else None
             body = await self._execution.run(
-                request, document, operation, context, line, receive=receive
+                request, prepared, operation, context, line, receive=receive
             )
         except Failed as failed:
             return _not_run(failed, media_type)
@@ -146,7 +147,7 @@ class Endpoint:
     async def _stream(
         self,
         request: Request,
-        document: Document,
+        prepared: Prepared,
         operation: Operation,
         context: Context,
         line: Line,
@@ -154,7 +155,7 @@ class Endpoint:
         async with AsyncExitStack() as stack:
             if context.actor is not None:
                 stack.enter_context(self._lasting.one(context.actor))
-            answers = await self._execution.subscribe(request, document, operation, context, line)
+            answers = await self._execution.subscribe(request, prepared, operation, context, line)
             stack.push_async_callback(answers.aclose)
             return EventStream(answers, stack.pop_all(), self._lasting)
 

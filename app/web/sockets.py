@@ -265,16 +265,17 @@ class _Session:
         execution = self._sockets.execution
         with logged(request_id, self._sockets.resources.metrics) as line:
             line.actor = await caller.identify()
-            document, kind = await execution.prepare(self._socket, operation, line)
+            prepared = await execution.prepare(self._socket, operation, line)
+            kind = prepared.kind
             context = execution.context(
                 self._socket, Identity(line.actor), request_id, caller.identify, takes_cookies=False
             )
             if kind is OperationType.SUBSCRIPTION:
                 answers = await execution.subscribe(
-                    self._socket, document, operation, context, line
+                    self._socket, prepared, operation, context, line
                 )
             else:
-                work = execution.run(self._socket, document, operation, context, line)
+                work = execution.run(self._socket, prepared, operation, context, line)
                 body = await (self._to_its_end(work) if kind is OperationType.MUTATION else work)
         if kind is not OperationType.SUBSCRIPTION:
             await self._send("next", id, body)
