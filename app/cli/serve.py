@@ -25,7 +25,7 @@ from app.main import create_app
 from app.resources import Resources, open_resources
 from app.services.people import api_keys, operators
 from app.settings import Settings
-from app.web import unreadable
+from app.web import corked
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ async def _serve(
     server = Server(
         uvicorn.Config(
             app,
-            http=unreadable.Protocol,
+            http=corked.Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,
