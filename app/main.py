@@ -30,7 +30,7 @@ from app.web.graphql import Endpoint
 from app.web.lasting import Lasting
 from app.web.media import Media
 from app.web.metrics import Counted
-from app.web.middleware import stack
+from app.web.middleware import Shortcut, stack
 from app.web.sockets import Sockets
 from app.web.uploads import Uploads
 from app.worker import Worker, models, working
@@ -55,12 +55,15 @@ def create_app(
     draining = draining or asyncio.Event()
     lasting = Lasting(resources.settings.max_streams_per_user)
     authenticator = Authenticator(resources.db, resources.settings, clock=clock)
+    routes = _routes(resources, authenticator, lasting, demo_key, draining)
+    (graphql,) = [one for one in routes if isinstance(one, Route) and one.path == GRAPHQL]
     app = Starlette(
-        routes=_routes(resources, authenticator, lasting, demo_key, draining),
+        routes=routes,
         middleware=[
             Middleware(health.Parting, draining=draining),
             *stack(resources.settings),
             Middleware(Counted, metrics=resources.metrics),
+            Middleware(Shortcut, route=graphql),
         ],
         exception_handlers={
             AppError: problems.on_error,
@@ -92,7 +95,6 @@ def _routes(
     )
     sockets = Sockets(resources, execution, authenticator=authenticator, lasting=lasting)
     return [
-        # First, since routes are tried in their order.
         Route(GRAPHQL, endpoint),
         Route("/", _to_graphql),
         WebSocketRoute(GRAPHQL, sockets),

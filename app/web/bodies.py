@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.errors import AppError, ErrorCode, UploadProblem
 from app.web.headers import header
+from app.web.patience import Patience
 from app.web.problems import Refusal
 
 MAX_NESTING: Final = 64
@@ -61,7 +62,7 @@ async def stream(
     chunks = request.stream()
     while True:
         try:
-            async with asyncio.timeout_at(until):
+            with Patience(until - clock()):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
@@ -83,7 +84,7 @@ async def read(
     check_length(request, limit)
     body = bytearray()
     try:
-        async with asyncio.timeout(patience_seconds + limit / SLOWEST_BYTES):
+        with Patience(patience_seconds + limit / SLOWEST_BYTES):
             # Not Starlette's generator: most bodies are one message, and its way there is twice as long.
             while (message := await request.receive())["type"] == "http.request":
                 body += message.get("body", b"")

@@ -28,6 +28,7 @@ from app.web.budget import Budget, Spent
 from app.web.documents import Documents, InvalidDocument
 from app.web.operation_log import Line, Shaped
 from app.web.operations import Operation
+from app.web.patience import Patience
 from app.web.persisted import NotPersistedError, Persisted
 from app.web.problems import Refusal
 from app.web.proxies import base_url
@@ -148,7 +149,7 @@ class Execution:
         with _noted(line):
             self.charge(connection, prepared, operation, context)
         try:
-            async with asyncio.timeout(self._resources.settings.operation_timeout_seconds):
+            with Patience(self._resources.settings.operation_timeout_seconds):
                 found = await prepared.source(operation.variables, context)
         except TimeoutError:
             found = ExecutionResult(None, [GraphQLError("", original_error=_late(context))])
@@ -186,11 +187,9 @@ class Execution:
             # What waits for nothing is over at once, and needs neither a clock nor a client.
             result = prepared.execute(operation.variables, context, event)
             if not isinstance(result, ExecutionResult):
-                async with (
-                    asyncio.timeout(self._resources.settings.operation_timeout_seconds),
-                    leaving.attended(receive),
-                ):
-                    result = await result
+                with Patience(self._resources.settings.operation_timeout_seconds):
+                    async with leaving.attended(receive):
+                        result = await result
         except (ClientDisconnect, asyncio.CancelledError):
             await self._resources.audit.record(context.events())
             raise

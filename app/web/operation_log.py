@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 
@@ -91,10 +93,15 @@ def _facts(line: Line) -> dict[str, Any]:
         "document": line.document,
         "ms": round(line.seconds * 1000, 1),
         "statements": line.tally.statements,
-        "user": str(actor.user_id) if actor else None,
-        "apiKey": str(actor.api_key_id) if actor and actor.api_key_id else None,
-        "teams": [str(one) for one in actor.team_ids] if actor else [],
+        "user": _spelled(actor.user_id) if actor else None,
+        "apiKey": _spelled(actor.api_key_id) if actor and actor.api_key_id else None,
+        "teams": [_spelled(one) for one in actor.team_ids] if actor else [],
         "requestId": line.request_id,
         "outcome": line.outcome,
         "errors": len(line.codes),
     }
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(id: UUID) -> str:
+    return str(id)
