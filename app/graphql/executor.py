@@ -65,6 +65,15 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         one.__dict__.update(self.__dict__)
         return one
 
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Made when a resolver is called: kept here, they would keep every executor from being freed but by the collector."""
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _kept: GraphQLResolveInfoHelpers) -> None:
+        """graphql-core keeps its own, which hold the executor."""
+
     def anew(self, values: VariableValues, context: object, event: object) -> Self:
         """For one more request. Of a fixed operation, what is found out about its selections is shared by all of them."""
         one = copy(self)
@@ -72,9 +81,6 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         one.collected_errors = CollectedErrors()
         one.groups, one.tasks, one.streams = [], [], []
         one.pending_incremental_futures, one.background_futures = set(), set()
-        one.async_helpers = GraphQLResolveInfoHelpers(
-            gather=one.gather_async_work, track=one.track_async_work
-        )
         if not self._is_fixed:
             one._roots, one._relevant_sub_fields, one._steps = [], {}, {}
         return one

@@ -6,8 +6,7 @@ and nothing is logged that is the client's own mistake.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import strawberry
@@ -94,6 +93,21 @@ class Execution:
             self.budget.fine(connection, context.actor)
             raise Failed([errors.from_app_error(refusal, context.request_id)]) from refusal
 
+    def _charge_first(
+        self,
+        connection: HTTPConnection,
+        prepared: Prepared,
+        operation: Operation,
+        context: Context,
+        line: Line,
+    ) -> Spent:
+        """Before anything runs: the line says so where that is all."""
+        try:
+            return self.charge(connection, prepared, operation, context)
+        except Failed as failed:
+            line.answered(failed.errors)
+            raise
+
     def context(
         self,
         connection: HTTPConnection,
@@ -129,8 +143,7 @@ class Execution:
 
         `receive`: tells when the client goes away; what it asked is cancelled then, and recorded as far as it came.
         """
-        with _noted(line):
-            spent = self.charge(connection, prepared, operation, context)
+        spent = self._charge_first(connection, prepared, operation, context, line)
         body = await self.answer(prepared, operation, context, spent, receive=receive)
         line.answered(body.get("errors", []))
         if "data" not in body:
@@ -146,8 +159,7 @@ class Execution:
         line: Line,
     ) -> "Stream":
         """The answers to come, once it is recorded that it began, or that it was refused. Each is charged as a query's."""
-        with _noted(line):
-            self.charge(connection, prepared, operation, context)
+        self._charge_first(connection, prepared, operation, context, line)
         try:
             with Patience(self._resources.settings.operation_timeout_seconds):
                 found = await prepared.source(operation.variables, context)
@@ -199,8 +211,10 @@ class Execution:
                 "errors": [errors.from_app_error(_late(context), context.request_id)],
             }
         else:
-            told = self._veil.over(operation.query, operation.variables)
-            body = _shaped(result, context, told)
+            body = {"data": result.data}
+            if result.errors:
+                told = self._veil.over(operation.query, operation.variables)
+                body = _shaped(result.data, result.errors, context, told)
         await self._resources.audit.record(context.events())
         return body | {"extensions": spent.extensions} if "data" in body else body
 
@@ -246,15 +260,6 @@ async def _close(source: object) -> None:
         await close()
 
 
-@contextmanager
-def _noted(line: Line) -> Iterator[None]:
-    try:
-        yield
-    except Failed as failed:
-        line.answered(failed.errors)
-        raise
-
-
 def _unprepared(
     error: GraphQLSyntaxError | InvalidDocument | NotPersistedError | AppError,
     request_id: str,
@@ -277,17 +282,12 @@ def _late(context: Context) -> AppError:
     return unavailable("The operation took too long and was stopped.")
 
 
-def _shaped(result: ExecutionResult, context: Context, told: Told) -> Body:
-    shaped = [errors.shape(error, context.request_id, told) for error in result.errors or ()]
-    for error in result.errors or ():
+def _shaped(data: object, found: Sequence[GraphQLError], context: Context, told: Told) -> Body:
+    shaped = [errors.shape(error, context.request_id, told) for error in found]
+    for error in found:
         cause = errors.root_cause(error)
         if isinstance(cause, AppError) and error.path and len(error.path) > 1:
             context.trail.refused_inside(len(error.path), cause)
-    if _was_not_run(result.data, result.errors or ()):
-        return {"errors": shaped}
-    return {"data": result.data} | ({"errors": shaped} if shaped else {})
-
-
-def _was_not_run(data: object, found: Sequence[GraphQLError]) -> bool:
-    """No field was reached: the variables did not fit their types."""
-    return data is None and bool(found) and all(error.path is None for error in found)
+    # No field was reached where the variables did not fit their types.
+    was_run = data is not None or any(error.path is not None for error in found)
+    return {"data": data, "errors": shaped} if was_run else {"errors": shaped}
