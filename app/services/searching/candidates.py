@@ -1,7 +1,7 @@
 """What a ranking by vectors ranks: the images that a filter lets through, one model's vectors, and what is found of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -44,8 +44,9 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """`score`: cosine similarity, -1 to 1."""
+    """`score`: cosine similarity, -1 to 1. `image`: where the search brought it along."""
 
     image_id: UUID
     team_id: UUID
     score: float
+    image: Image | None = field(default=None, repr=False, compare=False)

@@ -70,15 +70,17 @@ async def best(
     after: After | None = None,
     floor: Floor | None = None,
     bounds: Bounds = BOUNDS,
+    has_images: bool = False,
 ) -> Found:
-    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`.
+    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`. With their
+    images, if asked to and as far as that is no statement more.
 
     As many as there are, whatever the graphs of large teams give: what they leave open is compared vector by vector.
     """
     match = candidates.match
     if match.empty or floor == {}:
         return Found()
-    look = Look(candidates, vector, limit, after, floor)
+    look = Look(candidates, vector, limit, after, floor, has_images)
     return await _found(session, look, bounds)
 
 

@@ -13,7 +13,7 @@ from app.db.models import Image
 from app.domain import ImageFilter, ImageOrder, SearchMode
 from app.services.searching import nearest, relevance
 from app.services.searching.directions import Direction
-from app.services.searching.nearest import Candidates, Floor
+from app.services.searching.nearest import Candidates, Floor, Near
 
 BY_ID: Final = select(Image).where(Image.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 
@@ -68,14 +68,20 @@ async def cosines(
 
 
 async def hits(
-    session: AsyncSession, asked: Search, candidates: Candidates, scores: Mapping[UUID, float]
+    session: AsyncSession,
+    asked: Search,
+    candidates: Candidates,
+    scores: Mapping[UUID, float],
+    known: Sequence[Near] = (),
 ) -> list[Hit]:
-    """The images with their scores, in that order; one that is gone by now is left out."""
+    """The images with their scores, in that order; one that is gone by now is left out. `known`: may have some of them."""
     if not scores:
         return []
     near = await cosines(session, asked, candidates, scores)
-    rows = await session.scalars(BY_ID, {"ids": list(scores)})
-    images = {image.id: image for image in rows}
+    images = {one.image_id: one.image for one in known if one.image}
+    if missing := [one for one in scores if one not in images]:
+        rows = await session.scalars(BY_ID, {"ids": missing})
+        images |= {image.id: image for image in rows}
     return [
         Hit(images[one], score, near[one])
         for one, score in scores.items()

@@ -196,9 +196,10 @@ async def _by_meaning(
         window.limit + 1,
         after=last,
         floor=asked.floor,
+        has_images=True,
     )
     scores = {one.image_id: one.score for one in near}
-    hits = await ranked.hits(session, asked, candidates, scores)
+    hits = await ranked.hits(session, asked, candidates, scores, near.rows)
     after = [places.After(hit.score, hit.image.id) for hit in hits]
     return Ranked(hits, places.after_cursors(key, after), near)
 

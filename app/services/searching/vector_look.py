@@ -20,7 +20,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,13 +49,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One question, and how it is asked."""
+    """One question, and how it is asked. `has_images`: what is found brings its images along, where that costs nothing more."""
 
     candidates: Candidates
     vector: Vectors
     limit: int
     after: After | None
     floor: Floor | None
+    has_images: bool = False
 
     def depth(self, graphs: int) -> int:
         """How many of the nearest each branch of the statement finds at most, where so many are by graphs."""
@@ -92,6 +92,7 @@ class Look:
             has_without=self.candidates.without is not None,
             floor="each" if floors else "none" if self.floor is None else "one",
             has_after=self.after is not None,
+            has_images=self.has_images,
         )
 
     def _values(self, plan: Plan, most: int) -> dict[str, Any]:
@@ -100,6 +101,7 @@ class Look:
         values: dict[str, Any] = {
             "vector": vector_text.written(self.vector),
             "most": most,
+            "page": self.limit,
             "by_graph": list(plan.by_graph),
             "scanned": list(plan.scanned),
             "start": match.created_at.start,
@@ -133,17 +135,18 @@ class Look:
             .where(*self._wanted(columns))
             .order_by(columns.score.desc(), columns.image_id)
             .limit(most)
-            .subquery("top")
+            .cte("top")
         )
-        rows = select(top.c.image_id, top.c.team_id, top.c.score, true(), literal(0))
+        rows = select(top.c.image_id, top.c.team_id, top.c.score, literal(0))
         # How far each graph was followed.
         extents = (
-            select(null(), columns.team_id, func.min(columns.score), true(), func.count())
+            select(null(), columns.team_id, func.min(columns.score), func.count())
             .where(columns.team_id.in_(plan.by_graph))
             .group_by(columns.team_id)
         )
         # What comes after this statement may sort.
-        again = select(null(), null(), null(), true(), literal(0)).where(
+        chosen_from = select(func.count()).select_from(top).scalar_subquery()
+        again = select(null(), null(), null(), chosen_from).where(
             func.set_config("enable_sort", "on", True) == "on"
         )
         return union_all(rows, extents, again) if plan.by_graph else union_all(rows, again)
@@ -151,11 +154,11 @@ class Look:
     def _seen(
         self, plan: Plan, most: int, rows: Sequence[Any], known: Sequence[Near], *, alone: bool
     ) -> Seen:
-        found = {row[0]: Near(*row[:3]) for row in rows if row[0] is not None and row[3]}
+        found = {row[0]: Near(*row[:3], *row[4:]) for row in rows if row[0] is not None}
         near = list(({one.image_id: one for one in known} | found).values())
         near.sort(key=lambda one: (-one.score, one.image_id))
-        extents = {row[1]: (row[2], row[4]) for row in rows if row[0] is None}
-        cut = sum(row[0] is not None for row in rows) >= most
+        extents = {row[1]: (row[2], row[3]) for row in rows if row[0] is None}
+        cut = extents[None][1] >= most
         least = near[self.limit - 1].score if len(near) >= self.limit else None
         open_teams = []
         for team in plan.by_graph:

@@ -10,19 +10,21 @@ import numpy as np
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     DateTime,
     Double,
+    Executable,
     Integer,
     TextClause,
     Uuid,
     bindparam,
     column,
+    inspect,
+    select,
     text,
 )
-from sqlalchemy.sql.selectable import TextualSelect
 from sqlalchemy.types import TypeEngine
 
+from app.db.models import Image
 from app.embedding import Vectors
 
 GRAPH: Final = """
@@ -48,28 +50,35 @@ where t.team_id = :scanned_{n} and v.team_id = :scanned_{n} and t.tag_id = :rare
 """
 """By the tag that fewest have."""
 BEST: Final = """
-with found as materialized ({branches})
-select top.image_id, top.team_id, top.score, coalesce((
-  select true from image i where i.team_id = top.team_id and i.id = top.image_id and i.live
-), false) as is_match, 0 as reached
-from (
+with found as materialized ({branches}), top as materialized (
   select image_id, team_id, score from found where {wanted} order by score desc, image_id limit :most
-) top
+)
+(select top.image_id, top.team_id, top.score, 0::bigint as reached {columns}
+from top cross join lateral (
+  select i.* from image i where i.team_id = top.team_id and i.id = top.image_id and i.live offset 0
+) i
+order by top.score desc, top.image_id limit :page)
 """
-"""Not EXISTS, for which PostgreSQL may make a table of all that match first."""
+"""The offset is a fence: one look for each of the best, until there are enough, where PostgreSQL may make a table of all that
+are live first."""
 EXTENTS: Final = """
 union all
-select null, team_id, min(score), true, count(*) from found where team_id = any(:by_graph) group by team_id
+select null, team_id, min(score), count(*) {nulls} from found where team_id = any(:by_graph) group by team_id
 """
 """How far each graph was followed."""
 SORTS_AGAIN: Final = """
 union all
-select null, null, null, true, 0 where set_config('enable_sort', 'on', true) = 'on'
+select null, null, null, (select count(*) from top) {nulls} where set_config('enable_sort', 'on', true) = 'on'
 """
 """What comes after this statement may sort."""
+COLUMNS: Final = tuple(
+    one.columns[0] for one in inspect(Image).column_attrs if not one.deferred
+)
+"""What is read of an image."""
 IDS: Final = ARRAY(Uuid())
 TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "most": Integer(),
+    "page": Integer(),
     "by_graph": IDS,
     "scanned": IDS,
     "start": DateTime(timezone=True),
@@ -102,7 +111,7 @@ def written(vector: Vectors) -> str:
 class Shape:
     """What decides the text. `scanned`: how many teams have a branch each; without tags one has them all.
 
-    `tags`: how many each match carries. `dimension`: of the vectors of this model.
+    `tags`: how many each match carries. `dimension`: of the vectors of this model. `has_images`: the page brings them along.
     """
 
     model_id: int
@@ -115,22 +124,33 @@ class Shape:
     has_without: bool
     floor: Literal["none", "one", "each"]
     has_after: bool
+    has_images: bool
 
 
 @lru_cache(maxsize=512)
-def statement(shape: Shape) -> TextualSelect:
-    """Rows of image_id, team_id, score, whether the image is live, 0; then, of each team whose graph was followed, null, its id,
-    the worst score reached, true, how many were reached; and one row of nulls."""
+def statement(shape: Shape) -> Executable:
+    """Rows of image_id, team_id, score, 0 of live images; then, of each team whose graph was followed, null, its id,
+    the worst score reached, how many were reached; and one of null, null, null, how many there were to choose from.
+
+    With images, each row ends with its image or None.
+    """
     wanted = " and ".join(_wanted(shape)) or "true"
-    best = BEST.format(branches=" union all ".join(_branches(shape, wanted)), wanted=wanted)
-    made = text(best + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN)
-    return _typed(made).columns(
+    parts = {
+        "branches": " union all ".join(_branches(shape, wanted)),
+        "wanted": wanted,
+        "columns": "".join(f", i.{one.name}" for one in COLUMNS) if shape.has_images else "",
+        "nulls": ", null" * len(COLUMNS) if shape.has_images else "",
+    }
+    made = _typed(text((BEST + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN).format(**parts)))
+    near = (
         column("image_id", Uuid),
-        column("team_id", Uuid),
+        column("near_team", Uuid),
         column("score", Double),
-        column("is_match", Boolean),
         column("reached", BigInteger),
     )
+    if not shape.has_images:
+        return made.columns(*near)
+    return select(*near, Image).from_statement(made.columns(*near, *COLUMNS))
 
 
 def _typed(made: TextClause) -> TextClause:
