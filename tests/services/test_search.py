@@ -315,13 +315,13 @@ async def test_hybrid_pages_hold_still_while_ranks_move(db: Database, model_id: 
     assert set(rows) - gone <= set(seen)
 
 
-async def test_a_search_takes_four_statements(db: Database, model_id: int) -> None:
+async def test_a_search_takes_two_statements(db: Database, model_id: int) -> None:
     actor = await make.actor(db)
     await library(db, model_id, actor.team_ids[0], 20)
     for limit in (5, 20):
         with counted_statements(db) as statements:
             await page(db, actor, limit=limit)
-        assert len(statements) == 4, statements
+        assert len(statements) == 2, statements
 
 
 async def test_nothing_and_novels_are_no_questions() -> None:

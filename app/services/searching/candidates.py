@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, select
 from app.db.models import Image, ImageVector
 from app.services import access
 from app.services.filters import Match
+from app.services.searching.facts import Facts
 
 Floor: TypeAlias = float | Mapping[UUID, float]
 """The least score of a hit: one for all, or for each team its own. A team that is not there has no hits."""
@@ -17,11 +18,15 @@ Floor: TypeAlias = float | Mapping[UUID, float]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The images that a filter lets through and that have a vector of this model; `without` leaves one out."""
+    """The images that a filter lets through and that have a vector of this model; `without` leaves one out.
+
+    `known`: what was asked of them already, by the statement that comes before they are ranked.
+    """
 
     match: Match
     model_id: int
     without: UUID | None = None
+    known: Facts | None = None
 
     def rows(self) -> Select[Any]:
         """Their image_id, with Image and ImageVector joined."""

@@ -1,7 +1,7 @@
 """The images nearest to a direction, among those that a filter lets through. What is made of them is in search."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, overload
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import SearchStrategy
 from app.embedding import Vectors
-from app.services.searching import vector_plan
+from app.services.searching import facts, vector_plan
 from app.services.searching.candidates import Candidates, Floor, Near
 from app.services.searching.places import After
 from app.services.searching.vector_look import Look, Seen
@@ -20,15 +20,7 @@ __all__ = ["Candidates", "Floor", "Found", "Near", "best"]
 
 MOST_TEAMS: Final = 50
 """Of teams whose tags are looked up one by one."""
-BREADTH: Final = 200
-"""hnsw.ef_search of a page of one team. Of many teams, each has a smaller part in the page."""
-LEAST_BREADTH: Final = 40
-MOST_BREADTH: Final = 1_000
-NEAR_ENOUGH: Final = 2
-"""A breadth that was set for more graphs than there are may be so many times too small: to set it again is a statement."""
-SETTLE: Final = text(
-    "select set_config('hnsw.ef_search', :breadth, true), set_config('enable_sort', 'off', true)"
-)
+NO_SORTS: Final = text("select set_config('enable_sort', 'off', true)")
 
 
 async def _nothing(_session: AsyncSession) -> "Found":
@@ -72,10 +64,10 @@ async def best(
     bounds: Bounds = BOUNDS,
     has_images: bool = False,
 ) -> Found:
-    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`. With their
-    images, if asked to and as far as that is no statement more.
+    """The `limit` candidates nearest to vector float32[dimension], best first, ties by id; behind `after`.
 
     As many as there are, whatever the graphs of large teams give: what they leave open is compared vector by vector.
+    `has_images`: with their images, as far as that is no statement more.
     """
     match = candidates.match
     if match.empty or floor == {}:
@@ -111,34 +103,26 @@ class _Turn:
 
 
 async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
-    match = look.candidates.match
+    match, model_id = look.candidates.match, look.candidates.model_id
+    known = look.candidates.known or await facts.read(session, match, model_id)
     page = look.limit if match.beside and look.after is None else None
-    # A graph for each team, as far as is known before the plan.
-    settled = _breadth(look, len(match.team_ids), tasted=page is not None)
-    plan = await vector_plan.made(
-        session, match, look.candidates.model_id, bounds, breadth=settled, page=page
-    )
+    plan = await vector_plan.made(session, match, model_id, bounds, known, page=page)
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
     turn: _Turn | None = _Turn(plan if alone else plan.whole(), alone)
+    sorts = False
     while turn:
         now = turn.now
-        breadth = _breadth(look, len(now.by_graph), tasted=bool(now.tastes))
-        if now.by_graph and not settled <= breadth <= NEAR_ENOUGH * settled:
-            await session.execute(SETTLE, {"breadth": str(breadth)})
+        if sorts and now.by_graph:
+            await session.execute(NO_SORTS)
         seen = await look.through(session, now, alone=turn.alone, known=turn.known)
         # A look ends with what comes after it being sorted.
-        settled = 0
+        sorts = True
         turn = turn.after(seen, look.limit)
     strategy = SearchStrategy.INDEX if now.by_graph else SearchStrategy.EXACT
+    again = replace(look, candidates=replace(look.candidates, known=None), has_images=False)
     return Found(
         seen.rows,
         strategy,
         complete=not now.by_graph,
-        exactly=lambda other: _found(other, look, NO_GRAPHS),
+        exactly=lambda other: _found(other, again, NO_GRAPHS),
     )
-
-
-def _breadth(look: Look, graphs: int, *, tasted: bool) -> int:
-    """As nearly as is known how many graphs there are."""
-    depth = look.limit // 2 if tasted and graphs > 1 else look.depth(graphs) * 4 // 3
-    return min(max(BREADTH // max(graphs, 1), depth, LEAST_BREADTH), MOST_BREADTH)

@@ -15,7 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import Actor, ImageFilter, SearchMode, Window
 from app.errors import bad_input, unavailable
 from app.services import embedding_models, filters, paging
-from app.services.searching import directions, nearest, places, ranked, relevance, shortlist
+from app.services.embedding_models import Answering
+from app.services.filters import Match
+from app.services.searching import (
+    directions,
+    facts,
+    nearest,
+    places,
+    ranked,
+    relevance,
+    shortlist,
+)
 from app.services.searching.directions import (
     OTHER_MODEL,
     Direction,
@@ -26,6 +36,7 @@ from app.services.searching.directions import (
     by_text,
     by_texts,
 )
+from app.services.searching.facts import Facts
 from app.services.searching.nearest import Candidates, Floor
 from app.services.searching.places import model_of
 from app.services.searching.ranked import Hit, Ranked, Search
@@ -75,11 +86,9 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     began = time.perf_counter()
     paging.check(window)
     _check(asked)
-    model = await embedding_models.answering(session, *asked.query.model)
-    if model is None:
-        raise unavailable(OTHER_MODEL)
     match = await filters.resolve(session, actor, asked.wanted)
-    candidates = Candidates(match, model.id, asked.without)
+    model, known = await _model(session, asked, match)
+    candidates = Candidates(match, model.id, asked.without, known)
     modality = relevance.modality(of_text=asked.query.of_text)
     measure = Measure(model.id, model.name, modality, match.team_ids)
     asked = replace(asked, floor=await _floor(session, actor, asked, measure))
@@ -105,6 +114,20 @@ def _check(asked: Search) -> None:
         raise bad_input("diversity", "A diversity lies between 0 and 1.")
     if asked.diversity and asked.order:
         raise bad_input("diversity", "An order leaves diversity no choice: give one of the two.")
+
+
+async def _model(
+    session: AsyncSession, asked: Search, match: Match
+) -> tuple[Answering, Facts | None]:
+    """Whose vectors answer; and what their ranking begins with, in the same statement, where nothing comes in between."""
+    if asked.min_relevance is None:
+        known = await facts.read(session, match, asked.query.model)
+        model = known.model
+    else:
+        known, model = None, await embedding_models.answering(session, *asked.query.model)
+    if model is None:
+        raise unavailable(OTHER_MODEL)
+    return model, known
 
 
 async def _floor(
@@ -206,7 +229,7 @@ async def _by_meaning(
 
 def _key(asked: Search, model_id: int) -> bytes:
     """What a cursor is bound to: the model, and everything that decides the order. Not the vector's last bits."""
-    facts = (
+    parts = (
         asked.query.model,
         asked.query.source,
         asked.wanted.canonical(),
@@ -217,5 +240,5 @@ def _key(asked: Search, model_id: int) -> bytes:
         *((asked.order, asked.diversity) if asked.order or asked.diversity else ()),
         *(("relevance", asked.min_relevance) if asked.min_relevance is not None else ()),
     )
-    digest = hashlib.blake2b(repr(facts).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return places.MODEL.pack(model_id) + digest

@@ -20,6 +20,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -117,7 +118,9 @@ class Look:
         for n, team in enumerate(plan.by_graph):
             tags = list(match.all_tags.get(team, ()))
             depth = plan.tastes.get(team, most)
-            values |= {f"by_graph_{n}": team, f"tags_{n}": tags, f"depth_{n}": depth}
+            breadth = str(plan.breadth(team, depth))
+            values |= {f"by_graph_{n}": team, f"tags_{n}": tags}
+            values |= {f"depth_{n}": depth, f"breadth_{n}": breadth}
         if plan.rarest:
             for n, team in enumerate(plan.scanned):
                 rarest = plan.rarest[team]
@@ -182,11 +185,11 @@ class Look:
 
     def _branches(self, plan: Plan, most: int) -> Iterator[Select[Any]]:
         for team in plan.by_graph:
-            yield self._by_graph(team, most)
+            yield self._by_graph(team, most, plan.breadth(team, most))
         if plan.scanned:
             yield self._scanned(self.candidates.of(plan.scanned), most)
 
-    def _by_graph(self, team: UUID, most: int) -> Select[Any]:
+    def _by_graph(self, team: UUID, most: int, breadth: int) -> Select[Any]:
         """The nearest of those that match in every respect, one image after the other."""
         rows = self.candidates.of((team,))
         if tags := self.candidates.match.all_tags.get(team):
@@ -194,9 +197,17 @@ class Look:
         # As the index has it, see graphs.
         embedding = cast(ImageVector.embedding, HALFVEC(len(self.vector)))
         distance = self._distance(embedding)
-        near = rows.add_columns(ImageVector.team_id, distance.label("distance"))
-        near_ = near.order_by(distance).limit(most).subquery()
-        return select(near_.c.image_id, near_.c.team_id, _score(near_.c.distance).label("score"))
+        set_ = func.set_config("hnsw.ef_search", str(breadth), True).label("breadth")
+        its = select(set_).offset(0).subquery()
+        near = (
+            rows.add_columns(ImageVector.team_id, distance.label("distance"))
+            .where(its.c.breadth.is_not(None))
+            .order_by(distance)
+            .limit(most)
+            .lateral()
+        )
+        score = _score(near.c.distance).label("score")
+        return select(near.c.image_id, near.c.team_id, score).select_from(its).join(near, true())
 
     def _scanned(self, rows: Select[Any], most: int) -> Select[Any]:
         """Each of them compared. The offset is a fence: no condition on the score is ever tried on a vector of another

@@ -10,43 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    Text,
-    Uuid,
-    bindparam,
-    text,
-)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import NO_ID
 from app.services import match_counts
 from app.services.filters import Match
-from app.services.searching import graphs
+from app.services.searching.facts import Facts
 
-FACTS: Final = text(
-    """
-    select h.team_id, h.tag_id, h.images, h.tag_id = :whole and coalesce(
-      (select indisvalid from pg_index where indexrelid = to_regclass(:graph || replace(h.team_id::text, '-', ''))), false
-    ) as has_graph,
-    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'off', true),
-    set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '20000', true),
-    set_config('hnsw.scan_mem_multiplier', '2', true), set_config('hnsw.ef_search', :breadth, true)
-    from (select) settings left join (
-      select d.team_id, d.tag_id, sum(d.images)::bigint as images
-      from unnest(:teams, :tags) l (team_id, tag_id) join draw_head d using (team_id, tag_id)
-      group by 1, 2
-    ) h on true
-    """
-).bindparams(
-    bindparam("teams", type_=ARRAY(Uuid())),
-    bindparam("tags", type_=ARRAY(Uuid())),
-    bindparam("whole", type_=Uuid()),
-    bindparam("graph", type_=Text()),
-    bindparam("breadth", type_=Text()),
-)
-"""And how what follows is planned and run: the best plan depends on how many images the filter lets through, and what is decided
-is done: nothing but a graph gives its order without sorting. The look itself, which must sort, ends with that."""
 STEPS: Final = 200
 """Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs 5 times what a comparison costs; and
 for twice as many where what carries the tags lies elsewhere."""
@@ -54,6 +24,12 @@ STEP: Final = 24
 """What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
 LEAST_STEPS: Final = 40
 """Which a graph takes in any case."""
+BREADTH: Final = 0.25
+"""hnsw.ef_search for the page of one team, for each root of its images: 128 of 272,000."""
+PART: Final = 0.5
+"""Of that, where a page is of several teams: what one of them has there are few."""
+LEAST_BREADTH: Final = 64
+MOST_BREADTH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +52,20 @@ class Plan:
     """`rarest`: in each team the tag of the filter that fewest images carry, where it names tags.
 
     `tastes`: how many of its nearest the graph of each team is asked for, where there are many; empty where for a whole page.
+    `images`: how many each team has.
     """
 
     scanned: tuple[UUID, ...]
     by_graph: tuple[UUID, ...]
     rarest: Mapping[UUID, UUID]
+    images: Mapping[UUID, int]
     tastes: Mapping[UUID, int] = field(default_factory=dict)
 
     def scanning(self, teams: Iterable[UUID]) -> "Plan":
         """These teams exactly after all."""
         more = frozenset(teams)
         kept = tuple(one for one in self.by_graph if one not in more)
-        return Plan((*self.scanned, *more), kept, self.rarest)
+        return replace(self.whole(), scanned=(*self.scanned, *more), by_graph=kept)
 
     def whole(self) -> "Plan":
         """Each graph for a whole page."""
@@ -95,7 +73,13 @@ class Plan:
 
     def following(self, teams: Iterable[UUID]) -> "Plan":
         """These graphs for a whole page, and nothing else."""
-        return Plan((), tuple(teams), self.rarest)
+        return replace(self.whole(), scanned=(), by_graph=tuple(teams))
+
+    def breadth(self, team: UUID, depth: int) -> int:
+        """hnsw.ef_search of this team's graph. A larger graph takes more, or misses whole questions."""
+        share = 1.0 if len(self.by_graph) == 1 else PART
+        least = max(LEAST_BREADTH, BREADTH * math.sqrt(self.images.get(team, 0))) * share
+        return min(max(int(least), depth * 4 // 3), MOST_BREADTH)
 
 
 async def made(
@@ -103,16 +87,15 @@ async def made(
     match: Match,
     model_id: int,
     bounds: Bounds,
+    known: Facts,
     *,
-    breadth: int,
     page: int | None,
 ) -> Plan:
-    """One statement where the lists' counters decide, which they do for live images of at most one tag; else two.
+    """No statement where the lists' counters decide, which they do for live images of at most one tag; else one.
 
-    `breadth`: hnsw.ef_search of what follows. `page`: how many hits it has, where of many teams each may be tasted first.
+    `page`: how many hits it has, where of many teams each may be tasted first.
     """
-    sizes, with_graph = await _facts(session, match, model_id, breadth)
-    tags = match.all_tags
+    sizes, tags = known.sizes, match.all_tags
     rarest = {
         team: min(tags[team], key=lambda tag: sizes.get((team, tag), 0))
         for team in match.team_ids
@@ -129,7 +112,7 @@ async def made(
     }
     large = [
         team
-        for team in with_graph
+        for team in known.with_graph
         if bounds.graphs and (size_of[team] > fewest[team] or not match.live)
     ]
     if large and not (match.only_tags and all(len(tags.get(one, ())) <= 1 for one in large)):
@@ -142,7 +125,8 @@ async def made(
         ]
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
-    return Plan(scanned, tuple(large), rarest, tastes if large else {})
+    images = {team: sizes.get((team, NO_ID), 0) for team in large}
+    return Plan(scanned, tuple(large), rarest, images, tastes if large else {})
 
 
 def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:
@@ -168,29 +152,3 @@ def _by_graph(matches: float, read: float, images: int, fewest: int) -> bool:
     if read <= fewest or matches > fewest:
         return matches > fewest
     return matches > fewest // 2 and matches * read > STEPS * images
-
-
-async def _facts(
-    session: AsyncSession, match: Match, model_id: int, breadth: int
-) -> tuple[dict[tuple[UUID, UUID], int], list[UUID]]:
-    """How many live images each list of the filter has, and which teams have a graph. Sets how statements are planned."""
-    lists = [
-        (team, one) for team in match.team_ids for one in (NO_ID, *match.all_tags.get(team, ()))
-    ]
-    rows = await session.execute(
-        FACTS,
-        {
-            "teams": [team for team, _ in lists],
-            "tags": [tag for _, tag in lists],
-            "whole": NO_ID,
-            "graph": graphs.prefix(model_id),
-            "breadth": str(breadth),
-        },
-    )
-    sizes, with_graph = {}, []
-    for team, tag, images, is_there, *_ in rows:
-        if team is not None:
-            sizes[team, tag] = int(images)
-        if is_there:
-            with_graph.append(team)
-    return sizes, with_graph

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Double,
     Executable,
     Integer,
+    Text,
     TextClause,
     Uuid,
     bindparam,
@@ -28,13 +29,15 @@ from app.db.models import Image
 from app.embedding import Vectors
 
 GRAPH: Final = """
-(select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score from (
+(select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
+from (select set_config('hnsw.ef_search', :breadth_{n}, true) as breadth offset 0) its cross join lateral (
   select image_id, team_id, {embedding} <#> {vector} as distance from image_vector
-  where team_id = :by_graph_{n} and model_id = {model} {tags} {dates} {without}
+  where team_id = :by_graph_{n} and model_id = {model} and its.breadth is not null {tags} {dates} {without}
   order by {embedding} <#> {vector} limit :depth_{n}
 ) near)
 """
-"""What is cast as the index has it. The index is found because these statements are planned for their values."""
+"""What is cast as the index has it. The index is found because these statements are planned for their values. Its breadth is set
+when its turn comes, for the graph's own size: what is joined laterally is not begun before."""
 SCAN: Final = """
 (select image_id, team_id, score from (
   select v.image_id, v.team_id, greatest(-1.0, least(1.0, -(v.embedding <#> {vector}))) as score
@@ -71,9 +74,7 @@ union all
 select null, null, null, (select count(*) from top) {nulls} where set_config('enable_sort', 'on', true) = 'on'
 """
 """What comes after this statement may sort."""
-COLUMNS: Final = tuple(
-    one.columns[0] for one in inspect(Image).column_attrs if not one.deferred
-)
+COLUMNS: Final = tuple(one.columns[0] for one in inspect(Image).column_attrs if not one.deferred)
 """What is read of an image."""
 IDS: Final = ARRAY(Uuid())
 TYPES: Final[dict[str, TypeEngine[Any]]] = {
@@ -97,6 +98,7 @@ TYPES_OF_TEAM: Final[dict[str, TypeEngine[Any]]] = {
     "tags": IDS,
     "others": IDS,
     "depth": Integer(),
+    "breadth": Text(),
 }
 """Of values that each team has of its own: `tags_0`, `tags_1`."""
 
