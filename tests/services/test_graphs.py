@@ -190,8 +190,12 @@ async def test_the_plan_is_the_graph_under_the_second_wall(world: World) -> None
     plans = await explained(world, ImageFilter())
     assert f"Index Scan using {graphs.Graph(world.model_id, world.team_id).name}" in plans
     assert "Seq Scan on image" not in plans
+    # Before it is begun, its breadth is set.
+    assert "One-Time Filter: ((set_config('hnsw.ef_search'::text, '64'::text, true))" in plans
     narrow = await explained(world, ImageFilter(tags=TagFilter(all=("few",))))
     assert graphs.PREFIX not in narrow.replace("'image_vector_graph_", "")
+    # By one array of ids, with no descent for each of them.
+    assert "(image_id = ANY ((InitPlan" in narrow
 
 
 async def explained(world: World, wanted: ImageFilter) -> str:
