@@ -156,7 +156,7 @@ async def test_relevance_takes_one_statement_and_only_where_it_is_asked_for(
     told = """query { searchImages(query: {text: "dog"}) { relevanceBasis edges { relevance } } }"""
     cut = """query { searchImages(query: {text: "dog"}, minRelevance: 0.5) { edges { score } } }"""
     counts = [len(await client.statements(world.actor, one)) for one in (plain, told, cut)]
-    assert counts == [4, 5, 5]
+    assert counts == [2, 3, 3]
 
 
 async def test_strangers_find_and_learn_nothing(client: Client, world: World) -> None:

@@ -223,7 +223,7 @@ async def test_the_floor_takes_one_statement_for_all_teams(db: Database, model_i
     for team_id in both.team_ids:
         await library(db, model_id, team_id)
         await measured(db, model_id, team_id, 0.3)
-    for asked, expected in ((replace(ASKED, min_relevance=None), 4), (ASKED, 5)):
+    for asked, expected in ((replace(ASKED, min_relevance=None), 2), (ASKED, 3)):
         with counted_statements(db) as statements:
             await page(db, both, asked)
         assert len(statements) == expected, statements

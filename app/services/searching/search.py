@@ -15,8 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import Actor, ImageFilter, SearchMode, Window
 from app.errors import bad_input, unavailable
 from app.services import embedding_models, filters, paging
-from app.services.embedding_models import Answering
-from app.services.filters import Match
 from app.services.searching import (
     directions,
     facts,
@@ -36,7 +34,6 @@ from app.services.searching.directions import (
     by_text,
     by_texts,
 )
-from app.services.searching.facts import Facts
 from app.services.searching.nearest import Candidates, Floor
 from app.services.searching.places import model_of
 from app.services.searching.ranked import Hit, Ranked, Search
@@ -87,7 +84,9 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     paging.check(window)
     _check(asked)
     match = await filters.resolve(session, actor, asked.wanted)
-    model, known = await _model(session, asked, match)
+    known = await facts.read(session, match, asked.query.model)
+    if (model := known.model) is None:
+        raise unavailable(OTHER_MODEL)
     candidates = Candidates(match, model.id, asked.without, known)
     modality = relevance.modality(of_text=asked.query.of_text)
     measure = Measure(model.id, model.name, modality, match.team_ids)
@@ -114,20 +113,6 @@ def _check(asked: Search) -> None:
         raise bad_input("diversity", "A diversity lies between 0 and 1.")
     if asked.diversity and asked.order:
         raise bad_input("diversity", "An order leaves diversity no choice: give one of the two.")
-
-
-async def _model(
-    session: AsyncSession, asked: Search, match: Match
-) -> tuple[Answering, Facts | None]:
-    """Whose vectors answer; and what their ranking begins with, in the same statement, where nothing comes in between."""
-    if asked.min_relevance is None:
-        known = await facts.read(session, match, asked.query.model)
-        model = known.model
-    else:
-        known, model = None, await embedding_models.answering(session, *asked.query.model)
-    if model is None:
-        raise unavailable(OTHER_MODEL)
-    return model, known
 
 
 async def _floor(
