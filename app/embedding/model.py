@@ -83,7 +83,7 @@ def load(name: str, source: str, revision: str | None = None) -> Model:
     if Path(source).is_absolute() and not folder:
         raise _unusable(name, "there is no such folder on this host")
     wanted = None if folder or revision == UNKNOWN else revision
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it has no types
+    transformers_logging.disable_progress_bar()
     # Half of the cores: the rest serves requests, the database and the decoder.
     torch.set_num_threads(max(1, min(8, (os.cpu_count() or 2) // 2)))
     try:
