@@ -29,7 +29,7 @@ from app.cli import (
     verify,
     worker,
 )
-from app.cli.stopping import CUT_STATUS
+from app.cli.stopping import CUT_STATUS, leave
 from app.errors import AppError
 from app.resources import NotMigratedError
 from app.settings import Settings
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = CUT_STATUS
-    sys.exit(status)
+    leave(status)
 
 
 def _parser() -> argparse.ArgumentParser:

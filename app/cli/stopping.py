@@ -4,14 +4,20 @@ import asyncio
 import atexit
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 CUT_SECONDS: Final = 5.0
 CUT_STATUS: Final = 130
+LEAVE_SECONDS: Final = 0.5
+"""So long a process that was told to end, and has closed all it had, waits for its threads."""
+
+_told = threading.Event()
+"""Signals are the whole process's, and so is what they told it."""
 
 
 @contextmanager
@@ -26,8 +32,9 @@ def stopping() -> Iterator[asyncio.Event]:
     def told() -> None:
         if asked.is_set() and task is not None:
             task.cancel()
-            _no_later_than(CUT_SECONDS)
+            _no_later_than(CUT_SECONDS, CUT_STATUS)
         asked.set()
+        _told.set()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, told)
@@ -38,16 +45,24 @@ def stopping() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _no_later_than(seconds: float) -> None:
+def leave(status: int) -> NoReturn:
+    """Ends the process: with what still runs in threads only where nothing told it to."""
+    if _told.is_set():
+        _no_later_than(LEAVE_SECONDS, status)
+    sys.exit(status)
+
+
+def _no_later_than(seconds: float, status: int) -> None:
     """A thread that loads a model cannot be cancelled, and Python would wait for it."""
-    timer = threading.Timer(seconds, _cut)
+    timer = threading.Timer(seconds, _cut, [status])
     timer.daemon = True
     timer.start()
     # Where Python comes to these by itself, no thread holds it up any more.
     atexit.register(timer.cancel)
 
 
-def _cut() -> None:
+def _cut(status: int) -> None:
     # Leaves every thread where it is, but no embedded database.
     atexit._run_exitfuncs()
-    os._exit(CUT_STATUS)
+    sys.stdout.flush()
+    os._exit(status)

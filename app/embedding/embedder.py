@@ -93,6 +93,7 @@ class SentenceEmbedder:
         self.source = str(path) if is_other_folder else setting
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._model: Model | None = None
+        self._loading = False
         self._failure: AppError | None = None
         self._failed_at = 0.0
         self._cache = _Cache(CACHED_TEXTS)
@@ -134,8 +135,10 @@ class SentenceEmbedder:
             await self._run(self._forget)
 
     async def close(self) -> None:
-        """Lets what is being encoded finish, and drops the rest."""
-        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        """Lets what is being encoded finish, and drops the rest. A load that goes on is nobody's any more, and not waited for."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if not self._loading:
+            await asyncio.to_thread(self._thread.shutdown)
         self._model = None
 
     async def _run(self, work: Callable[[], Any]) -> Any:
@@ -163,6 +166,7 @@ class SentenceEmbedder:
         if self._model is not None:
             return
         began = time.monotonic()
+        self._loading = True
         try:
             self._model = model.load(self._setting, self._source, self._wanted)
         except AppError as error:
@@ -170,6 +174,8 @@ class SentenceEmbedder:
             log.debug("why the model did not load", exc_info=error.__cause__)
             self._failure, self._failed_at = error, time.monotonic()
             raise
+        finally:
+            self._loading = False
         self._failure = None
         log.info(
             "embedding model %s (%s) is ready after %.1f s",

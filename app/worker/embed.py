@@ -11,7 +11,7 @@ import numpy as np
 
 from app.db.models import Image
 from app.domain import ImageState
-from app.embedding import Vectors
+from app.embedding import Known, Vectors
 from app.errors import AppError
 from app.resources import Resources
 from app.services import jobs
@@ -29,27 +29,46 @@ BATCH: Final = 32
 class Embedding:
     """Reads images with the active model, and with the one that is being built beside it."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, stopping: asyncio.Event) -> None:
         self._resources = resources
         self._db = resources.db.worker
+        self._stopping = stopping
         self._began = 0.0
 
     async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
-        """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail."""
-        models = await refresh(self._resources)
-        if models.active is None:
-            await introduce(self._resources)
-            models = await refresh(self._resources)
-        active = models.active
+        """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail.
+
+        Whoever stops meanwhile has claimed nothing, and does not wait for it.
+        """
+        loading, stopped = (
+            asyncio.create_task(self._loaded()),
+            asyncio.create_task(self._stopping.wait()),
+        )
+        try:
+            await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            active = loading.result() if loading.done() else None
+        finally:
+            loading.cancel()
+            stopped.cancel()
         if active is None:
             return []
-        await models.load(active)
         limit = 1 if suspects else BATCH
         return await self._db.run(
             lambda session: processing.claim_embedding(
                 session, active.id, limit, lease, suspects=suspects
             )
         )
+
+    async def _loaded(self) -> Known | None:
+        """The active model, once this process has it."""
+        models = await refresh(self._resources)
+        if models.active is None:
+            await introduce(self._resources)
+            models = await refresh(self._resources)
+        active = models.active
+        if active is not None:
+            await models.load(active)
+        return active
 
     async def handle(self, claimed: list[Job]) -> None:
         self._began = time.perf_counter()

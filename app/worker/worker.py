@@ -127,7 +127,7 @@ class Worker:
 
     def _lanes(self) -> Mapping[JobKind, _Lane]:
         resources = self._resources
-        embedding = Embedding(resources)
+        embedding = Embedding(resources, self._stopping)
 
         def lane(kind: JobKind, limit: int, handle: Handle, *, touches_pictures: bool) -> _Lane:
             async def claim(suspects: bool) -> list[Job]:

@@ -206,6 +206,22 @@ async def stopped(command: str, url: str, folder: Path) -> None:
             assert {tuple(row) for row in rows} == {(JobState.QUEUED, 0, None, False)}
 
 
+@pytest.mark.parametrize("command", ["serve", "worker"])
+async def test_stopping_waits_for_no_model_that_is_being_loaded(
+    database_of_ones_own: str, tmp_path: Path, command: str
+) -> None:
+    """It lies where nothing comes to its end, as on a network that is away."""
+    endless = tmp_path / "model" / "modules.json"
+    endless.parent.mkdir()
+    os.mkfifo(endless)
+    model = {"PICTOR_EMBEDDING_MODEL": str(endless.parent)}
+    with process(["app", command], database_of_ones_own, tmp_path / "data", **model) as it:
+        read = await asyncio.to_thread(endless.open, "wb")
+        with read:
+            it.terminate()
+            assert await end_of(it) == 0
+
+
 @pytest.fixture
 def other_server() -> Iterator[tuple[str, Path]]:
     """A PostgreSQL server that may be restarted, and its data directory."""
