@@ -3,14 +3,33 @@
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, text
 
-from app.db.models import Image, ImageTag, Membership, Tag, Team, UploadTicket, User
+from app.db.models import Image, ImageTag, Team, UploadTicket, User
 from app.domain import MICRO, Actor, ImageFormat, ImageState, Role, tag_key
 from tests.database import Database
+
+MEMBER: Final = text(
+    "with new as (insert into team (name, slug) select 'Team', :slug where cast(:team as uuid) is null returning id),"
+    " person as (insert into app_user (name, email) values ('Ada', :email) returning id),"
+    " its as (select coalesce(:team, (select id from new)) as team_id, id as user_id from person)"
+    " insert into membership (team_id, user_id, role) select team_id, user_id, :role from its returning team_id, user_id"
+)
+TAGS: Final = text(
+    "with asked as (select * from unnest(cast(:names as text[]), cast(:keys as text[])) with ordinality as a (name, key, n)),"
+    " new as (insert into tag (team_id, name, key) select cast(:team as uuid), name, key from asked order by n"
+    " on conflict (team_id, key) do nothing returning id, key)"
+    " select id from (select id, key from new union all select id, key from tag"
+    " where team_id = :team and key = any(:keys)) found join asked using (key) order by n"
+)
+TAGGED: Final = text(
+    "insert into image_tag (team_id, image_id, tag_id, created_at)"
+    " select cast(:team as uuid), cast(:image as uuid), tag_id, cast(:created_at as timestamptz)"
+    " from unnest(cast(:tags as uuid[])) with ordinality as t (tag_id, n) order by n"
+)
 
 
 async def team(db: Database, name: str = "Team") -> UUID:
@@ -31,11 +50,15 @@ async def user(db: Database, name: str = "Ada", **columns: Any) -> UUID:
 
 async def actor(db: Database, team_id: UUID | None = None, role: Role = Role.ADMIN) -> Actor:
     """A new member of the team, or of a new team of their own."""
-    team_id = team_id or await team(db)
-    user_id = await user(db)
+    values = {
+        "team": team_id,
+        "slug": f"t-{secrets.token_hex(6)}",
+        "email": f"{secrets.token_hex(6)}@example.org",
+        "role": role.value,
+    }
     async with db.transaction() as session:
-        session.add(Membership(team_id=team_id, user_id=user_id, role=role))
-    return Actor(user_id=user_id, roles={team_id: role})
+        row = (await session.execute(MEMBER, values)).one()
+    return Actor(user_id=row.user_id, roles={row.team_id: role})
 
 
 async def image(
@@ -58,18 +81,11 @@ async def image(
         row = Image(team_id=team_id, weight=round(weight * MICRO), **(values | columns))
         session.add(row)
         await session.flush()
-        for name in tags:
-            tag_id = await session.scalar(
-                select(Tag.id).where(Tag.team_id == team_id, Tag.key == tag_key(name))
-            )
-            if tag_id is None:
-                tag_row = Tag(team_id=team_id, name=name, key=tag_key(name))
-                session.add(tag_row)
-                await session.flush()
-                tag_id = tag_row.id
-            session.add(
-                ImageTag(team_id=team_id, image_id=row.id, tag_id=tag_id, created_at=row.created_at)
-            )
+        if tags:
+            named = {"names": list(tags), "keys": [tag_key(name) for name in tags]}
+            ids = list(await session.scalars(TAGS, {"team": team_id, **named}))
+            its = {"team": team_id, "image": row.id, "created_at": row.created_at}
+            await session.execute(TAGGED, {**its, "tags": ids})
         return row.id
 
 
