@@ -13,9 +13,12 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 2
 # Of the long fuzzer: make test-fuzz FUZZ="--seconds 60 --examples 500"
 FUZZ ?=
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_FLAGS) -c constraints.txt
+# With all cores, where pip takes one; some packages bring files that are no Python, which pip leaves out as well.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
-.PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint schema release-schema setup setup-dev format clean
+.PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint types style printed \
+	schema release-schema setup setup-dev format clean
 
 run: setup
 	$(BIN)/pictor serve --demo --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
@@ -28,25 +31,39 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) torch
 	@$(PIP) -e .
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
-	@echo "Installing the tools of development…"
+# All at once, not on top of the above, which would look for what fits twice.
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@echo "Installing Pictor and the tools of development into $(VENV)…"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
 	@$(PIP) -e ".[dev]"
-	@touch $@
+	@$(COMPILE)
+	@touch $(VENV)/.run $@
 
+# Two at a time: mypy takes one core as long as all else takes the other.
 lint: setup-dev
+	@$(MAKE) --no-print-directory --jobs=2 types style
+
+check: setup-dev
+	@$(MAKE) --no-print-directory --jobs=2 types style printed
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
-	$(BIN)/mypy
 
 schema: setup-dev
 	$(BIN)/pictor schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 	$(BIN)/pictor permissions > docs/permissions.md
 	$(BIN)/pictor errors > docs/errors.md
 
-check: lint
+printed:
 	$(BIN)/pictor schema | diff -u schema.graphql -
 	$(BIN)/pictor permissions | diff -u docs/permissions.md -
 	$(BIN)/pictor errors | diff -u docs/errors.md -
