@@ -46,7 +46,7 @@ def stopping() -> Iterator[asyncio.Event]:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process: with what still runs in threads only where nothing told it to."""
+    """Ends the process. One that was told to end waits LEAVE_SECONDS for its threads, any other as long as they take."""
     if _told.is_set():
         _no_later_than(LEAVE_SECONDS, status)
     sys.exit(status)

@@ -40,16 +40,16 @@ class Embedding:
 
         Whoever stops meanwhile has claimed nothing, and does not wait for it.
         """
-        loading, stopped = (
-            asyncio.create_task(self._loaded()),
-            asyncio.create_task(self._stopping.wait()),
-        )
+        loading = asyncio.create_task(self._loaded())
+        stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
             active = loading.result() if loading.done() else None
         finally:
             loading.cancel()
             stopped.cancel()
+            # It may have a connection, which is to be given back before the pool closes.
+            await asyncio.wait({loading, stopped})
         if active is None:
             return []
         limit = 1 if suspects else BATCH
