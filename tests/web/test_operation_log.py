@@ -93,3 +93,15 @@ def test_line_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         logger.handlers, logger.propagate = [], True
         root.handlers[:], root.level = before[0], before[1]
+
+
+async def test_what_a_client_names_stays_inside_its_line(
+    client: httpx.AsyncClient, lines: Any
+) -> None:
+    named = '"}\n{"é\\'
+    response = await client.post("/graphql", json={"documentId": named})
+
+    assert "errors" in response.json()
+    (line,) = lines()
+    assert line["document"] == named
+    assert (line["user"], line["apiKey"], line["teams"], line["name"]) == (None, None, [], None)
