@@ -48,10 +48,8 @@ SCAN: Final = """
 which may have another length."""
 ALL: Final = "image_vector v where v.team_id = any(:scanned)"
 TAGGED: Final = """
-image_vector v where v.team_id = :scanned_{n} and v.image_id = any(array(
-  select t.image_id from image_tag t where t.team_id = :scanned_{n} and t.tag_id = :rarest_{n} {tag_dates}
-  order by t.created_at, t.image_id
-))
+image_tag t join image_vector v on v.team_id = t.team_id and v.image_id = t.image_id
+where t.team_id = :scanned_{n} and v.team_id = :scanned_{n} and t.tag_id = :rarest_{n} {tag_dates}
 """
 """By the tag that fewest have."""
 BEST: Final = """
