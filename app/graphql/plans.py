@@ -39,11 +39,14 @@ CAP: Final = 10**9
 class Sum:
     """What a selection set amounts to. `per_row`: on a connection, what each of its rows costs.
 
+    `fields` are its own; `selections` all that it has at any depth, with fragments once for each place where they are spread.
+
     `terms` and `spreads` are what is open: their cost is added for each request.
     """
 
     depth: int = 0
     fields: int = 0
+    selections: int = 0
     aliases: int = 0
     directives: int = 0
     fixed: float = 0
@@ -184,7 +187,7 @@ class _Reader:
             self._steps.append(total)
         total.fixed, total.per_row = min(total.fixed, CAP), min(total.per_row, CAP)
         total.aliases, total.directives = min(total.aliases, CAP), min(total.directives, CAP)
-        total.fields = min(total.fields, CAP)
+        total.fields, total.selections = min(total.fields, CAP), min(total.selections, CAP)
         return total
 
     def _add(
@@ -213,6 +216,7 @@ class _Reader:
             return
         total.depth = max(total.depth, part.depth)
         total.fields += part.fields
+        total.selections += part.selections
         total.aliases += part.aliases
         total.directives += part.directives
         if part.open:
@@ -230,6 +234,7 @@ class _Reader:
         its = get_named_type(definition.type) if definition is not None else None
         inner = self._sum(node.selection_set, its)
         total.fields += 1
+        total.selections += 1 + inner.selections
         total.aliases += inner.aliases + (node.alias is not None or shown in names)
         total.directives += inner.directives
         total.depth = max(total.depth, 1 if name in INTROSPECTION else 1 + inner.depth)

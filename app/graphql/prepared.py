@@ -27,8 +27,12 @@ MAX_VARIABLE_ERRORS: Final = 50
 """Of one request, which is not looked at further."""
 
 
+MOST_KEPT: Final = 1_000
+"""Selections. An operation with more, by fragments in fragments, finds them anew for each request."""
+
+
 class Prepared:
-    """`plan` says what it costs."""
+    """`plan` says what it costs; `kept`, how many selections are kept from one request to the next."""
 
     def __init__(
         self,
@@ -40,6 +44,9 @@ class Prepared:
         hide_suggestions: bool,
     ) -> None:
         self.plan = plan
+        # Only a directive makes it depend on a variable which fields are executed.
+        is_fixed = not plan.whole.directives and plan.whole.selections <= MOST_KEPT
+        self.kept = plan.whole.selections if is_fixed else 0
         self._schema = schema
         self._document = document
         self._node = node
@@ -53,6 +60,11 @@ class Prepared:
     def name(self) -> str:
         """Empty for an operation without one."""
         return self._node.name.value if self._node.name else ""
+
+    @property
+    def text(self) -> str:
+        """The whole document's."""
+        return self._document.loc.source.body if self._document.loc else ""
 
     def execute(
         self, variables: dict[str, Any], context: Context, event: object = None
@@ -108,6 +120,5 @@ class Prepared:
             default_field_resolver,
             is_awaitable=optimized_is_awaitable,
             hide_suggestions=self._hide_suggestions,
-            # Only a directive makes it depend on a variable which fields are executed.
-            is_fixed=not self.plan.whole.directives,
+            is_fixed=self.kept > 0,
         )

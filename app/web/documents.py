@@ -29,6 +29,8 @@ from app.settings import Settings
 
 CACHED_CHARACTERS: Final = 250_000
 """A bound on memory: a tree takes 50 to 280 bytes for each character of its text (measured)."""
+SELECTION_CHARACTERS: Final = 8
+"""What is kept of a selection to run it again takes 2,000 bytes at most."""
 MAX_ERRORS: Final = 20
 """Of one validation, which stops there."""
 ONCE: Final = permissions.once_an_operation()
@@ -132,7 +134,12 @@ class Documents:
         if len(text) > CACHED_CHARACTERS:
             return
         self._kept[text] = document
-        self._characters += len(text)
+        self._characters += _weight(text, document)
         while self._characters > CACHED_CHARACTERS:
-            gone, _ = self._kept.popitem(last=False)
-            self._characters -= len(gone)
+            self._characters -= _weight(*self._kept.popitem(last=False))
+
+
+def _weight(text: str, document: Document) -> int:
+    """In characters: what a short text spreads again and again is kept for each place."""
+    kept = sum(one.kept for one in document.operations.values())
+    return max(len(text), SELECTION_CHARACTERS * kept)

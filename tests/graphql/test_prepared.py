@@ -11,7 +11,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.graphql import plans
 from app.graphql.executor import Executor
-from app.graphql.prepared import Prepared
+from app.graphql.prepared import MOST_KEPT, Prepared
 from app.graphql.price_list import PriceList
 from tests.graphql.test_executor import DOCUMENTS, PLAIN, SHORT
 
@@ -90,3 +90,29 @@ async def test_it_keeps_nothing_of_a_request(text: str, monkeypatch: pytest.Monk
         kept = whole._roots, whole._steps, whole._relevant_sub_fields
         sizes.append([len(one) for one in kept])
     assert sizes[1:] == sizes[:1] * 3
+
+
+def knotted(depth: int) -> str:
+    """A short document that is large where its fragments are put in: two to the power of its depth."""
+    spread = [
+        f"fragment F{one} on Car {{ trailer {{ a: trailer {{ ...F{one + 1} }} ...F{one + 1} }} }}"
+        for one in range(depth)
+    ]
+    return f"{{ cars {{ ...F0 }} }} {' '.join(spread)} fragment F{depth} on Car {{ name }}"
+
+
+async def test_what_grows_beyond_its_text_is_not_kept() -> None:
+    small, large = prepared(knotted(3)), prepared(knotted(10))
+    assert 0 < small.kept <= MOST_KEPT
+    assert large.kept == 0
+    for once, depth in ((small, 3), (large, 10)):
+        for _ in range(2):
+            found = await told(once.execute({}, "guest"))  # type: ignore[arg-type]
+            assert found == await expected(knotted(depth), {}, "guest")
+    assert not large._executor._roots
+
+
+def test_selections_are_counted_where_they_stand() -> None:
+    # cars, trailer, a, name, name.
+    assert prepared(knotted(1)).kept == 5
+    assert prepared("{ __typename ... { cars { name } } }").kept == 3
