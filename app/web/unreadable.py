@@ -17,7 +17,8 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Ends the connection: where the next request would begin, nobody knows."""
-        is_answering = (
+        # What waits in the pipeline waits for an earlier one's answer.
+        is_answering = bool(self.pipeline) or (
             self.cycle is not None
             and self.cycle.response_started
             and not self.cycle.response_complete

@@ -26,7 +26,7 @@ from app.resources import Resources
 from app.services.people import api_keys
 from app.settings import Settings
 from app.storage import FolderStorage
-from app.web import problems, unreadable
+from app.web import corked, problems
 from app.web.auth import Authenticator
 from app.web.budget import Budget
 from app.web.draws import Draws
@@ -211,7 +211,7 @@ async def served(app: Starlette) -> AsyncIterator[tuple[str, Callable[[], Awaita
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
             app,
-            http=unreadable.Protocol,
+            http=corked.Protocol,
             log_config=None,
             access_log=False,
             proxy_headers=False,

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import main
 from app.resources import Resources
-from app.web import unreadable
+from app.web import corked
 from tests.web.conftest import Member, served
 
 QUERY = b"/graphql?query=%7B__typename%7D"
@@ -259,24 +259,29 @@ async def test_what_is_no_request_is_told_as_all_else(server: str, name: str) ->
     assert error["extensions"] == expected
 
 
-async def test_an_answer_that_has_begun_is_broken_off_without_a_word() -> None:
-    async def begins(_scope: Scope, receive: Receive, send: Send) -> None:
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_an_answer_that_has_begun_is_broken_off_without_a_word(before: bytes) -> None:
+    """Also where another request stands between the two."""
+
+    is_read = asyncio.Event()
+
+    async def begins(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send(
             {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
         )
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await is_read.wait()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(begins, http=unreadable.Protocol, log_config=None, lifespan="off")
+        config = uvicorn.Config(begins, http=corked.Protocol, log_config=None, lifespan="off")
         running = uvicorn.Server(config)
         serving = asyncio.create_task(running.serve(sockets=[listening]))
         reader, writer = await asyncio.open_connection(*listening.getsockname())
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await reader.readuntil(b"one")
-        writer.write(b"nonsense\r\n\r\n")
+        writer.write(before + b"nonsense\r\n\r\n")
         answer += await reader.read()
+        is_read.set()
         writer.close()
         running.should_exit = True
         await serving
