@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from graphql import GraphQLSchema, is_specified_scalar_type
+from graphql import GraphQLSchema, is_scalar_type
 
 from app.settings import Settings
 
@@ -31,7 +31,7 @@ class Veil:
         self._may_hint = settings.suggestions
         self._is_drawn = not settings.introspection and not settings.suggestions
         self._types = frozenset(
-            name for name, kind in schema.type_map.items() if not is_specified_scalar_type(kind)
+            name for name, kind in schema.type_map.items() if not is_scalar_type(kind)
         )
 
     def over(self, query: str | None, variables: Mapping[str, Any]) -> Told:

@@ -171,7 +171,7 @@ class Execution:
             await _close(found)
             raise
         if isinstance(found, ExecutionResult):
-            told = self._veil.over(operation.query, operation.variables)
+            told = self._veil.over(prepared.text, operation.variables)
             failed = Failed(
                 [errors.shape(one, context.request_id, told) for one in found.errors or ()]
             )
@@ -213,7 +213,7 @@ class Execution:
         else:
             body = {"data": result.data}
             if result.errors:
-                told = self._veil.over(operation.query, operation.variables)
+                told = self._veil.over(prepared.text, operation.variables)
                 body = _shaped(result.data, result.errors, context, told)
         await self._resources.audit.record(context.events())
         return body | {"extensions": spent.extensions} if "data" in body else body

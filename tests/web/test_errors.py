@@ -1,5 +1,6 @@
 """Every code of docs/errors.md, produced over HTTP with the status that the page tells; and what errors give away."""
 
+import hashlib
 import json
 import logging
 import re
@@ -346,3 +347,24 @@ async def test_introspection_is_shut_wherever_it_is_asked(resources: Resources, 
         assert (await client.get("/schema.graphql")).status_code == 404
         named = await client.post("/graphql", json={"query": "{ __typename }"})
         assert named.json()["data"] == {"__typename": "Query"}
+
+
+async def test_what_is_said_by_hash_is_said(resources: Resources, member: Member) -> None:
+    """The names in a document that is known here are its client's own, whether or not it sends them again."""
+    query = "query Named($imageId: ID!) { image(id: $imageId) { id } }"
+    sha256 = hashlib.sha256(query.encode()).hexdigest()
+    body: dict[str, Any] = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256}}}
+    async with client_on(main.create_app(with_settings(resources, introspection=False))) as client:
+        for sent in (body | {"query": query}, body):
+            answer = await client.post("/graphql", json=sent, headers=member.headers)
+            (error,) = answer.json()["errors"]
+            assert "'$imageId'" in error["message"]
+
+
+async def test_how_a_value_is_written_is_said(resources: Resources, member: Member) -> None:
+    query = "query($from: DateTime) { images(filter: {takenAt: {from: $from}}) { totalCount } }"
+    body = {"query": query, "variables": {"from": "yesterday"}}
+    async with client_on(main.create_app(with_settings(resources, introspection=False))) as client:
+        answer = await client.post("/graphql", json=body, headers=member.headers)
+    (error,) = answer.json()["errors"]
+    assert "A DateTime is an ISO 8601 instant" in error["message"]
