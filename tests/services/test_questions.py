@@ -431,7 +431,7 @@ async def test_an_order_leaves_diversity_no_choice(db: Database, model_id: int) 
 
 @pytest.mark.parametrize(
     ("asked", "count"),
-    [(SPREAD, 5), (replace(ASKED, order=BY_TITLE), 4), (HYBRID, 9), (replace(HYBRID, diversity=0.5), 10)],
+    [(SPREAD, 4), (replace(ASKED, order=BY_TITLE), 3), (HYBRID, 8), (replace(HYBRID, diversity=0.5), 9)],
     ids=["spread", "sorted", "hybrid", "hybrid, spread"],
 )  # fmt: skip
 async def test_a_page_takes_as_many_statements(
