@@ -25,8 +25,6 @@ from app.graphql.plans import Plan
 
 MAX_VARIABLE_ERRORS: Final = 50
 """Of one request, which is not looked at further."""
-
-
 MOST_KEPT: Final = 1_000
 """Selections. An operation with more, by fragments in fragments, finds them anew for each request."""
 

@@ -44,5 +44,6 @@ class Corked:
 class Protocol(unreadable.Protocol):
     """A WebSocket that a connection becomes keeps the corked transport."""
 
+    # uvicorn's method too takes less than asyncio's protocol promises: it is given nothing but streams.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", Corked(transport)))

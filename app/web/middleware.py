@@ -144,5 +144,9 @@ def _request_id(scope: Scope) -> str:
     given = first(scope["headers"], REQUEST_ID_HEADER)
     if given is not None and REQUEST_ID.fullmatch(given):
         return given
-    # No secret, only one of its own: the system's own randomness is a system call.
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """No secret, only one of its own: the system's own randomness is a system call."""
     return f"{random.getrandbits(128):032x}"

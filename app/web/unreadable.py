@@ -1,7 +1,5 @@
 """What is no HTTP request is answered as everything else is. uvicorn does so in plain text."""
 
-import secrets
-
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import AppError, ErrorCode
@@ -28,7 +26,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
     def _refusal(self) -> bytes:
-        request_id = secrets.token_hex(16)
+        request_id = middleware.new_request_id()
         error = AppError(ErrorCode.BAD_USER_INPUT, MESSAGE)
         response = problems.response(error, request_id)
         headers = [
