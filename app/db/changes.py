@@ -1,4 +1,5 @@
-"""Which images changed, told by PostgreSQL (migration 0009) on one connection to all who watch in this process.
+"""Which images changed, and which bulk jobs and exports got on, told by PostgreSQL (migrations 0009 and 0022) on one
+connection to all who watch in this process.
 
 Ids alone pass through here. What a watcher may see, and what the image looks like now, is asked of the database
 by the watcher. Nothing is held open while nobody watches.
@@ -17,6 +18,7 @@ from app.errors import rate_limited, unavailable
 
 CHANNEL: Final = "pictor_images"
 GONE: Final = "GONE"
+"""Of an image, and whatever becomes of a job or an export: it concerns those alone who follow this id."""
 FIRST_SECONDS: Final = 10.0
 MAX_WAITING: Final = 2_000
 """Images that wait for one watcher: about 200 KiB, as the ids are shared between all."""

@@ -187,6 +187,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     "Mutation.exportDataset": EDITOR,
     "Mutation.deleteDataset": EDITOR,
     "Subscription.imageProcessing": VIEWER,
+    "Subscription.bulkJobProgress": VIEWER,
+    "Subscription.datasetProgress": VIEWER,
 }
 """Every root field; `field(argument)` is a second line for a call that names this argument."""
 

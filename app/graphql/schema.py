@@ -21,6 +21,7 @@ from app.graphql.images import ImageMutation, ImageQuery
 from app.graphql.intake import IntakeMutation
 from app.graphql.nodes import NodeQuery
 from app.graphql.processing import ProcessingSubscription
+from app.graphql.progress import ProgressSubscription
 from app.graphql.sampling import SamplingQuery
 from app.graphql.scalars import DateTime
 from app.graphql.search import SearchQueries
@@ -75,7 +76,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(ProcessingSubscription):
+class Subscription(ProcessingSubscription, ProgressSubscription):
     pass
 
 

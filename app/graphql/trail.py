@@ -78,6 +78,8 @@ ACTIONS: Final = {
     "exportDataset": "dataset.export",
     "deleteDataset": "dataset.delete",
     "imageProcessing": "image.watch",
+    "bulkJobProgress": "bulk.watch",
+    "datasetProgress": "dataset.watch",
 }
 """What each root field does, in the words of the audit log."""
 AUTH_DENIED: Final = "auth.denied"

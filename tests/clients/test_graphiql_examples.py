@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,12 +205,10 @@ def in_bulk(reader: Reader) -> None:
     shown = prepared["prepareBulkJob"]
     assert shown["total"] == len(shown["images"]["nodes"]) >= 3
     assert shown["newTags"] == ["seen"]
+    followed = reader.follow("bulk", "FollowBulk", jobId=shown["id"])
+    assert next(followed)["bulkJobProgress"]["status"] == "PREPARED"
     assert reader.run("bulk", "StartBulk", jobId=shown["id"])["startBulkJob"]["status"] == "QUEUED"
-    while True:
-        now = reader.run("bulk", "BulkProgress", jobId=shown["id"])["bulkJob"]
-        if now["status"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(0.2)
+    now = [event["bulkJobProgress"] for event in followed][-1]
     assert (now["status"], now["changed"], now["skips"]) == ("DONE", shown["total"], [])
     stays = reader.run("bulk", "CancelBulk", jobId=shown["id"])["cancelBulkJob"]
     assert stays["status"] == "DONE"
@@ -227,11 +224,9 @@ def tells_apart(reader: Reader, image_ids: list[str]) -> None:
 def exports(reader: Reader) -> None:
     wanted = {"name": "Everything", "filter": {}}
     made = reader.run("export-a-dataset", "ExportDataset", input=wanted)["exportDataset"]
-    while True:
-        now = reader.run("export-a-dataset", "MyDataset", id=made["id"])["dataset"]
-        if now["status"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(0.2)
+    followed = reader.follow("export-a-dataset", "FollowDataset", id=made["id"])
+    assert [event["datasetProgress"]["status"] for event in followed][-1] == "READY"
+    now = reader.run("export-a-dataset", "MyDataset", id=made["id"])["dataset"]
     assert (now["status"], now["error"], now["imageCount"]) == ("READY", None, 4)
     for file in now["files"]:
         assert hashlib.sha256(httpx.get(file["url"]).content).hexdigest() == file["sha256"]

@@ -88,6 +88,8 @@ KIND_OF_FIELD = {
     "revokeApiKey": "api_key",
     "bulkJob": "bulk_job",
     "startBulkJob": "bulk_job",
+    "bulkJobProgress": "bulk_job",
+    "datasetProgress": "dataset",
     "cancelBulkJob": "bulk_job",
     "prepareBulkJob": "image",
     "images": "image",
