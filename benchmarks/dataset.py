@@ -26,7 +26,7 @@ from app.domain import Actor, ImageFilter, JobKind
 from app.embedding import embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs
 from app.services.exports import datasets, exporting
 from app.settings import Settings
 from app.storage import storage_from_url
@@ -99,7 +99,7 @@ async def measured(resources: Resources, actor: Actor, count: int) -> Run:
     if seen != count:
         raise RuntimeError(f"{seen} of {count} images were read")
     (job,) = await resources.db.run(
-        lambda session: jobs.claim(session, [JobKind.EXPORT], 1, timedelta(hours=1))
+        lambda session: job_runs.claim(session, [JobKind.EXPORT], 1, timedelta(hours=1))
     )
     process = psutil.Process()
     before, peak, done = process.memory_info().rss, 0, asyncio.Event()

@@ -22,7 +22,7 @@ from sqlalchemy import text
 
 from app.db import embedded, migrate
 from app.db.changes import Changes
-from app.services import jobs
+from app.services import job_runs, jobs
 from tests import make
 from tests.database import Database
 
@@ -36,10 +36,10 @@ async def ended(db: Database, team_id: UUID, image_ids: list[UUID]) -> float:
         for one in image_ids:
             await jobs.enqueue(session, team_id, one, jobs.PROCESSING)
     claimed = await db.run(
-        lambda session: jobs.claim(session, jobs.PROCESSING, 2 * BATCH, timedelta(minutes=1))
+        lambda session: job_runs.claim(session, jobs.PROCESSING, 2 * BATCH, timedelta(minutes=1))
     )
     started = time.perf_counter()
-    await db.run(lambda session: jobs.finish(session, claimed))
+    await db.run(lambda session: job_runs.finish(session, claimed))
     return time.perf_counter() - started
 
 

@@ -32,7 +32,7 @@ from sqlalchemy import make_url, text
 from app.db import embedded, migrate
 from app.db.notifications import notified
 from app.domain import JobKind
-from app.services import jobs
+from app.services import job_runs, jobs
 from tests import make
 from tests.database import Database
 
@@ -53,7 +53,7 @@ class Ours:
     def __init__(self, db: Database, team_id: UUID) -> None:
         self._db = db
         self._team_id = team_id
-        self._claimed: list[jobs.Job] = []
+        self._claimed: list[job_runs.Job] = []
 
     async def images(self, count: int) -> list[UUID]:
         async with self._db.transaction() as session:
@@ -67,17 +67,17 @@ class Ours:
 
     async def claim(self) -> int:
         async with self._db.worker.transaction() as session:
-            self._claimed = await jobs.claim(session, KIND, BATCH, LEASE)
+            self._claimed = await job_runs.claim(session, KIND, BATCH, LEASE)
         return len(self._claimed)
 
     async def finish(self) -> None:
         for job in self._claimed:
             async with self._db.worker.transaction() as session:
-                await jobs.finish(session, [job])
+                await job_runs.finish(session, [job])
 
     async def finish_batch(self) -> None:
         async with self._db.worker.transaction() as session:
-            await jobs.finish(session, self._claimed)
+            await job_runs.finish(session, self._claimed)
 
 
 class Theirs:

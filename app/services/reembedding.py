@@ -27,7 +27,7 @@ from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorCl
 from app.domain import ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.embedding import Vectors
 from app.errors import conflict
-from app.services import embedding_models, jobs
+from app.services import embedding_models, job_runs, jobs
 from app.services.intake import processing
 
 ONE_CLAIMS = text("select pg_advisory_xact_lock(hashtext('pictor.vector_claim'))")
@@ -72,10 +72,10 @@ async def claim(
         update(VectorClaim)
         .where(
             VectorClaim.model_id == model_id,
-            VectorClaim.attempts >= jobs.MAX_ATTEMPTS,
+            VectorClaim.attempts >= job_runs.MAX_ATTEMPTS,
             VectorClaim.lease_until < func.now(),
         )
-        .values(lease_until=None, error=func.coalesce(VectorClaim.error, jobs.LOST))
+        .values(lease_until=None, error=func.coalesce(VectorClaim.error, job_runs.LOST))
     )
     free = ~_claimed(model_id, or_(REFUSED, VectorClaim.lease_until >= func.now()))
     due = await session.scalars(
@@ -126,15 +126,15 @@ async def keep(session: AsyncSession, batch: Batch, vector_of: Mapping[UUID, Vec
 
 async def fail(session: AsyncSession, batch: Batch, image_id: UUID, error: str) -> None:
     """Lays the image down for later, or for good after its last attempt."""
-    last = VectorClaim.attempts >= jobs.MAX_ATTEMPTS
-    pause = jobs.BACKOFF * func.power(2, VectorClaim.attempts)
+    last = VectorClaim.attempts >= job_runs.MAX_ATTEMPTS
+    pause = job_runs.BACKOFF * func.power(2, VectorClaim.attempts)
     await session.execute(
         update(VectorClaim)
         .where(_of_run(batch), VectorClaim.image_id == image_id)
         .values(
             run_id=None,
             lease_until=case((last, None), else_=func.now() + pause),
-            error=error[: jobs.MAX_ERROR_LENGTH],
+            error=error[: job_runs.MAX_ERROR_LENGTH],
         )
     )
 
@@ -346,7 +346,9 @@ async def _settle(session: AsyncSession, model_id: int) -> None:
             VectorClaim.image_id == Image.id,
             REFUSED,
         )
-        .values(state=JobState.FAILED, error=func.coalesce(VectorClaim.error, literal(jobs.LOST)))
+        .values(
+            state=JobState.FAILED, error=func.coalesce(VectorClaim.error, literal(job_runs.LOST))
+        )
         .returning(ImageJob.image_id)
     )
     changed: list[UUID] = []

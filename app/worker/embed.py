@@ -14,9 +14,9 @@ from app.domain import ImageState
 from app.embedding import Known, Vectors
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs
 from app.services.intake import processing
-from app.services.jobs import Job
+from app.services.job_runs import Job
 from app.worker.handlers import failed, stop_where_all_wait
 from app.worker.models import introduce, refresh
 from app.worker.pictures import Picture, pixels
@@ -93,7 +93,7 @@ class Embedding:
         """The pixels; None where there is nothing to read, or reading failed and is written down; or an outage."""
         try:
             if image is None or image.state is not ImageState.STORED:
-                await self._db.run(lambda session: jobs.finish(session, [job]))
+                await self._db.run(lambda session: job_runs.finish(session, [job]))
                 return None
             return await pixels(self._resources, image)
         except Exception as error:

@@ -12,10 +12,10 @@ from app.db.models import Dataset, Image
 from app.domain import DatasetFile
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs
 from app.services.exports import datasets, exporting
 from app.services.exports.exporting import View
-from app.services.jobs import Job, SupersededError
+from app.services.job_runs import Job, SupersededError
 from app.worker import handlers
 from app.worker.dataset_files import Files, moment
 
@@ -52,7 +52,7 @@ async def _export(resources: Resources, job: Job, _image: Image | None) -> None:
             await _make(resources, job, dataset, Path(own))
         except TooManyImages as error:
             why = error.message
-            await db.run(lambda session: jobs.fail(session, job, why, for_good=True))
+            await db.run(lambda session: job_runs.fail(session, job, why, for_good=True))
         except SupersededError:
             # Surely not committed, which nobody knows after other errors: then the next run, or `pictor reconcile`, does it.
             with suppress(AppError):

@@ -12,10 +12,10 @@ from app.db.models import Image
 from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError, ErrorCode, unavailable
 from app.resources import Resources
-from app.services import damage, jobs
+from app.services import damage, job_runs
 from app.services.exports import datasets
 from app.services.intake import processing
-from app.services.jobs import Job, SupersededError
+from app.services.job_runs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
 from app.worker.pictures import reason
@@ -88,7 +88,7 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
     if outage is not None:
         log.warning("%s of %s waits: %s", job.kind, job.image_id, outage.message)
         resources.metrics.job_ended(job.kind, "postponed")
-        await resources.db.worker.run(lambda session: jobs.release(session, [job], POSTPONED))
+        await resources.db.worker.run(lambda session: job_runs.release(session, [job], POSTPONED))
         return outage
     if isinstance(error, ObjectMissing):
         key = error.args[0]
@@ -97,8 +97,8 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
     log.warning(
         "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error
     )
-    await resources.db.worker.run(lambda session: jobs.fail(session, job, why))
-    outcome = "given_up" if job.attempts >= jobs.MAX_ATTEMPTS else "retried"
+    await resources.db.worker.run(lambda session: job_runs.fail(session, job, why))
+    outcome = "given_up" if job.attempts >= job_runs.MAX_ATTEMPTS else "retried"
     resources.metrics.job_ended(job.kind, outcome)
     return None
 
@@ -114,7 +114,7 @@ def _outage(error: Exception) -> AppError | None:
 
 async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> None:
     if image is None or image.state is not ImageState.STORED:
-        await resources.db.worker.run(lambda session: jobs.finish(session, [job]))
+        await resources.db.worker.run(lambda session: job_runs.finish(session, [job]))
         return
     storage, folder = resources.storage, resources.settings.tmp_dir
     async with files.local_copy(storage, image.object_key, folder, sha256=image.sha256) as path:
@@ -130,7 +130,7 @@ async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> No
 async def _purge(resources: Resources, job: Job, image: Image | None) -> None:
     """Bytes first, then the row: while the row is there, the bytes are not forgotten."""
     if image is not None and image.state is not ImageState.DELETED:
-        await resources.db.worker.run(lambda session: jobs.finish(session, [job]))
+        await resources.db.worker.run(lambda session: job_runs.finish(session, [job]))
         return
     if image is not None:
         await _delete_objects(resources, image)
@@ -158,7 +158,7 @@ async def _purge_team(resources: Resources, job: Job, _image: Image | None) -> N
         pass
     rest = await resources.db.worker.run(lambda session: processing.forget_team(session, job))
     if rest is not None:
-        await resources.db.worker.run(lambda session: jobs.release(session, [job], rest))
+        await resources.db.worker.run(lambda session: job_runs.release(session, [job], rest))
 
 
 async def _delete_all(resources: Resources, prefix: str) -> None:

@@ -20,7 +20,7 @@ from app.db.database import Entrance
 from app.db.listing import Listing
 from app.domain import Damage, JobKind, JobState
 from app.resources import Resources
-from app.services import damage, jobs, repair, retention
+from app.services import damage, job_runs, jobs, repair, retention
 from app.services.intake import tickets, uploads
 from app.services.repair import Kept, Work
 from app.storage import StoredObject
@@ -142,7 +142,9 @@ class _Pass:
         done = 0
         with self.progress("Purging", await self.db.run(repair.purges_due)) as advance:
             while claimed := await self.db.run(
-                lambda session: jobs.claim(session, [JobKind.PURGE], PURGED_AT_ONCE, PURGE_LEASE)
+                lambda session: job_runs.claim(
+                    session, [JobKind.PURGE], PURGED_AT_ONCE, PURGE_LEASE
+                )
             ):
                 await handlers.purge(self.resources, claimed)
                 done += len(claimed)

@@ -13,9 +13,9 @@ from app.db.notifications import notified
 from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs, jobs
 from app.services.intake import tickets, uploads
-from app.services.jobs import Job
+from app.services.job_runs import Job
 from app.worker import duplicates, files, upkeep
 from app.worker.bulk import Bulk
 from app.worker.embed import Embedding
@@ -133,7 +133,7 @@ class Worker:
             async def claim(suspects: bool) -> list[Job]:
                 most = 1 if suspects else limit
                 return await self._db.worker.run(
-                    lambda session: jobs.claim(session, [kind], most, LEASE, suspects=suspects)
+                    lambda session: job_runs.claim(session, [kind], most, LEASE, suspects=suspects)
                 )
 
             return _Lane(claim, handle, touches_pictures)
@@ -199,12 +199,12 @@ class Worker:
         worker = self._db.worker
         try:
             if self._calm_since and time.monotonic() > self._calm_since + CALM_SECONDS:
-                lost = await worker.run(jobs.take_back)
+                lost = await worker.run(job_runs.take_back)
                 if lost:
                     log.warning("%d jobs of a worker that died are tried one by one", len(lost))
                 for kind in lost:
                     self._resources.metrics.job_ended(kind, "lost")
-            kinds = await worker.run(jobs.suspected)
+            kinds = await worker.run(job_runs.suspected)
         except Exception:
             self._calm_since = None
             raise
@@ -251,7 +251,7 @@ class Worker:
                 await lane.handle(claimed)
         except (AppError, asyncio.CancelledError):
             with suppress(AppError):
-                await self._db.worker.run(lambda session: jobs.release(session, claimed))
+                await self._db.worker.run(lambda session: job_runs.release(session, claimed))
             raise
         except Exception as error:
             for job in claimed:
@@ -266,7 +266,9 @@ class Worker:
             while True:
                 await asyncio.sleep(pause)
                 try:
-                    await self._db.worker.run(lambda session: jobs.renew(session, claimed, LEASE))
+                    await self._db.worker.run(
+                        lambda session: job_runs.renew(session, claimed, LEASE)
+                    )
                     pause = LEASE.total_seconds() / 3
                 except Exception as error:
                     # Where the database is away for long, the fence decides in the end.

@@ -1,6 +1,6 @@
 """Jobs: which are to be tried alone, and an index that leads each kind to its own next one.
 
-A worker that dies takes its whole batch with it. `suspect` marks what it held; see services/jobs.
+A worker that dies takes its whole batch with it. `suspect` marks what it held; see services/job_runs.
 """
 
 import sqlalchemy as sa

@@ -17,7 +17,7 @@ from app.domain import Actor, ImageState, JobState, ProcessingStatus
 from app.errors import AppError, unauthenticated
 from app.graphql.context import Context
 from app.resources import Resources
-from app.services import images, jobs
+from app.services import images, job_runs, jobs
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
@@ -185,11 +185,11 @@ async def test_jobs_of_a_worker_are_seen(client: Client, db: Database) -> None:
         claimed = []
         while not claimed:
             found = await db.worker.run(
-                lambda session: jobs.claim(session, kinds, 100, timedelta(minutes=1))
+                lambda session: job_runs.claim(session, kinds, 100, timedelta(minutes=1))
             )
             claimed = [job for job in found if job.image_id == image_id]
         seen += await reader.read(1)
-        await db.worker.run(lambda session: jobs.finish(session, claimed))
+        await db.worker.run(lambda session: job_runs.finish(session, claimed))
         seen += await reader.rest()
     assert seen == [(image_id, "PENDING"), (image_id, "PROCESSING"), (image_id, "READY")]
 

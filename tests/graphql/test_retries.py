@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from app.db.models import ImageJob
 from app.domain import Actor, JobKind, JobState, Role
-from app.services import jobs
+from app.services import job_runs, jobs
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
@@ -72,7 +72,7 @@ async def test_only_the_job_that_failed_is_done_again(client: Client, db: Databa
         await session.execute(
             update(ImageJob)
             .where(ImageJob.image_id == image_id, ImageJob.kind == JobKind.EMBED)
-            .values(state=JobState.FAILED, attempts=3, error=jobs.LOST)
+            .values(state=JobState.FAILED, attempts=3, error=job_runs.LOST)
         )
         await jobs.follow(session, [image_id])
 

@@ -10,7 +10,7 @@ import pytest
 from app.db.models import EmbeddingModel
 from app.domain import JobKind, ModelState
 from app.errors import AppError, ErrorCode
-from app.services import embedding_models, jobs
+from app.services import embedding_models, job_runs
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
@@ -62,16 +62,16 @@ async def embedded(db: Database, count: int, model: EmbeddingModel) -> list[UUID
     return images
 
 
-async def claim(db: Database) -> list[jobs.Job]:
+async def claim(db: Database) -> list[job_runs.Job]:
     async with db.transaction() as session:
-        return await jobs.claim(session, [JobKind.EMBED], 1000, LEASE)
+        return await job_runs.claim(session, [JobKind.EMBED], 1000, LEASE)
 
 
 async def read_all(db: Database, model: EmbeddingModel) -> None:
     """What a worker does with the queue."""
     claimed = await claim(db)
     async with db.transaction() as session:
-        await jobs.finish(session, claimed)
+        await job_runs.finish(session, claimed)
     rows = planted.random(len(claimed))
     await planted.vectors(
         db, model.id, {job.image_id: row for job, row in zip(claimed, rows, strict=True)}

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from app.db.models import Image, ImageJob
 from app.domain import JobKind, JobState, ProcessingStatus
-from app.services import jobs
+from app.services import job_runs, jobs
 from tests import make
 from tests.database import Database
 
@@ -41,12 +41,12 @@ async def claim(
     kinds: Iterable[JobKind] = BOTH,
     *,
     suspects: bool = False,
-) -> list[jobs.Job]:
+) -> list[job_runs.Job]:
     """Claims, and keeps those of this test: other tests' jobs lie in the same table."""
     async with db.transaction() as session:
-        claimed = await jobs.claim(session, kinds, 1000, LEASE, suspects=suspects)
+        claimed = await job_runs.claim(session, kinds, 1000, LEASE, suspects=suspects)
         others = [job for job in claimed if job.image_id not in set(image_ids)]
-        await jobs.release(session, others)
+        await job_runs.release(session, others)
     return [job for job in claimed if job.image_id in set(image_ids)]
 
 
@@ -78,7 +78,7 @@ async def lose(db: Database, *image_ids: UUID) -> None:
     for image_id in image_ids:
         await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
     async with db.transaction() as session:
-        assert len(await jobs.take_back(session)) >= len(image_ids)
+        assert len(await job_runs.take_back(session)) >= len(image_ids)
 
 
 async def due(db: Database, image_id: UUID) -> None:
@@ -91,7 +91,7 @@ async def test_twenty_claimers_take_each_job_once(db: Database) -> None:
 
     async def claimer() -> list[UUID]:
         async with db.transaction() as session:
-            return [job.id for job in await jobs.claim(session, [JobKind.EMBED], 5, LEASE)]
+            return [job.id for job in await job_runs.claim(session, [JobKind.EMBED], 5, LEASE)]
 
     taken = [one for got in await asyncio.gather(*(claimer() for _ in range(20))) for one in got]
     assert len(taken) == len(set(taken))
@@ -111,11 +111,11 @@ async def test_processing_follows_the_jobs(db: Database) -> None:
     (embed,) = await claim(db, [image_id], [JobKind.EMBED])
     assert await status(db, image_id) is ProcessingStatus.PROCESSING
     async with db.transaction() as session:
-        await jobs.finish(session, [embed])
+        await job_runs.finish(session, [embed])
     assert await status(db, image_id) is ProcessingStatus.PENDING
     (thumbnails,) = await claim(db, [image_id])
     async with db.transaction() as session:
-        await jobs.finish(session, [thumbnails])
+        await job_runs.finish(session, [thumbnails])
     assert await status(db, image_id) is ProcessingStatus.READY
     assert (await row(db, image_id)).finished_at is not None
 
@@ -127,9 +127,9 @@ async def test_both_jobs_of_an_image_finish_at_once(db: Database) -> None:
     claimed = await claim(db, [image_id])
     assert len(claimed) == 2
 
-    async def finish(job: jobs.Job) -> None:
+    async def finish(job: job_runs.Job) -> None:
         async with db.transaction() as session:
-            await jobs.finish(session, [job])
+            await job_runs.finish(session, [job])
             await asyncio.sleep(0.05)
 
     await asyncio.gather(*(finish(job) for job in claimed))
@@ -143,7 +143,7 @@ async def test_three_failures_end_it(db: Database) -> None:
         (job,) = await claim(db, [image_id])
         assert job.attempts == attempt
         async with db.transaction() as session:
-            await jobs.fail(session, job, "no colours")
+            await job_runs.fail(session, job, "no colours")
         wait = (await row(db, image_id)).run_after - datetime.now(UTC)
         assert wait > timedelta(seconds=5 * 2**attempt - 3)
         assert await claim(db, [image_id]) == []
@@ -183,20 +183,20 @@ async def test_a_dead_workers_job_runs_again_and_its_late_result_is_refused(db: 
     image_id = await queued(db, team_id, [JobKind.EMBED])
     (late,) = await claim(db, [image_id])
     async with db.transaction() as session:
-        await jobs.take_back(session)
+        await job_runs.take_back(session)
     assert (await row(db, image_id)).run_id == late.run_id
     await lose(db, image_id)
     assert await status(db, image_id) is ProcessingStatus.PENDING
     (now,) = await claim(db, [image_id], suspects=True)
     assert now.id == late.id
-    with pytest.raises(jobs.SupersededError):
+    with pytest.raises(job_runs.SupersededError):
         async with db.transaction() as session:
-            await jobs.finish(session, [late])
+            await job_runs.finish(session, [late])
     async with db.transaction() as session:
-        await jobs.fail(session, late, "too late")
+        await job_runs.fail(session, late, "too late")
     assert (await row(db, image_id)).state is JobState.RUNNING
     async with db.transaction() as session:
-        await jobs.finish(session, [now])
+        await job_runs.finish(session, [now])
     ended = await row(db, image_id)
     assert (ended.state, ended.attempts, ended.suspect) == (JobState.DONE, 1, False)
 
@@ -209,7 +209,7 @@ async def test_what_a_worker_had_when_it_died_is_tried_alone_and_not_charged(db:
     assert await claim(db, image_ids) == []
     assert {(await row(db, one)).attempts for one in image_ids} == {0}
     async with db.transaction() as session:
-        assert JobKind.EMBED in await jobs.suspected(session)
+        assert JobKind.EMBED in await job_runs.suspected(session)
     tried = await claim(db, image_ids, suspects=True)
     assert [job.attempts for job in tried] == [1] * 3
 
@@ -224,7 +224,7 @@ async def test_an_image_that_kills_its_worker_is_given_up(db: Database) -> None:
         assert job.attempts == attempt
         await lose(db, image_id)
         assert await claim(db, [image_id], suspects=True) == []
-        assert (await row(db, image_id)).error == jobs.LOST
+        assert (await row(db, image_id)).error == job_runs.LOST
         if attempt < 3:
             wait = (await row(db, image_id)).run_after - datetime.now(UTC)
             assert wait > timedelta(seconds=5 * 2**attempt - 3)
@@ -240,10 +240,10 @@ async def test_a_suspect_whose_worker_lives_is_none_any_more(db: Database) -> No
     await lose(db, image_id)
     (job,) = await claim(db, [image_id], suspects=True)
     async with db.transaction() as session:
-        await jobs.release(session, [job])
+        await job_runs.release(session, [job])
     (job,) = await claim(db, [image_id], suspects=True)
     async with db.transaction() as session:
-        await jobs.fail(session, job, "not a picture")
+        await job_runs.fail(session, job, "not a picture")
     await due(db, image_id)
     (job,) = await claim(db, [image_id])
     assert job.attempts == 2
@@ -252,7 +252,7 @@ async def test_a_suspect_whose_worker_lives_is_none_any_more(db: Database) -> No
 async def test_what_killed_its_workers_is_tried_alone_also_when_it_is_retried(db: Database) -> None:
     team_id = await make.team(db)
     image_id = await queued(db, team_id)
-    await change(db, image_id, state=JobState.FAILED, attempts=3, error=jobs.LOST, suspect=True)
+    await change(db, image_id, state=JobState.FAILED, attempts=3, error=job_runs.LOST, suspect=True)
     async with db.transaction() as session:
         await jobs.retry(session, [team_id], [image_id])
     assert await status(db, image_id) is ProcessingStatus.PENDING
@@ -280,7 +280,7 @@ async def test_work_handed_back_costs_no_attempt(db: Database) -> None:
     image_id = await queued(db, team_id, [JobKind.EMBED])
     held = await claim(db, [image_id])
     async with db.transaction() as session:
-        await jobs.release(session, held)
+        await job_runs.release(session, held)
     (job,) = await claim(db, [image_id])
     assert job.attempts == 1
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.errors import AppError, ErrorCode
-from app.services import embedding_models, jobs, reembedding
+from app.services import embedding_models, job_runs, reembedding
 from app.services.intake import processing
 from app.services.reembedding import Batch, Progress
 from tests import make
@@ -127,7 +127,7 @@ async def test_a_run_that_comes_back_too_late_writes_nothing(db: Database, secon
 
 
 async def test_what_is_handed_back_costs_no_attempt(db: Database, second: int) -> None:
-    for _ in range(jobs.MAX_ATTEMPTS + 1):
+    for _ in range(job_runs.MAX_ATTEMPTS + 1):
         batch = await claim(db, second)
         assert len(batch.images) == 5
         async with db.worker.transaction() as session:
@@ -139,7 +139,7 @@ async def test_an_image_that_cannot_be_read_holds_nothing_up(
     db: Database, second: int, images: list[UUID]
 ) -> None:
     bad, *good = images
-    for _ in range(jobs.MAX_ATTEMPTS):
+    for _ in range(job_runs.MAX_ATTEMPTS):
         batch = await claim(db, second)
         await fail(db, batch, bad)
         await keep(db, Batch(second, batch.run_id, [one for one in batch.images if one.id != bad]))
@@ -157,7 +157,7 @@ async def test_an_image_that_cannot_be_read_holds_nothing_up(
 async def test_a_batch_that_kills_its_process_is_not_tried_for_ever(
     db: Database, second: int
 ) -> None:
-    for _ in range(jobs.MAX_ATTEMPTS):
+    for _ in range(job_runs.MAX_ATTEMPTS):
         assert len((await claim(db, second)).images) == 5
         await due(db)
     assert ids(await claim(db, second)) == []
@@ -189,7 +189,7 @@ async def test_new_images_get_vectors_of_both(
     await keep(db, await claim(db, second))
     late = await queued(db, await make.team(db), [JobKind.EMBED])
     assert not await unread(db, second), "its job reads it with both"
-    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    claimed = await db.run(lambda session: job_runs.claim(session, [JobKind.EMBED], 9, LEASE))
     vectors = {1: planted.random(1), second: planted.random(1, 2)}
     await db.worker.run(lambda session: processing.keep_vectors(session, claimed, vectors))
     assert (await row(db, late)).state is JobState.DONE
@@ -202,7 +202,7 @@ async def test_a_worker_without_the_new_model_delays_the_switch_and_loses_nothin
 ) -> None:
     await keep(db, await claim(db, second))
     late = await queued(db, await make.team(db), [JobKind.EMBED])
-    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    claimed = await db.run(lambda session: job_runs.claim(session, [JobKind.EMBED], 9, LEASE))
     await db.worker.run(
         lambda session: processing.keep_vectors(session, claimed, {1: planted.random(1)})
     )
@@ -216,7 +216,7 @@ async def test_a_worker_without_the_new_model_delays_the_switch_and_loses_nothin
 async def test_a_worker_that_missed_the_switch_reads_again(db: Database, second: int) -> None:
     await keep(db, await claim(db, second))
     await queued(db, await make.team(db), [JobKind.EMBED])
-    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    claimed = await db.run(lambda session: job_runs.claim(session, [JobKind.EMBED], 9, LEASE))
     assert await switch(db, second)
     with pytest.raises(AppError) as refused:
         await db.worker.run(
@@ -252,7 +252,7 @@ async def test_the_way_back_is_one_step_and_tells_what_is_missing(
     await keep(db, await claim(db, second))
     await switch(db, second)
     late = await queued(db, await make.team(db), [JobKind.EMBED])
-    claimed = await db.run(lambda session: jobs.claim(session, [JobKind.EMBED], 9, LEASE))
+    claimed = await db.run(lambda session: job_runs.claim(session, [JobKind.EMBED], 9, LEASE))
     await db.worker.run(
         lambda session: processing.keep_vectors(session, claimed, {second: planted.random(1)})
     )

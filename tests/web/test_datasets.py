@@ -17,7 +17,7 @@ from starlette.routing import Route
 from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership
 from app.domain import Actor, DatasetFile, ImageFilter, ImageState, JobKind, Role
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs
 from app.services.exports import datasets
 from app.services.people import addresses
 from app.services.people.addresses import ARCHIVE
@@ -65,7 +65,7 @@ async def exported(resources: Resources, actor: Actor, team_id: UUID) -> Dataset
         own = (ImageJob.image_id == row.id) & (ImageJob.kind == JobKind.EXPORT)
         await session.execute(update(ImageJob).where(own).values(run))
         job = (await session.scalars(select(ImageJob).where(own))).one()
-    await export.exports(resources, [jobs._job(job, run["run_id"])])
+    await export.exports(resources, [job_runs._job(job, run["run_id"])])
     async with resources.db.transaction() as session:
         return (await session.scalars(select(Dataset).where(Dataset.id == row.id))).one()
 

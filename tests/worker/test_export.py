@@ -28,9 +28,9 @@ from app.domain import (
 )
 from app.errors import AppError, unavailable
 from app.resources import Resources
-from app.services import jobs, tags
+from app.services import job_runs, tags
 from app.services.exports import datasets, exporting
-from app.services.jobs import Job, SupersededError
+from app.services.job_runs import Job, SupersededError
 from app.services.people import teams
 from app.settings import Settings
 from app.storage import storage_from_url
@@ -103,7 +103,7 @@ async def progress(resources: Resources, actor: Actor, dataset_id: UUID) -> data
 async def claimed(resources: Resources) -> Job:
     """The next export, as a worker takes it."""
     (job,) = await resources.db.worker.run(
-        lambda session: jobs.claim(session, [JobKind.EXPORT], 1, timedelta(minutes=1))
+        lambda session: job_runs.claim(session, [JobKind.EXPORT], 1, timedelta(minutes=1))
     )
     return job
 
@@ -431,9 +431,9 @@ async def test_a_killed_run_leaves_no_file_that_anybody_sees(
     assert datasets.files(await row(everywhere, dataset_id)) == []
     # The worker dies here: its lease runs out, and another one takes the job back.
     await execute(everywhere.db, "update image_job set lease_until = now() - interval '1 s'")
-    await everywhere.db.worker.run(jobs.take_back)
+    await everywhere.db.worker.run(job_runs.take_back)
     (again,) = await everywhere.db.worker.run(
-        lambda session: jobs.claim(
+        lambda session: job_runs.claim(
             session, [JobKind.EXPORT], 1, timedelta(minutes=1), suspects=True
         )
     )
@@ -560,7 +560,7 @@ async def test_a_team_takes_its_datasets_along(everywhere: Resources, actor: Act
         id=team_id,
     )
     purges = await everywhere.db.worker.run(
-        lambda session: jobs.claim(session, [JobKind.PURGE_TEAM], 9, timedelta(minutes=1))
+        lambda session: job_runs.claim(session, [JobKind.PURGE_TEAM], 9, timedelta(minutes=1))
     )
     await handlers.purge_teams(everywhere, purges)
 

@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from app.db.models import Dataset
 from app.domain import Actor, DatasetFile, DatasetStatus
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs
 from app.services.exports import datasets
 from app.worker import reconcile
 from tests import make
@@ -159,8 +159,8 @@ async def test_what_kills_its_worker_each_time_has_failed(resources: Resources) 
         deaths += 1
         await shows_nothing(resources, actor, dataset_id)
         await hurry(db)
-    assert deaths == 1 + jobs.MAX_ATTEMPTS
-    assert (await progress(resources, actor, dataset_id)).error == jobs.LOST
+    assert deaths == 1 + job_runs.MAX_ATTEMPTS
+    assert (await progress(resources, actor, dataset_id)).error == job_runs.LOST
     assert datasets.files(await row(resources, dataset_id)) == []
     assert len(await keys(resources)) == deaths
 

@@ -26,7 +26,7 @@ from app.domain import JobKind, JobState, ProcessingStatus
 from app.embedding import embedder_from_name
 from app.imaging import Decoder
 from app.resources import Resources
-from app.services import jobs
+from app.services import job_runs, jobs
 from app.settings import Settings
 from app.storage import storage_from_url
 from tests import make
@@ -151,12 +151,12 @@ async def test_one_image_that_kills_its_worker_harms_no_other(
                 rest.cancel()
                 await hurry(db)
         # Once in company, which nobody is charged with, and three times alone.
-        assert deaths == 1 + jobs.MAX_ATTEMPTS
+        assert deaths == 1 + job_runs.MAX_ATTEMPTS
         async with db.transaction() as session:
             given_up = (
                 await session.scalars(select(ImageJob).where(*of(poison, JobState.FAILED)))
             ).one()
-            assert (given_up.attempts, given_up.error) == (jobs.MAX_ATTEMPTS, jobs.LOST)
+            assert (given_up.attempts, given_up.error) == (job_runs.MAX_ATTEMPTS, job_runs.LOST)
             others = select(ImageJob.attempts, ImageJob.suspect).where(
                 ImageJob.image_id.in_(innocent)
             )

@@ -17,7 +17,7 @@ from app.db import locks
 from app.db.models import AuditEvent, Image, ImageJob, Orphan
 from app.domain import Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
-from app.services import images, jobs, retention
+from app.services import images, job_runs, retention
 from app.services.intake import uploads
 from app.worker import handlers, reconcile, upkeep
 from app.worker.reconcile import Report
@@ -232,7 +232,7 @@ async def test_a_job_that_finds_no_bytes_tells_of_it(everywhere: Resources, team
     image = await picture(everywhere, team_id, jobs={THUMBNAILS: QUEUED}, derivatives=())
     await everywhere.storage.delete([image.object_key])
     claimed = await everywhere.db.worker.run(
-        lambda session: jobs.claim(session, [THUMBNAILS], 1, timedelta(minutes=1))
+        lambda session: job_runs.claim(session, [THUMBNAILS], 1, timedelta(minutes=1))
     )
     await handlers.thumbnails(everywhere, claimed)
     assert (await row(everywhere.db, image.id)).damage is Damage.MISSING

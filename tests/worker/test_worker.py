@@ -26,7 +26,7 @@ from app.imaging import Decoder
 from app.imaging.decoder import MIB, Limits
 from app.imaging.refusals import refusal
 from app.resources import Resources
-from app.services import embedding_models, jobs
+from app.services import embedding_models, job_runs, jobs
 from app.services.intake import processing
 from app.services.people import teams
 from app.services.searching import search
@@ -179,7 +179,7 @@ async def test_what_cannot_be_read_fails_alone_and_says_why(resources: Resources
         await until(given_up)
     for kind in BOTH:
         failed = await job(resources.db, bad, kind)
-        assert failed.attempts == jobs.MAX_ATTEMPTS
+        assert failed.attempts == job_runs.MAX_ATTEMPTS
         assert failed.error == "The file is not a picture that can be read."
         assert (await job(resources.db, lost, kind)).error == "The stored bytes are missing."
     assert (await image(resources.db, bad)).processing is ProcessingStatus.FAILED
@@ -205,7 +205,7 @@ async def test_a_picture_that_kills_its_decoder_harms_no_other(resources: Resour
     await tight.close()
     for kind in BOTH:
         its = await job(resources.db, poison, kind)
-        assert (its.attempts, its.suspect) == (jobs.MAX_ATTEMPTS, False)
+        assert (its.attempts, its.suspect) == (job_runs.MAX_ATTEMPTS, False)
         assert its.error == refusal(UploadProblem.TOO_EXPENSIVE).message
     assert {(await job(resources.db, one)).attempts for one in good} == {1}
 
@@ -235,7 +235,7 @@ async def test_a_store_that_is_away_costs_no_attempt_and_no_hurry(resources: Res
 async def test_a_full_disk_is_not_the_images_fault(resources: Resources) -> None:
     image_id = await stored(resources, await make.team(resources.db), jpeg(noise(1)))
     async with resources.db.transaction() as session:
-        (claimed,) = await jobs.claim(session, [JobKind.THUMBNAILS], 1, timedelta(minutes=1))
+        (claimed,) = await job_runs.claim(session, [JobKind.THUMBNAILS], 1, timedelta(minutes=1))
     outage = await failed(resources, claimed, OSError(errno.ENOSPC, "No space left on device"))
     assert outage is not None
     put_off = await job(resources.db, image_id, JobKind.THUMBNAILS)

@@ -15,10 +15,10 @@ from sqlalchemy.orm import aliased
 
 from app.db.models import Dataset, Image, ImageJob, ImageTag, Tag, Team
 from app.domain import NO_ID, Actor, ImageFormat, JobState, Role, TagSource
-from app.services import filters, jobs
+from app.services import filters, job_runs
 from app.services.exports import datasets
 from app.services.filters import Match
-from app.services.jobs import Job, SupersededError
+from app.services.job_runs import Job, SupersededError
 
 AT_ONCE: Final = 1_000
 COLUMNS: Final[tuple[Any, ...]] = (
@@ -134,7 +134,7 @@ async def begin(session: AsyncSession, job: Job) -> Dataset | None:
         )
     )
     if dataset is None:
-        await jobs.finish(session, [job])
+        await job_runs.finish(session, [job])
     return dataset
 
 
@@ -179,7 +179,7 @@ async def keep(
     at: datetime,
 ) -> None:
     """Ends the job with its files, as Dataset.files has them. SupersededError as in `advance`, and where the dataset is gone."""
-    await jobs.finish(session, [job])
+    await job_runs.finish(session, [job])
     kept = await session.scalars(
         update(Dataset)
         .where(Dataset.id == job.image_id, Dataset.deleted_at.is_(None))

@@ -13,9 +13,9 @@ from app.db.models import Dataset, DuplicateCheck, Image, ImageJob, ImageVector,
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
-from app.services import embedding_models, jobs
+from app.services import embedding_models, job_runs
 from app.services.intake import tickets, uploads
-from app.services.jobs import Job
+from app.services.job_runs import Job
 
 LATECOMERS: Final = tickets.LIFETIME + uploads.LEASE + timedelta(minutes=1)
 """For so long after a team's end, an upload or a job that had begun before it may still write bytes."""
@@ -31,7 +31,7 @@ async def claim_embedding(
     model = await embedding_models.active(session)
     if model is None or model.id != model_id:
         return []
-    return await jobs.claim(session, [JobKind.EMBED], limit, lease, suspects=suspects)
+    return await job_runs.claim(session, [JobKind.EMBED], limit, lease, suspects=suspects)
 
 
 async def images(session: AsyncSession, claimed: Sequence[Job]) -> dict[UUID, Image]:
@@ -54,7 +54,7 @@ async def keep_vectors(
     active = alive[0]
     if active is None or active not in vectors_of:
         raise unavailable(OTHER_MODEL)
-    await jobs.finish(session, claimed)
+    await job_runs.finish(session, claimed)
     ids = [job.image_id for job in claimed]
     for model_id, vectors in vectors_of.items():
         if model_id in alive:
@@ -102,7 +102,7 @@ async def keep_thumbnails(
     session: AsyncSession, job: Job, thumbnails: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Ends the job with its derivatives, as Image.thumbnails has them. SupersededError as in `keep_vectors`."""
-    await jobs.finish(session, [job])
+    await job_runs.finish(session, [job])
     await session.execute(
         update(Image)
         .where(Image.id == job.image_id, Image.state == ImageState.STORED)
@@ -112,7 +112,7 @@ async def keep_thumbnails(
 
 async def forget(session: AsyncSession, job: Job) -> None:
     """Removes the row and jobs of a deleted image or dataset, its bytes being gone. SupersededError as in `keep_vectors`."""
-    await jobs.finish(session, [job])
+    await job_runs.finish(session, [job])
     await session.execute(
         delete(ImageJob).where(ImageJob.team_id == job.team_id, ImageJob.image_id == job.image_id)
     )
@@ -151,6 +151,6 @@ async def forget_team(session: AsyncSession, job: Job) -> timedelta | None:
     )
     if left is not None and left > timedelta(0):
         return left
-    await jobs.finish(session, [job])
+    await job_runs.finish(session, [job])
     await session.execute(delete(Team).where(Team.id == job.team_id, Team.deleted_at.is_not(None)))
     return None
