@@ -39,7 +39,7 @@ from app.domain import (
     TagFilter,
     Window,
 )
-from app.services import images, tags
+from app.services import images, taggings, tags
 from app.services.draws import sampling
 from app.services.searching import search
 from app.services.searching.directions import Direction
@@ -116,7 +116,7 @@ def works(actor: Actor, ids: list[UUID]) -> dict[str, Do]:
         session.add(image)
         await session.flush()
         tag_ids = await tags.ensure(session, actor, image.team_id, ["half", "tenth"])
-        await tags.attach(session, actor, [image], tag_ids)
+        await taggings.attach(session, actor, [image], tag_ids)
 
     half = TagFilter(all=("half",))
     return {
@@ -126,7 +126,7 @@ def works(actor: Actor, ids: list[UUID]) -> dict[str, Do]:
         "50 images of a span": page(created_at=DateTimeRange(datetime(2024, 1, 1, tzinfo=UTC))),
         "50 images by a rare word": page(text="rare"),
         "50 images by a word of all": page(text="picture"),
-        "tags of 50 images": lambda session: tags.taggings_by_image(session, actor, ids),
+        "tags of 50 images": lambda session: taggings.by_image(session, actor, ids),
         "50 images by id": lambda session: images.by_id(session, actor, ids),
         "1 draw of the team": draw(1),
         "20 draws of a tag": draw(20, tags=half),

@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from app.db import models
 from app.db.database import Entrance
 from app.domain import Actor
-from app.services import collections, images, nodes, tags
+from app.services import collections, images, nodes, taggings, tags
 from app.services.auditing import audit_log
 from app.services.bulk_edits import bulk
 from app.services.exports import datasets
@@ -46,7 +46,7 @@ class Loaders:
         """Loads in the transaction of a list of images what is asked of each, so that nobody has to wait for it."""
         loads: list[tuple[DataLoader[UUID, Any], Load[Any], set[UUID | None]]] = []
         if "tags" in asked or "taggings" in asked:
-            loads.append((self.taggings_of_image, tags.taggings_by_image, {one.id for one in rows}))
+            loads.append((self.taggings_of_image, taggings.by_image, {one.id for one in rows}))
         if "team" in asked:
             loads.append((self.team, teams.by_id, {one.team_id for one in rows}))
         if "uploadedBy" in asked:
@@ -98,8 +98,8 @@ class Loaders:
         return self._loader(images.status_by_id)
 
     @cached_property
-    def taggings_of_image(self) -> DataLoader[UUID, list[tags.Tagging]]:
-        return self._loader(tags.taggings_by_image)
+    def taggings_of_image(self) -> DataLoader[UUID, list[taggings.Tagging]]:
+        return self._loader(taggings.by_image)
 
     @cached_property
     def collections_of_image(self) -> DataLoader[UUID, list[models.Collection]]:

@@ -13,7 +13,7 @@ from app.graphql.pagination import Connection, window
 from app.graphql.types.images import Image
 from app.graphql.types.lists import listed
 from app.graphql.types.tags import Tag
-from app.services import tags
+from app.services import taggings, tags
 
 
 @strawberry.type
@@ -141,7 +141,7 @@ class TagMutation:
 async def _change(
     info: Info, image_ids: list[strawberry.ID], names: list[str], *, add: bool
 ) -> list[Image]:
-    actor, change = info.context.viewer, tags.add if add else tags.remove
+    actor, change = info.context.viewer, taggings.add if add else taggings.remove
     rows = await info.context.change(
         lambda session: change(session, actor, ids(image_ids, "imageIds"), names)
     )
@@ -151,6 +151,6 @@ async def _change(
 async def _set(info: Info, image_id: strawberry.ID, names: list[str]) -> Image:
     actor = info.context.viewer
     row = await info.context.change(
-        lambda session: tags.set_all(session, actor, parse_id(image_id), names)
+        lambda session: taggings.set_all(session, actor, parse_id(image_id), names)
     )
     return Image.of(row)

@@ -1,9 +1,7 @@
-"""Tags: the team's words, and which image carries which."""
+"""Tags: the team's words, which of them may be used, and how they are changed. What images carry is in taggings."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,20 +10,18 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
-from app.db.models import DrawHead, Image, ImageTag, Tag, Team
+from app.db.models import DrawHead, ImageTag, Tag, Team
 from app.domain import (
     MAX_IDS,
-    MAX_TAGS_OF_IMAGE,
     MAX_TAGS_PER_CALL,
     Actor,
     Role,
     TagPolicy,
-    TagSource,
     tag_key,
     tag_name,
 )
 from app.errors import AppError, ErrorCode, UploadProblem, bad_input, conflict, not_found
-from app.services import access, images, paging
+from app.services import access, paging
 
 BY_NAME = paging.Keyset(
     "tag",
@@ -33,16 +29,6 @@ BY_NAME = paging.Keyset(
 )
 
 NAME_TAKEN: Final = "The team has a tag of this name."
-
-
-@dataclass(frozen=True)
-class Tagging:
-    """A tag on an image, with who put it there (None once that user was deleted), when and how."""
-
-    tag: Tag
-    tagged_by: UUID | None
-    tagged_at: datetime
-    source: TagSource
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag | None]:
@@ -70,23 +56,6 @@ def listed(actor: Actor, *, team_id: UUID | None = None, search: str | None = No
     return query
 
 
-async def taggings_by_image(
-    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID]
-) -> list[list[Tagging]]:
-    """The tags of each image by name, in the order of the images: one statement."""
-    query = (
-        access.visible_tags(actor)
-        .join(ImageTag, (ImageTag.team_id == Tag.team_id) & (ImageTag.tag_id == Tag.id))
-        .where(ImageTag.image_id.in_(image_ids))
-        .add_columns(ImageTag.image_id, ImageTag.tagged_by, ImageTag.tagged_at, ImageTag.source)
-        .order_by(Tag.key, Tag.id)
-    )
-    found: dict[UUID, list[Tagging]] = {one: [] for one in image_ids}
-    for tag, image_id, *how in await session.execute(query):
-        found[image_id].append(Tagging(tag, *how))
-    return [found[one] for one in image_ids]
-
-
 async def image_counts(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[int]:
     """How many live images carry each tag, from the kept counters."""
     query = (
@@ -96,59 +65,6 @@ async def image_counts(session: AsyncSession, actor: Actor, ids: Sequence[UUID])
     )
     found = dict((await session.execute(query)).all())
     return [int(found.get(one, 0)) for one in ids]
-
-
-async def add(
-    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID], names: Sequence[str]
-) -> list[Image]:
-    """Puts the tags on the images; what an image carries already stays as it was."""
-    rows = await images.locked(session, actor, image_ids)
-    for team_id, members in _by_team(rows).items():
-        tag_ids = await ensure(session, actor, team_id, names)
-        await attach(session, actor, members, tag_ids)
-    return rows
-
-
-async def remove(
-    session: AsyncSession, actor: Actor, image_ids: Sequence[UUID], names: Sequence[str]
-) -> list[Image]:
-    """Takes the tags off the images; a name that the team does not know is no error."""
-    rows = await images.locked(session, actor, image_ids)
-    keys = [tag_key(name) for name in _checked(names)]
-    for team_id, members in _by_team(rows).items():
-        tag_ids = select(Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
-        gone = await session.execute(
-            delete(ImageTag)
-            .where(
-                ImageTag.team_id == team_id,
-                ImageTag.image_id.in_([row.id for row in members]),
-                ImageTag.tag_id.in_(tag_ids),
-            )
-            .returning(ImageTag.image_id)
-        )
-        _touch(members, set(gone.scalars()))
-    await session.flush()
-    return rows
-
-
-async def set_all(
-    session: AsyncSession, actor: Actor, image_id: UUID, names: Sequence[str]
-) -> Image:
-    """Makes these the image's tags; those that stay keep who put them there and when."""
-    (image,) = await images.locked(session, actor, [image_id])
-    tag_ids = await ensure(session, actor, image.team_id, names)
-    gone = await session.execute(
-        delete(ImageTag)
-        .where(
-            ImageTag.team_id == image.team_id,
-            ImageTag.image_id == image.id,
-            ImageTag.tag_id.not_in(tag_ids),
-        )
-        .returning(ImageTag.image_id)
-    )
-    _touch([image], set(gone.scalars()))
-    await attach(session, actor, [image], tag_ids)
-    return image
 
 
 async def ensure(
@@ -178,7 +94,7 @@ async def admissible(
     BAD_USER_INPUT for what is no name, and for a new one where the policy is CLOSED.
     """
     by_key: dict[str, str] = {}
-    for name in _checked(names, field=field):
+    for name in checked(names, field=field):
         by_key.setdefault(tag_key(name), name)
     known = await _ids_by_key(session, team_id, by_key) if by_key else {}
     fresh = [name for key, name in by_key.items() if key not in known]
@@ -213,58 +129,10 @@ async def _refuse_if_closed(
         )
 
 
-async def attach(
-    session: AsyncSession,
-    actor: Actor,
-    rows: Sequence[Image],
-    tag_ids: Sequence[UUID],
-    source: TagSource | None = None,
-) -> None:
-    """Puts the tags on images whose rows are locked or new; BAD_USER_INPUT beyond MAX_TAGS_OF_IMAGE.
-
-    `source`: None is the actor's own hand, or that of their program.
-    """
-    source = source or (TagSource.MANUAL if actor.api_key_id is None else TagSource.API)
-    values = [
-        {
-            "team_id": row.team_id,
-            "image_id": row.id,
-            "tag_id": tag_id,
-            "created_at": row.created_at,
-            "tagged_by": actor.user_id,
-            "source": source,
-        }
-        for row in rows
-        for tag_id in tag_ids
-    ]
-    if values:
-        made = await session.execute(
-            insert(ImageTag)
-            .values(values)
-            .on_conflict_do_nothing()
-            .returning(ImageTag.image_id, images.rows_before(ImageTag))
-        )
-        _touch(rows, images.check_room(made.all(), MAX_TAGS_OF_IMAGE, field="tags", what="tags"))
-    await session.flush()
-
-
-def _touch(rows: Iterable[Image], changed: set[UUID]) -> None:
-    for row in rows:
-        if row.id in changed:
-            row.updated_at = datetime.now(UTC)
-
-
-def _checked(names: Sequence[str], *, field: str = "tags") -> list[str]:
+def checked(names: Sequence[str], *, field: str = "tags") -> list[str]:
     if len(names) > MAX_TAGS_PER_CALL:
         raise bad_input(field, f"At most {MAX_TAGS_PER_CALL} tags.", limit=MAX_TAGS_PER_CALL)
     return [tag_name(name, field=field) for name in names]
-
-
-def _by_team(rows: Iterable[Image]) -> dict[UUID, list[Image]]:
-    teams: dict[UUID, list[Image]] = {}
-    for row in rows:
-        teams.setdefault(row.team_id, []).append(row)
-    return teams
 
 
 async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) -> Tag:

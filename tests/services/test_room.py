@@ -7,7 +7,7 @@ import pytest
 from app.db.models import Collection
 from app.domain import MAX_COLLECTIONS_OF_IMAGE, MAX_TAGS_OF_IMAGE, Actor
 from app.errors import AppError, ErrorCode
-from app.services import collections, tags
+from app.services import collections, taggings, tags
 from tests import make
 from tests.database import Database
 
@@ -17,12 +17,12 @@ FIFTY_MORE = [f"tag {n}" for n in range(50, 100)]
 
 async def tagged(db: Database, actor: Actor, ids: list[UUID], names: list[str]) -> None:
     async with db.acting(actor).transaction() as session:
-        await tags.add(session, actor, ids, names)
+        await taggings.add(session, actor, ids, names)
 
 
 async def counts(db: Database, actor: Actor, ids: list[UUID]) -> list[int]:
     async with db.acting(actor).transaction() as session:
-        return [len(one) for one in await tags.taggings_by_image(session, actor, ids)]
+        return [len(one) for one in await taggings.by_image(session, actor, ids)]
 
 
 async def test_an_image_has_a_hundred_tags_at_most(db: Database) -> None:

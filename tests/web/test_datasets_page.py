@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from app.main import create_app
-from app.services import tags
+from app.services import taggings
 from app.storage import storage_from_url
 from app.worker import Worker
 from tests.fixtures.own_database import own_database
@@ -23,7 +23,7 @@ async def test_the_script_exports_downloads_and_reads(database_url: str, tmp_pat
         member = await new_member(resources.db)
         ids = [await stored_image(resources, member.team_id, bytes([one])) for one in range(3)]
         async with resources.db.acting(member.actor).transaction() as session:
-            await tags.add(session, member.actor, ids[:2], ["cat"])
+            await taggings.add(session, member.actor, ids[:2], ["cat"])
         worker = Worker(resources)
         running = asyncio.create_task(worker.run())
         async with served(create_app(resources)) as (address, _):

@@ -28,7 +28,7 @@ from app.domain import (
 )
 from app.errors import AppError, unavailable
 from app.resources import Resources
-from app.services import job_runs, tags
+from app.services import job_runs, taggings, tags
 from app.services.exports import datasets, exporting
 from app.services.job_runs import Job, SupersededError
 from app.services.people import teams
@@ -154,8 +154,8 @@ async def library(resources: Resources, actor: Actor) -> list[UUID]:
         await make.image(resources.db, team_id, **facts),
     ]
     async with resources.db.acting(actor).transaction() as session:
-        await tags.add(session, actor, ids[:1], ["zebra", "Apple"])
-        await tags.add(session, replace(actor, api_key_id=secrets_id()), ids[1:2], ["zebra"])
+        await taggings.add(session, actor, ids[:1], ["zebra", "Apple"])
+        await taggings.add(session, replace(actor, api_key_id=secrets_id()), ids[1:2], ["zebra"])
     await execute(resources.db, "update image_tag set tagged_at = :at", at=MOMENT)
     return sorted(ids)
 

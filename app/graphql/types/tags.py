@@ -15,7 +15,7 @@ from app.graphql.types.late import LateImage
 from app.graphql.types.lists import listed_images
 from app.graphql.types.nodes import Node
 from app.graphql.types.people import Team, User, team_of, user_or_none
-from app.services import tags
+from app.services import taggings
 
 
 @strawberry.type(description="A word that a team puts on its images.")
@@ -29,8 +29,8 @@ class Tag(Node):
         return cls(id=strawberry.ID(str(row.id)), name=row.name, created_at=row.created_at, row=row)
 
     @classmethod
-    def of_taggings(cls, taggings: list[tags.Tagging]) -> list["Tag"]:
-        return [cls.of(one.tag) for one in taggings]
+    def of_taggings(cls, rows: list[taggings.Tagging]) -> list["Tag"]:
+        return [cls.of(one.tag) for one in rows]
 
     @strawberry.field(description="Whose it is.")
     async def team(self, info: Info) -> Team:
@@ -69,7 +69,7 @@ class Tagging:
     tagger: strawberry.Private[UUID | None]
 
     @classmethod
-    def of(cls, tagging: tags.Tagging) -> "Tagging":
+    def of(cls, tagging: taggings.Tagging) -> "Tagging":
         return cls(
             tag=Tag.of(tagging.tag),
             tagged_at=tagging.tagged_at,
@@ -78,8 +78,8 @@ class Tagging:
         )
 
     @classmethod
-    def all_of(cls, taggings: list[tags.Tagging]) -> list["Tagging"]:
-        return [cls.of(one) for one in taggings]
+    def all_of(cls, rows: list[taggings.Tagging]) -> list["Tagging"]:
+        return [cls.of(one) for one in rows]
 
     @strawberry.field(description="Who put it on. Null once that user was deleted.")
     async def tagged_by(self, info: Info) -> User | None:

@@ -30,7 +30,7 @@ from app.domain import (
 )
 from app.errors import AppError, ErrorCode, bad_input, blaming, too_large, unavailable
 from app.imaging import Decoder, Inspection
-from app.services import access, collections, jobs, tags
+from app.services import access, collections, jobs, taggings, tags
 from app.storage import Storage
 
 T = TypeVar("T")
@@ -338,7 +338,7 @@ async def abandon(session: AsyncSession, intent: Image) -> None:
 async def _relate(session: AsyncSession, actor: Actor, new: NewImage, image: Image) -> None:
     tag_ids = await tags.ensure(session, actor, new.team_id, new.tags, field="input.tags")
     source = TagSource.UPLOAD if new.created_at is None else TagSource.IMPORT
-    await tags.attach(session, actor, [image], tag_ids, source)
+    await taggings.attach(session, actor, [image], tag_ids, source)
     if new.collection_id is not None:
         collection = await _collection(session, actor, new, new.collection_id)
         await collections.attach(session, actor, collection, [image])
