@@ -13,8 +13,8 @@ from app.domain import NO_ID
 from app.embedding import Embedder, Known, Vectors
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services import reembedding
-from app.services.reembedding import Batch
+from app.services import reembedding, reembedding_runs
+from app.services.reembedding_runs import Batch
 from app.worker import files
 from app.worker.pictures import Picture, pixels, reason
 
@@ -63,7 +63,7 @@ class Reembedding:
 
     async def _claim(self, after: UUID) -> Batch:
         return await self._db.run(
-            lambda session: reembedding.claim(session, self._model.id, after, BATCH, LEASE)
+            lambda session: reembedding_runs.claim(session, self._model.id, after, BATCH, LEASE)
         )
 
     async def _read(self, embedder: Embedder, batch: Batch) -> None:
@@ -87,7 +87,7 @@ class Reembedding:
                     await self._embed(embedder, batch, list(seen), list(seen.values()))
         except BaseException:
             with suppress(AppError):
-                await self._db.run(lambda session: reembedding.release(session, batch))
+                await self._db.run(lambda session: reembedding_runs.release(session, batch))
             raise
 
     async def _embed(
@@ -107,7 +107,7 @@ class Reembedding:
                 await self._embed(embedder, batch, [image], [picture])
 
     async def _keep(self, batch: Batch, vector_of: dict[UUID, Vectors]) -> None:
-        await self._db.run(lambda session: reembedding.keep(session, batch, vector_of))
+        await self._db.run(lambda session: reembedding_runs.keep(session, batch, vector_of))
 
     async def _failed(self, batch: Batch, image: Image, error: Exception) -> None:
         """Lays the image down for later. What is not its own fault goes up."""
@@ -115,7 +115,7 @@ class Reembedding:
             raise error
         why = reason(error)
         log.warning("%s could not be read by %s: %s", image.id, self._model, why)
-        await self._db.run(lambda session: reembedding.fail(session, batch, image.id, why))
+        await self._db.run(lambda session: reembedding_runs.fail(session, batch, image.id, why))
 
     @asynccontextmanager
     async def _lease_kept(self, batch: Batch) -> AsyncIterator[None]:
@@ -124,7 +124,9 @@ class Reembedding:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 # Where the database is away for long, the fence decides in the end.
                 with suppress(AppError):
-                    await self._db.run(lambda session: reembedding.renew(session, batch, LEASE))
+                    await self._db.run(
+                        lambda session: reembedding_runs.renew(session, batch, LEASE)
+                    )
 
         keeper = asyncio.create_task(keep())
         try:

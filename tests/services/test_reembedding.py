@@ -10,9 +10,10 @@ from sqlalchemy import func, select, update
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.errors import AppError, ErrorCode
-from app.services import embedding_models, job_runs, reembedding
+from app.services import embedding_models, job_runs, reembedding, reembedding_runs
 from app.services.intake import processing
-from app.services.reembedding import Batch, Progress
+from app.services.reembedding import Progress
+from app.services.reembedding_runs import Batch
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
@@ -46,18 +47,20 @@ async def claim(
     db: Database, model_id: int, *, limit: int = 100, lease: timedelta = LEASE, after: UUID = NO_ID
 ) -> Batch:
     return await db.worker.run(
-        lambda session: reembedding.claim(session, model_id, after, limit, lease)
+        lambda session: reembedding_runs.claim(session, model_id, after, limit, lease)
     )
 
 
 async def keep(db: Database, batch: Batch) -> None:
     rows = planted.random(len(batch.images))
     vectors = {image.id: row for image, row in zip(batch.images, rows, strict=True)}
-    await db.worker.run(lambda session: reembedding.keep(session, batch, vectors))
+    await db.worker.run(lambda session: reembedding_runs.keep(session, batch, vectors))
 
 
 async def fail(db: Database, batch: Batch, image_id: UUID) -> None:
-    await db.worker.run(lambda session: reembedding.fail(session, batch, image_id, "no colours"))
+    await db.worker.run(
+        lambda session: reembedding_runs.fail(session, batch, image_id, "no colours")
+    )
 
 
 async def due(db: Database) -> None:
@@ -131,7 +134,7 @@ async def test_what_is_handed_back_costs_no_attempt(db: Database, second: int) -
         batch = await claim(db, second)
         assert len(batch.images) == 5
         async with db.worker.transaction() as session:
-            await reembedding.release(session, batch)
+            await reembedding_runs.release(session, batch)
         await due(db)
 
 
