@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Collection, CollectionImage, Image
 from app.domain import MAX_COLLECTIONS_OF_IMAGE, Actor, Role, line, paragraph
 from app.errors import bad_input, not_found
-from app.services import access, images, paging
+from app.services import access, images, paging, room
 
 BY_NAME = paging.Keyset(
     "collection",
@@ -125,9 +125,9 @@ async def attach(
         insert(CollectionImage)
         .values(values)
         .on_conflict_do_nothing()
-        .returning(CollectionImage.image_id, images.rows_before(CollectionImage))
+        .returning(CollectionImage.image_id, room.rows_before(CollectionImage))
     )
-    images.check_room(made.all(), MAX_COLLECTIONS_OF_IMAGE, field="imageIds", what="collections")
+    room.check(made.all(), MAX_COLLECTIONS_OF_IMAGE, field="imageIds", what="collections")
 
 
 async def remove(

@@ -16,7 +16,7 @@ from app.domain import (
     TagSource,
     tag_key,
 )
-from app.services import access, images, tags
+from app.services import access, images, room, tags
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ async def attach(
             insert(ImageTag)
             .values(values)
             .on_conflict_do_nothing()
-            .returning(ImageTag.image_id, images.rows_before(ImageTag))
+            .returning(ImageTag.image_id, room.rows_before(ImageTag))
         )
-        _touch(rows, images.check_room(made.all(), MAX_TAGS_OF_IMAGE, field="tags", what="tags"))
+        _touch(rows, room.check(made.all(), MAX_TAGS_OF_IMAGE, field="tags", what="tags"))
     await session.flush()
 
 
