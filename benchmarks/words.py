@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import embedded, migrate
 from app.db.models import EmbeddingModel
 from app.domain import Actor, ImageFilter, ImageOrder, ModelState, Role, SearchMode, Window
-from app.services import filters, images
+from app.services import full_text, images
 from app.services.searching import search
 from app.services.searching.directions import Direction
 from benchmarks.draw import settle, times
@@ -100,7 +100,7 @@ def works(actor: Actor) -> dict[str, Do]:
 
 def way(db: Database, actor: Actor, do: Do, most: int) -> Callable[[], Awaitable[Any]]:
     async def work() -> Any:
-        filters.MOST_BY_INDEX = most
+        full_text.MOST_BY_INDEX = most
         async with db.acting(actor).transaction() as session:
             return await do(session)
 
@@ -114,7 +114,7 @@ async def main(size: int, repeats: int, url: str) -> None:
     actor = await load(db, size)
     print(f"{size:,} images in the team, as many in another one")
     print(f"{'':<36} {'rows ms':>9} {'index ms':>9} {'ratio':>7}")
-    most = filters.MOST_BY_INDEX
+    most = full_text.MOST_BY_INDEX
     for name, do in works(actor).items():
         # None of them is few enough for the index where none may be.
         taken = await times(

@@ -1,7 +1,7 @@
 """Turns an ImageFilter into SQL. Every list, draw and search that takes a filter uses this one reading of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -20,9 +20,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     literal_column,
-    or_,
     select,
     tuple_,
 )
@@ -43,12 +41,9 @@ from app.domain import (
     tag_key,
 )
 from app.errors import bad_input
-from app.services import access, paging
+from app.services import access, full_text, paging
 
 MAX_TEXT_LENGTH = 1_000
-MOST_BY_INDEX = 5_000
-"""Words that more images have are soon found by looking at one after the other."""
-UUIDS = ARRAY(Uuid())
 ALWAYS = DateTimeRange()
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 
@@ -144,7 +139,7 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         teams = [one for one in teams if any_tags[one]]
     rest = [*_own_columns(wanted), *_relations(wanted, named)]
     if teams and wanted.text is not None and wanted.text.strip():
-        rest.append(await has_words(session, teams, wanted.text))
+        rest.append(await full_text.has_words(session, teams, wanted.text))
     dates = len(list(in_range(Image.created_at, wanted.created_at)))
     plain = any_tags is None and wanted.trashed is False
     return Match(
@@ -219,25 +214,6 @@ def _own_columns(wanted: ImageFilter) -> Iterable[ColumnElement[bool]]:
 def _lets_in_undated(taken: DateTimeRange | None) -> bool:
     """Whether a condition on TAKEN would let in what has no date. The driver sends Python's first instant as -infinity."""
     return taken is not None and taken.start in (None, FIRST_INSTANT)
-
-
-async def has_words(
-    session: AsyncSession, team_ids: Sequence[UUID], text: str
-) -> ColumnElement[bool]:
-    """The words as they stand, or as English has them: `words` holds both readings.
-
-    Where few images have them, those by their ids. Behind the second wall no query finds them by the index itself.
-    """
-    few = func.worded_images(text, literal(list(team_ids), UUIDS), MOST_BY_INDEX, type_=UUIDS)
-    ids = await session.scalar(select(few))
-    if ids is not None:
-        return Image.id == any_(literal(ids, UUIDS))
-    return or_(
-        *(
-            Image.words.op("@@")(func.websearch_to_tsquery(config, text))
-            for config in ("simple", "english")
-        )
-    )
 
 
 def in_lists(lists: Mapping[UUID, UUID]) -> ColumnElement[bool]:

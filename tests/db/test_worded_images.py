@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.database import Entrance, counted_statements, sqlstate
 from app.domain import Actor, ImageFilter, ImageOrder, ImageState, Role, SearchMode, Window
-from app.services import filters, images
+from app.services import full_text, images
 from app.services.searching import search
 from tests import make
 from tests.database import Database
@@ -76,7 +76,7 @@ async def model_id(db: Database) -> AsyncIterator[int]:
 async def test_lists_and_searches_find_the_same_either_way(
     db: Database, model_id: int, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(filters, "MOST_BY_INDEX", most)
+    monkeypatch.setattr(full_text, "MOST_BY_INDEX", most)
     actor, stranger = await make.actor(db), await make.actor(db)
     (team_id,) = actor.team_ids
     herons = [await make.image(db, team_id, title="A heron", tags=("lake",)) for _ in range(3)]

@@ -25,7 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.db.models import Image, ImageTag, Tag
 from app.domain import tag_key
 from app.embedding import Vectors
-from app.services import access, filters
+from app.services import access, full_text
 from app.services.searching import nearest
 from app.services.searching.nearest import Candidates, Floor
 
@@ -38,7 +38,7 @@ WORDS_WEIGHT: Final = 1.0
 TAGS_WEIGHT: Final = 1.0
 """A tag that is the whole question counts as much as the first place of a ranking: a person has said so of the
 picture. One that is some of its words counts for that share of it, so that `the` lifts next to nothing."""
-MOST_RANKED: Final = filters.MOST_BY_INDEX
+MOST_RANKED: Final = full_text.MOST_BY_INDEX
 """Of the images that have all the words, the newest so many are ranked by them: a word that more have says little."""
 MOST_FOUND: Final = 100
 MOST_SHARES: Final = 3
@@ -83,7 +83,7 @@ async def _worded(
     """The FUSED candidates whose texts have the words best, best first; of equals those that are near, then by id."""
     if candidates.match.empty:
         return []
-    having = await filters.has_words(session, candidates.match.team_ids, words)
+    having = await full_text.has_words(session, candidates.match.team_ids, words)
     some = (
         candidates.rows()
         .where(having)
