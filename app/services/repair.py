@@ -1,4 +1,4 @@
-"""What `pictor reconcile` asks of the rows and writes to them. What it does with objects is in worker/reconcile."""
+"""What `pictor reconcile` asks of the rows and writes to them, but for purges. What it does with objects is in worker/reconcile."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, delete, exists, func, literal, select
-from sqlalchemy import update as sql_update
+from sqlalchemy import ARRAY, ColumnElement, String, any_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.db.models import Dataset, Image, ImageJob, ImageVector, Orphan, Team, Upkeep
+from app.db.models import Image, ImageJob, ImageVector, Orphan, Team, Upkeep
 from app.domain import Damage, ImageState, JobKind, JobState, parse_id
 from app.services import embedding_models, jobs
 from app.services.exports import datasets
@@ -20,7 +19,6 @@ from app.services.intake import tickets
 from app.storage import StoredObject
 
 TASK: Final = "reconcile"
-PURGES: Final = (JobKind.PURGE, JobKind.PURGE_TEAM)
 CHECKS: Final = "check/"
 """Below it lie the small objects with which the store is tried. They belong to no team."""
 EXPLAINED_BY: Final[tuple[InstrumentedAttribute[str], ...]] = (Image.object_key,)
@@ -225,81 +223,3 @@ async def overdue_intents(session: AsyncSession) -> int:
         Image.state == ImageState.PENDING, Image.lease_until < func.now()
     )
     return await session.scalar(overdue) or 0
-
-
-async def purges_due(session: AsyncSession) -> int:
-    due = select(func.count()).where(
-        jobs.OPEN, ImageJob.kind == JobKind.PURGE, ImageJob.run_after <= func.now()
-    )
-    return await session.scalar(due) or 0
-
-
-async def revive_purges(session: AsyncSession, retention: timedelta, *, dry_run: bool) -> int:
-    """Queues purges that were given up, and makes those that deleted images and teams lack; how many."""
-    given_up = (ImageJob.kind.in_(PURGES)) & (ImageJob.state == JobState.FAILED)
-    found = 0
-    for wanted in _purges_wanted(retention):
-        found += await session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-        if not dry_run:
-            new = insert(ImageJob).from_select(["team_id", "image_id", "kind", "run_after"], wanted)
-            # One that another pass has just made is not due before its time either.
-            made = new.on_conflict_do_update(
-                index_elements=["team_id", "image_id", "kind"],
-                set_={
-                    **jobs.QUEUED,
-                    "attempts": 0,
-                    "error": None,
-                    "run_after": new.excluded.run_after,
-                },
-                where=ImageJob.state == JobState.DONE,
-            )
-            await session.execute(made)
-    found += await session.scalar(select(func.count()).where(given_up)) or 0
-    if not dry_run:
-        revived = sql_update(ImageJob).where(given_up)
-        again = {**jobs.QUEUED, "attempts": 0, "run_after": func.now()}
-        await session.execute(revived.values(again).execution_options(synchronize_session=False))
-        if found:
-            await jobs.wake(session)
-    return found
-
-
-def _purges_wanted(retention: timedelta) -> tuple[Any, ...]:
-    """Deleted images, datasets and teams that no job, open or given up, will remove."""
-    image = select(
-        Image.team_id,
-        Image.id,
-        literal(JobKind.PURGE.value),
-        func.coalesce(Image.deleted_at, func.now()) + retention,
-    ).join(Team, Team.id == Image.team_id)
-    dataset = select(
-        Dataset.team_id,
-        Dataset.id,
-        literal(JobKind.PURGE.value),
-        Dataset.deleted_at + retention,
-    ).join(Team, Team.id == Dataset.team_id)
-    team = select(Team.id, Team.id, literal(JobKind.PURGE_TEAM.value), Team.deleted_at + retention)
-    return (
-        image.where(
-            Image.state == ImageState.DELETED,
-            Team.deleted_at.is_(None),
-            ~_has_job(Image.team_id, Image.id, JobKind.PURGE),
-        ),
-        dataset.where(
-            Dataset.deleted_at.is_not(None),
-            Team.deleted_at.is_(None),
-            ~_has_job(Dataset.team_id, Dataset.id, JobKind.PURGE),
-        ),
-        team.where(Team.deleted_at.is_not(None), ~_has_job(Team.id, Team.id, JobKind.PURGE_TEAM)),
-    )
-
-
-def _has_job(
-    team_id: InstrumentedAttribute[UUID], image_id: InstrumentedAttribute[UUID], kind: JobKind
-) -> ColumnElement[bool]:
-    return exists().where(
-        ImageJob.team_id == team_id,
-        ImageJob.image_id == image_id,
-        ImageJob.kind == kind,
-        ImageJob.state != JobState.DONE,
-    )

@@ -20,7 +20,7 @@ from app.db.database import Entrance
 from app.db.listing import Listing
 from app.domain import Damage, JobKind, JobState
 from app.resources import Resources
-from app.services import damage, job_runs, jobs, repair, retention
+from app.services import damage, job_runs, jobs, purges, repair, retention
 from app.services.intake import tickets, uploads
 from app.services.repair import Kept, Work
 from app.storage import StoredObject
@@ -129,18 +129,16 @@ class _Pass:
                 pass
             report.trash_emptied = await empty_trash(self.resources, self.db)
         report.purges_revived = await self.db.run(
-            lambda session: repair.revive_purges(
-                session, settings.purge_retention, dry_run=report.dry_run
-            )
+            lambda session: purges.revive(session, settings.purge_retention, dry_run=report.dry_run)
         )
         report.purged = await self._purged()
 
     async def _purged(self) -> int:
         """Purges are done here too, so that the pass leaves nothing to a worker that may not run."""
         if self.report.dry_run:
-            return await self.db.run(repair.purges_due)
+            return await self.db.run(purges.due_now)
         done = 0
-        with self.progress("Purging", await self.db.run(repair.purges_due)) as advance:
+        with self.progress("Purging", await self.db.run(purges.due_now)) as advance:
             while claimed := await self.db.run(
                 lambda session: job_runs.claim(
                     session, [JobKind.PURGE], PURGED_AT_ONCE, PURGE_LEASE
