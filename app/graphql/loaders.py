@@ -14,7 +14,7 @@ from app.services import collections, images, nodes, taggings, tags
 from app.services.auditing import audit_log
 from app.services.bulk_edits import bulk
 from app.services.exports import datasets
-from app.services.people import api_keys, teams, users
+from app.services.people import api_keys, memberships, teams, users
 from app.services.searching import relevance
 from app.services.searching.chance import Chance
 
@@ -67,13 +67,13 @@ class Loaders:
 
     @cached_property
     def membership(self) -> DataLoader[UUID, models.Membership | None]:
-        return self._loader(teams.membership_by_id)
+        return self._loader(memberships.by_id)
 
     @cached_property
     def memberships_of_user(self) -> DataLoader[tuple[UUID, int], list[models.Membership]]:
         async def batch(keys: list[tuple[UUID, int]]) -> Sequence[list[models.Membership]]:
             async with self._db.transaction() as session:
-                return await teams.memberships_by_user(session, self._actor, keys)
+                return await memberships.by_user(session, self._actor, keys)
 
         return DataLoader(batch)
 

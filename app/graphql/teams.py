@@ -14,7 +14,7 @@ from app.graphql.inputs import changes
 from app.graphql.pagination import Connection, window
 from app.graphql.types.lists import listed
 from app.graphql.types.people import Membership, Team
-from app.services.people import teams
+from app.services.people import memberships, teams
 
 
 @strawberry.input(description="A new team, with the viewer as its ADMIN.")
@@ -138,7 +138,7 @@ class TeamMutation:
     ) -> Membership:
         actor = info.context.viewer
         row = await info.context.change(
-            lambda session: teams.set_membership(
+            lambda session: memberships.set_role(
                 session, actor, parse_id(input.team_id), parse_id(input.user_id), input.role
             )
         )
@@ -156,8 +156,6 @@ class TeamMutation:
     ) -> strawberry.ID:
         actor = info.context.viewer
         gone = await info.context.change(
-            lambda session: teams.remove_membership(
-                session, actor, parse_id(team_id), parse_id(user_id)
-            )
+            lambda session: memberships.remove(session, actor, parse_id(team_id), parse_id(user_id))
         )
         return strawberry.ID(str(gone))

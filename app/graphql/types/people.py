@@ -31,7 +31,7 @@ from app.graphql.types.lists import listed, listed_images
 from app.graphql.types.nodes import Node, found, of_row
 from app.graphql.types.stats import TeamStats
 from app.services import access, collections, duplicates, paging, tags
-from app.services.people import api_keys, teams
+from app.services.people import api_keys, memberships, teams
 
 
 @strawberry.type(description="People who share images. Nobody else sees them.")
@@ -61,9 +61,9 @@ class Team(Node):
     async def members(
         self, info: Info, first: Fifty = 50, after: After = None
     ) -> Connection["Membership"]:
-        rows = teams.members(info.context.viewer, self.row.id)
+        rows = memberships.listed(info.context.viewer, self.row.id)
         part = window(first, after)
-        return await listed(info.context, rows, teams.MEMBERS, part, Membership.of)
+        return await listed(info.context, rows, memberships.MEMBERS, part, Membership.of)
 
     @strawberry.field(description="Its images; newest first without orderBy.")
     async def images(

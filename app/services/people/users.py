@@ -16,7 +16,7 @@ from app.db.models import Membership, PasswordToken, Team, User
 from app.domain import Actor, Role, email_address, line
 from app.errors import conflict, forbidden, not_found
 from app.services import access, paging
-from app.services.people import teams
+from app.services.people import memberships
 
 TOKEN_LIFETIME = timedelta(days=7)
 MADE = column("made", Boolean)
@@ -136,7 +136,7 @@ async def remove(session: AsyncSession, actor: Actor, user_id: UUID) -> UUID:
     installation its last operator.
     """
     user = await _locked(session, actor, user_id)
-    await teams.leave_all(session, user_id)
+    await memberships.leave_all(session, user_id)
     if user.is_operator:
         operators = select(User.id).where(User.is_operator).order_by(User.id).with_for_update()
         if len((await session.scalars(operators)).all()) == 1:

@@ -1,0 +1,124 @@
+"""Memberships: who belongs to which team, and in what role. A team keeps an ADMIN; its own row is in teams."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Select, Uuid, column, func, literal, select, true
+from sqlalchemy import update as sql_update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.db.models import ApiKey, Membership, Team, User
+from app.domain import Actor, Role
+from app.errors import conflict, not_found
+from app.services import access, paging
+from app.services.people import teams
+
+MEMBERS = paging.Keyset("member", (paging.Key(Membership.id, lambda row: row.id, UUID),))
+
+
+def listed(actor: Actor, team_id: UUID) -> Select[Membership]:
+    return access.visible_memberships(actor).where(Membership.team_id == team_id)
+
+
+async def by_id(
+    session: AsyncSession, actor: Actor, ids: Sequence[UUID]
+) -> list[Membership | None]:
+    return await access.by_id(session, access.visible_memberships(actor), Membership.id, ids)
+
+
+async def by_user(
+    session: AsyncSession, actor: Actor, keys: Sequence[tuple[UUID, int]]
+) -> list[list[Membership]]:
+    """The memberships of each user that the actor sees, oldest first, so many at most. No more are read."""
+    users, most = zip(*keys, strict=True)
+    asked = (
+        func.unnest(literal(users, ARRAY(Uuid())), literal(most, ARRAY(Integer())))
+        .table_valued(column("user_id", Uuid), column("most", Integer))
+        .render_derived("asked")
+    )
+    first = (
+        access.visible_memberships(actor)
+        .where(Membership.user_id == asked.c.user_id)
+        .order_by(Membership.id)
+        .limit(asked.c.most)
+        .lateral()
+    )
+    row = aliased(Membership, first)
+    found: dict[tuple[UUID, int], list[Membership]] = {key: [] for key in keys}
+    query = select(row, asked.c.most).select_from(asked.join(first, true())).order_by(row.id)
+    for membership, limit in await session.execute(query):
+        found[membership.user_id, limit].append(membership)
+    return [found[key] for key in keys]
+
+
+async def set_role(
+    session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID, role: Role
+) -> Membership:
+    """Adds the user, or changes their role (ADMIN). CONFLICT where that would leave no ADMIN."""
+    access.require(actor, team_id, Role.ADMIN)
+    await teams.locked(session, team_id)
+    known = await session.scalar(
+        access.visible_users(actor).with_only_columns(func.count()).where(User.id == user_id)
+    )
+    if not known:
+        raise not_found("User", ids=[user_id])
+    membership = await _of_user(session, team_id, user_id)
+    if membership is None:
+        membership = Membership(team_id=team_id, user_id=user_id, role=role)
+        session.add(membership)
+    else:
+        if role is not Role.ADMIN:
+            await _keep_an_admin(session, membership, "input.userId")
+        membership.role = role
+    await session.flush()
+    return membership
+
+
+async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID) -> UUID:
+    """Ends a membership: an ADMIN anyone's, a member their own. Their keys of the team end with it."""
+    access.require(actor, team_id, Role.VIEWER if user_id == actor.user_id else Role.ADMIN)
+    await teams.locked(session, team_id)
+    membership = await _of_user(session, team_id, user_id)
+    if membership is None:
+        raise not_found("Membership", field="userId")
+    await _keep_an_admin(session, membership, "userId")
+    await session.delete(membership)
+    await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)
+    await session.flush()
+    return membership.id
+
+
+async def leave_all(session: AsyncSession, user_id: UUID) -> None:
+    """Locks the teams of a user who goes. CONFLICT where one of them would keep no ADMIN."""
+    own = select(Membership.team_id).where(Membership.user_id == user_id)
+    locked = select(Team.id).where(Team.id.in_(own)).order_by(Team.id)
+    await session.execute(locked.with_for_update(key_share=True))
+    rows = await session.scalars(select(Membership).where(Membership.user_id == user_id))
+    for membership in rows.all():
+        await _keep_an_admin(session, membership, "id")
+
+
+async def _revoke_keys(session: AsyncSession, *which: ColumnElement[bool]) -> None:
+    """For good: a member who comes back makes new ones."""
+    ending = sql_update(ApiKey).where(*which, ApiKey.revoked_at.is_(None))
+    await session.execute(ending.values(revoked_at=func.now()))
+
+
+async def _of_user(session: AsyncSession, team_id: UUID, user_id: UUID) -> Membership | None:
+    membership: Membership | None = await session.scalar(
+        select(Membership).where(Membership.team_id == team_id, Membership.user_id == user_id)
+    )
+    return membership
+
+
+async def _keep_an_admin(session: AsyncSession, leaving: Membership, field: str) -> None:
+    """CONFLICT where `leaving` is the team's last ADMIN. The team's row is locked."""
+    if leaving.role is not Role.ADMIN:
+        return
+    admins = select(func.count()).where(
+        Membership.team_id == leaving.team_id, Membership.role == Role.ADMIN
+    )
+    if await session.scalar(admins) == 1:
+        raise conflict(field, "A team keeps at least one ADMIN.")
