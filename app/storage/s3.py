@@ -1,26 +1,21 @@
-"""Objects in a bucket of an S3-compatible server, through minio's client."""
+"""Objects in a bucket of an S3-compatible server, through minio's client. What the server refuses is in refusals."""
 
 import asyncio
 import io
-import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
-from xml.etree.ElementTree import ParseError
 
 from minio import Minio
 from minio.datatypes import ListMultipartUploadsResult, Object
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from app.errors import AppError, ErrorCode
+from app.storage import refusals
 from app.storage.connection import HttpPool, HttpsPool
 from app.storage.presigned import PresignedPut, Signer
 from app.storage.protocol import (
@@ -33,20 +28,16 @@ from app.storage.protocol import (
     checked_size,
     is_key,
 )
+from app.storage.refusals import Refusal
 from app.storage.stream import ByteStream, Threads
 
 THREADS: Final = 16
 CONNECT_SECONDS: Final = 2.0
 STALL_SECONDS: Final = 4.0
 """Longest silence of the server, within 5 s with the retries; S3 answers in a fraction of one."""
-RETRY_PAUSES: Final = (0.1, 0.3)
-RETRY_WINDOW_SECONDS: Final = 1.0
-"""A call that failed later than this is not tried again: its caller has waited enough."""
 PART_SIZE: Final = 8 * 1024 * 1024
 """Bytes held in memory by one upload; larger objects go up in parts and appear whole at the end."""
 PAGE: Final = 1000
-
-T = TypeVar("T")
 
 
 class S3Storage:
@@ -142,15 +133,15 @@ class S3Storage:
                     num_parallel_uploads=1,
                 )
 
-        _retried(attempt)
+        refusals.retried(attempt)
 
     def _open(self, key: str, start: int, length: int | None) -> "_Body":
         def attempt() -> BaseHTTPResponse:
             return self._client.get_object(self.bucket, key, start, length or 0)
 
         try:
-            response = _retried(attempt)
-        except _Refusal as refusal:
+            response = refusals.retried(attempt)
+        except Refusal as refusal:
             if refusal.status == 416:
                 return _Body(None)
             if refusal.s3_code == "NoSuchKey":
@@ -160,24 +151,24 @@ class S3Storage:
         # A server may answer a range with 200, as rclone does, but must then say which range it is.
         if (start or length) and "content-range" not in response.headers:
             body.close()
-            raise _Refusal(response.status, "NoRanges")
+            raise Refusal(response.status, "NoRanges")
         return body
 
     def _size(self, key: str) -> int | None:
         try:
-            return _retried(lambda: self._client.stat_object(self.bucket, key).size)
-        except _Refusal as refusal:
+            return refusals.retried(lambda: self._client.stat_object(self.bucket, key).size)
+        except Refusal as refusal:
             if refusal.status != 404:
                 raise
         # The answer to HEAD has no body, so a missing bucket looks like a missing object.
-        if not _retried(lambda: self._client.bucket_exists(self.bucket)):
-            raise _Refusal(404, "NoSuchBucket")
+        if not refusals.retried(lambda: self._client.bucket_exists(self.bucket)):
+            raise Refusal(404, "NoSuchBucket")
         return None
 
     def _delete(self, key: str) -> None:
         try:
-            _retried(lambda: self._client.remove_object(self.bucket, key))
-        except _Refusal as refusal:
+            refusals.retried(lambda: self._client.remove_object(self.bucket, key))
+        except Refusal as refusal:
             if refusal.s3_code != "NoSuchKey":
                 raise
 
@@ -205,8 +196,8 @@ class S3Storage:
             return ListMultipartUploadsResult(answer)
 
         try:
-            page = _retried(ask)
-        except _Refusal as refusal:
+            page = refusals.retried(ask)
+        except Refusal as refusal:
             if refusal.may_pass or refusal.status == 408:
                 raise
             return []
@@ -218,14 +209,16 @@ class S3Storage:
 
     def _abort(self, key: str, upload_id: str) -> None:
         try:
-            _retried(lambda: self._client._abort_multipart_upload(self.bucket, key, upload_id))
-        except _Refusal as refusal:
+            refusals.retried(
+                lambda: self._client._abort_multipart_upload(self.bucket, key, upload_id)
+            )
+        except Refusal as refusal:
             if refusal.s3_code != "NoSuchUpload":
                 raise
 
     def _check(self) -> None:
         key = f"check/{uuid4().hex}"
-        _retried(lambda: self._client.put_object(self.bucket, key, io.BytesIO(b"check"), 5))
+        refusals.retried(lambda: self._client.put_object(self.bucket, key, io.BytesIO(b"check"), 5))
         self._open(key, 0, None).close()
         self._delete(key)
 
@@ -254,7 +247,7 @@ class _Body:
     def read(self, size: int, /) -> bytes:
         if self._response is None:
             return b""
-        with _translated():
+        with refusals.translated():
             chunk = self._response.read(size, decode_content=False)
         if not chunk:
             self._response.release_conn()
@@ -266,38 +259,10 @@ class _Body:
             self._response.release_conn()
 
 
-class _Refusal(AppError):
-    """UNAVAILABLE, with the server's reasons."""
-
-    def __init__(self, status: int, s3_code: str) -> None:
-        super().__init__(ErrorCode.UNAVAILABLE, f"Storage is unavailable ({s3_code}).")
-        self.status = status
-        self.s3_code = s3_code
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether the same call may succeed at once: a busy server or a lost connection, but no silent one."""
-        return self.status in (0, 429) or self.status >= 500
-
-
-def _retried(work: Callable[[], T]) -> T:
-    begun = time.monotonic()
-    for pause in RETRY_PAUSES:
-        try:
-            with _translated():
-                return work()
-        except _Refusal as refusal:
-            if not refusal.may_pass or time.monotonic() - begun > RETRY_WINDOW_SECONDS:
-                raise
-        time.sleep(pause)
-    with _translated():
-        return work()
-
-
 def _page(found: Iterator[Object]) -> tuple[StoredObject, ...]:
     """The next objects; () at the end."""
     page: tuple[StoredObject, ...] = ()
-    with _translated():
+    with refusals.translated():
         while not page and (objects := tuple(islice(found, PAGE))):
             page = tuple(
                 StoredObject(one.object_name, one.size or 0, one.last_modified)
@@ -305,28 +270,3 @@ def _page(found: Iterator[Object]) -> tuple[StoredObject, ...]:
                 if one.object_name and one.last_modified and is_key(one.object_name)
             )
     return page
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except ReadTimeoutError as error:
-        raise _Refusal(408, "Timeout") from error
-    except (MinioException, HTTPError, OSError, ParseError, UnicodeDecodeError) as error:
-        raise _Refusal(*_reasons(error)) from error
-
-
-def _reasons(error: Exception) -> tuple[int, str]:
-    """HTTP status (0: no answer) and S3's code; the class of the error where there is none."""
-    match error:
-        case S3Error():
-            return error.response.status, error.code or "S3Error"
-        case InvalidResponseError():
-            # rclone sends its errors as text/xml, which minio does not read: they lie in private fields.
-            code = re.search(r"<Code>(\w+)</Code>", error._body or "")
-            return error._code, code[1] if code else f"HTTP {error._code}"
-        case ServerError():
-            return error.status_code, f"HTTP {error.status_code}"
-        case _:
-            return 0, type(error).__name__
