@@ -19,7 +19,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from app.errors import AppError
-from app.graphql.cost import Request
+from app.graphql.cost_inputs import Request
 from app.graphql.limits import check_cost
 from app.graphql.schema import build_schema
 from app.settings import Settings

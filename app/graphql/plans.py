@@ -25,8 +25,9 @@ from graphql import (
     is_composite_type,
 )
 
-from app.graphql import cost
-from app.graphql.cost import ROW, Given, Open, Price, Request
+from app.graphql import cost_inputs
+from app.graphql.cost import ROW, Price
+from app.graphql.cost_inputs import Given, Open, Request
 from app.graphql.price_list import CONNECTION_ROWS, PriceList, is_connection
 
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
@@ -172,7 +173,7 @@ class _Reader:
             node.selection_set, self._schema.get_root_type(node.operation), directives
         )
         given = {one.variable.name.value: one.default_value for one in variables}
-        return Plan(node.operation, whole, (*shared, *self._steps), cost.defaults(given))
+        return Plan(node.operation, whole, (*shared, *self._steps), cost_inputs.defaults(given))
 
     def _sum(
         self,

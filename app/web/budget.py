@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from app.domain import Actor
 from app.errors import rate_limited
-from app.graphql import cost, limits
+from app.graphql import cost_inputs, limits
 from app.graphql.plans import Plan
 from app.services.people import throttle
 from app.settings import Settings
@@ -83,7 +83,7 @@ class Budget:
         self, request: HTTPConnection, actor: Actor | None, plan: Plan, variables: dict[str, Any]
     ) -> Spent:
         """The operation's cost. QUERY_TOO_COMPLEX beyond the limit, RATE_LIMITED (429) beyond what is left."""
-        price = plan.cost(cost.Request.of(variables, actor))
+        price = plan.cost(cost_inputs.Request.of(variables, actor))
         limits.check_cost(price, self._limit)
         budget = self.spend(request, actor, price)
         return Spent(price, self._limit, budget)

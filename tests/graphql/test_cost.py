@@ -32,7 +32,7 @@ from sqlalchemy import event
 from app.db.models import Collection, CollectionImage, Membership
 from app.domain import Actor, Role
 from app.graphql import cost, plans
-from app.graphql.cost import Request
+from app.graphql.cost_inputs import Request
 from app.graphql.price_list import PriceList, is_connection
 from app.resources import Resources
 from app.services import embedding_models

@@ -11,7 +11,7 @@ from graphql import build_schema, get_introspection_query, parse
 from app.domain import Actor, Role
 from app.errors import AppError, ErrorCode
 from app.graphql import limits, plans
-from app.graphql.cost import Request
+from app.graphql.cost_inputs import Request
 from app.graphql.plans import Plan, Sum
 from app.graphql.price_list import PriceList
 from app.graphql.schema import Schema
