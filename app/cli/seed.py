@@ -16,7 +16,7 @@ from app.demo.gallery import DemoPicture, gallery
 from app.domain import Actor, ProcessingStatus
 from app.errors import not_found
 from app.resources import Resources, open_resources
-from app.services.intake import uploads
+from app.services.intake import intents, uploads
 from app.services.people import api_keys, operators, teams
 from app.settings import Settings
 from app.worker import Worker
@@ -93,9 +93,9 @@ async def fill(resources: Resources, actor: Actor, team_id: UUID, count: int) ->
                 uploading.create_task(upload(picture))
 
 
-def _described(picture: DemoPicture, team_id: UUID, now: datetime) -> uploads.NewImage:
+def _described(picture: DemoPicture, team_id: UUID, now: datetime) -> intents.NewImage:
     age = timedelta(days=picture.created_days_ago or 0)
-    return uploads.NewImage(
+    return intents.NewImage(
         team_id=team_id,
         title=picture.title,
         description=picture.description,
@@ -107,11 +107,11 @@ def _described(picture: DemoPicture, team_id: UUID, now: datetime) -> uploads.Ne
 
 
 @contextmanager
-def _on_disk(picture: DemoPicture, folder: Path) -> Iterator[uploads.Incoming]:
+def _on_disk(picture: DemoPicture, folder: Path) -> Iterator[intents.Incoming]:
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         file.write(picture.data)
         file.flush()
-        yield uploads.Incoming(
+        yield intents.Incoming(
             path=Path(file.name),
             filename=picture.filename,
             size=len(picture.data),

@@ -12,7 +12,7 @@ from app.graphql.inputs import optional_id
 from app.graphql.types.uploads import UploadImagePayload, UploadRejection, UploadResult
 from app.graphql.uploads import Upload, UploadedFile
 from app.services import access
-from app.services.intake import uploads
+from app.services.intake import intents, uploads
 
 AT_ONCE = 4
 """Files of one request that are decoded and stored at the same time."""
@@ -69,7 +69,7 @@ class IntakeMutation:
         input: Annotated[UploadImageInput, strawberry.argument(description="The picture.")],
     ) -> UploadImagePayload:
         actor = info.context.viewer
-        new = uploads.NewImage(
+        new = intents.NewImage(
             team_id=access.home_team(actor, optional_id(input.team_id)),
             title=input.title,
             description=input.description,
@@ -94,7 +94,7 @@ class IntakeMutation:
         limit = resources.settings.max_upload_files
         if not 1 <= len(input.files) <= limit:
             raise bad_input("input.files", f"Send 1 to {limit} files.", limit=limit)
-        new = uploads.NewImage(
+        new = intents.NewImage(
             team_id=access.home_team(actor, optional_id(input.team_id)),
             tags=tuple(input.tags or ()),
             weight=input.weight,
@@ -116,7 +116,7 @@ class IntakeMutation:
 async def _one(
     context: Context,
     taking: uploads.Intake,
-    new: uploads.NewImage,
+    new: intents.NewImage,
     index: int,
     file: UploadedFile,
     turns: asyncio.Semaphore,
@@ -131,7 +131,7 @@ async def _one(
 
 
 async def _upload(
-    context: Context, taking: uploads.Intake, new: uploads.NewImage, file: UploadedFile
+    context: Context, taking: uploads.Intake, new: intents.NewImage, file: UploadedFile
 ) -> uploads.Uploaded:
     """Takes one file in, and counts it."""
     metrics = context.resources.metrics
@@ -155,8 +155,8 @@ def intake(context: Context) -> uploads.Intake:
     )
 
 
-def _incoming(file: UploadedFile) -> uploads.Incoming:
-    return uploads.Incoming(
+def _incoming(file: UploadedFile) -> intents.Incoming:
+    return intents.Incoming(
         path=file.path,
         filename=file.filename,
         size=file.size,

@@ -11,7 +11,7 @@ from app.graphql.inputs import optional_id
 from app.graphql.intake import intake
 from app.graphql.types.uploads import RequestUploadResult, UploadImagePayload, UploadTicket
 from app.services import access
-from app.services.intake import ticketing, tickets, uploads
+from app.services.intake import intents, ticketing, tickets, uploads
 
 
 @strawberry.input(description="A picture that is to come, and what is said of it.")
@@ -52,7 +52,7 @@ class TicketMutation:
         input: Annotated[RequestUploadInput, strawberry.argument(description="The picture.")],
     ) -> RequestUploadResult:
         actor = info.context.viewer
-        new = uploads.NewImage(
+        new = intents.NewImage(
             team_id=access.home_team(actor, optional_id(input.team_id)),
             title=input.title,
             description=input.description,

@@ -12,8 +12,9 @@ from app.domain import Actor
 from app.errors import AppError, UploadProblem, bad_input, not_found, too_large, unavailable
 from app.resources import Resources
 from app.services.intake import ticketing, tickets
+from app.services.intake.intents import Incoming
 from app.services.intake.tickets import Held
-from app.services.intake.uploads import Incoming, Intake
+from app.services.intake.uploads import Intake
 from app.web import audit, bodies, multipart
 from app.web.budget import PUT, Budget
 from app.web.gate import Gate

@@ -21,7 +21,7 @@ from app.db.listing import Listing
 from app.domain import Damage, JobKind, JobState
 from app.resources import Resources
 from app.services import damage, job_runs, jobs, purges, repair, retention
-from app.services.intake import tickets, uploads
+from app.services.intake import intents, tickets
 from app.services.repair import Kept, Work
 from app.storage import StoredObject
 from app.worker import dataset_check, export, files, handlers
@@ -123,7 +123,7 @@ class _Pass:
             )
         else:
             await self.db.run(repair.begin)
-            while ended := await self.db.run(uploads.expire):
+            while ended := await self.db.run(intents.expire):
                 report.expired_intents += ended
             while await tickets.expire(self.db, self.resources.storage):
                 pass

@@ -14,7 +14,7 @@ from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
 from app.services import job_runs, jobs
-from app.services.intake import tickets, uploads
+from app.services.intake import intents, tickets
 from app.services.job_runs import Job
 from app.worker import duplicates, files, upkeep
 from app.worker.bulk import Bulk
@@ -117,7 +117,7 @@ class Worker:
         """Now and then ends uploads that nobody will finish, and removes what is left of upload tickets."""
         while True:
             try:
-                ended = await self._db.worker.run(uploads.expire)
+                ended = await self._db.worker.run(intents.expire)
                 if ended:
                     log.warning("%d uploads were broken off and are removed", ended)
                 await tickets.expire(self._db.worker, self._resources.storage)

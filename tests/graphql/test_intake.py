@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from app.db.models import Collection, Image, ImageJob, Tag, Team
 from app.domain import Actor, Damage, ImageState, JobKind, JobState, Role, TagPolicy
 from app.errors import unavailable
-from app.services.intake import uploads
+from app.services.intake import intents
 from app.storage import FolderStorage
 from tests import make
 from tests.database import Database
@@ -260,7 +260,7 @@ async def test_an_upload_that_nobody_finishes_is_ended(client: Client, db: Datab
     dead = await make.image(db, team_id, state="PENDING", lease_until=past)
     alive = await make.image(db, team_id, state="PENDING", lease_until=ahead)
 
-    await db.worker.run(uploads.expire)
+    await db.worker.run(intents.expire)
 
     async with db.transaction() as session:
         states = {

@@ -26,7 +26,7 @@ from app.db.models import ApiKey, AuditEvent, Image, ImageJob, Membership, Uploa
 from app.domain import ImageState, JobKind, Role
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
-from app.services.intake import tickets, uploads
+from app.services.intake import intents, tickets
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
 from app.web import bodies
@@ -422,7 +422,7 @@ async def test_a_ticket_ends_with_all_it_left(
 
     assert problem(await client.put(ticket, content))[:2] == (404, "NOT_FOUND")
     assert await client.refused(ticket["ticket"]) == ("NOT_FOUND", "ticket")
-    await db.worker.run(uploads.expire)
+    await db.worker.run(intents.expire)
     while await tickets.expire(db.worker, resources.storage):
         pass
 

@@ -18,7 +18,7 @@ from app.db.models import AuditEvent, Image, ImageJob, Orphan
 from app.domain import Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
 from app.services import images, job_runs, retention
-from app.services.intake import uploads
+from app.services.intake import intents
 from app.worker import handlers, reconcile, upkeep
 from app.worker.reconcile import Report
 from tests import make
@@ -381,7 +381,7 @@ async def test_an_intent_that_ends_and_is_published_at_once(resources: Resources
         await session.execute(
             update(Image).where(Image.id == stale.id).values(state=ImageState.STORED)
         )
-        ended = await resources.db.worker.run(uploads.expire)
+        ended = await resources.db.worker.run(intents.expire)
         assert ended == 0
     report = await run(resources)
     assert (report.expired_intents, report.missing) == (0, 0)

@@ -14,10 +14,10 @@ from app.domain import ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
 from app.services import embedding_models, job_runs
-from app.services.intake import tickets, uploads
+from app.services.intake import intents, tickets
 from app.services.job_runs import Job
 
-LATECOMERS: Final = tickets.LIFETIME + uploads.LEASE + timedelta(minutes=1)
+LATECOMERS: Final = tickets.LIFETIME + intents.LEASE + timedelta(minutes=1)
 """For so long after a team's end, an upload or a job that had begun before it may still write bytes."""
 OTHER_MODEL: Final = (
     "Another embedding model took over while the images were read; they are read again."

@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, UploadTicket
 from app.domain import Actor
 from app.errors import AppError, UploadProblem, bad_input, too_large, unavailable
-from app.services.intake import tickets, uploads
-from app.services.intake.uploads import Incoming, Intake, NewImage, Uploaded
+from app.services.intake import intents, tickets
+from app.services.intake.intents import Incoming, NewImage
+from app.services.intake.uploads import Intake, Uploaded
 from app.storage import ObjectMissing
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Ticketing:
         sha256 = self._checked(file)
 
         async def work(session: AsyncSession) -> tuple[Image | UploadTicket, Issued | None]:
-            image = await uploads.again(session, actor, new, sha256)
+            image = await intents.again(session, actor, new, sha256)
             if image is not None:
                 return image, None
             return await self._issue(session, tickets.row_of(actor, new, file, sha256))
@@ -82,7 +83,7 @@ class Ticketing:
                 image, created = await self._change(
                     lambda session: tickets.complete(session, actor, token)
                 )
-            except uploads.Duplicate:
+            except intents.Duplicate:
                 # It was stored in between, and is found now.
                 continue
             if ticket is not None:
@@ -115,7 +116,7 @@ class Ticketing:
 
     def _checked(self, file: tickets.Announced) -> bytes:
         """The hash; BAD_USER_INPUT, PAYLOAD_TOO_LARGE for what cannot be a file of ours."""
-        if not uploads.clean_filename(file.filename):
+        if not intents.clean_filename(file.filename):
             raise bad_input("input.filename", "A file has a name.")
         if file.size < 1:
             message = "A file has at least one byte."

@@ -28,8 +28,8 @@ from app.errors import (
     unavailable,
 )
 from app.services import access
-from app.services.intake import uploads
-from app.services.intake.uploads import Incoming, NewImage
+from app.services.intake import intents
+from app.services.intake.intents import Incoming, NewImage
 from app.services.people import api_keys, sessions
 from app.storage import Storage
 
@@ -168,7 +168,7 @@ async def link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: U
 async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
     """The image, and whether it is new. As it was answered the first time, where this is another one.
 
-    NOT_FOUND; CONFLICT while the bytes have not come; `uploads.Duplicate`: the same bytes were stored just now, so run it again.
+    NOT_FOUND; CONFLICT while the bytes have not come; `intents.Duplicate`: the same bytes were stored just now, so run it again.
     """
     ticket = await presented(session, actor, token, lock=True)
     if ticket.created is not None:
@@ -180,13 +180,13 @@ async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Ima
         return image, ticket.created
     new, created = said(ticket), False
     with blaming("ticket"):
-        image = await uploads.again(session, actor, new, ticket.sha256)
+        image = await intents.again(session, actor, new, ticket.sha256)
         if image is not None:
             await _abandon(session, ticket)
         elif ticket.image_id is None:
             raise conflict("ticket", "The bytes have not come yet: PUT them first.")
         else:
-            image = await uploads.publish(session, actor, new, ticket.image_id)
+            image = await intents.publish(session, actor, new, ticket.image_id)
             # An image that lost its bytes may have taken them over.
             created = image.id == ticket.image_id
     ticket.image_id, ticket.created = image.id, created
@@ -202,7 +202,7 @@ async def _abandon(session: AsyncSession, ticket: UploadTicket) -> None:
         .with_for_update()
     )
     if intent is not None:
-        await uploads.abandon(session, intent)
+        await intents.abandon(session, intent)
 
 
 def row_of(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> UploadTicket:
@@ -210,7 +210,7 @@ def row_of(actor: Actor, new: NewImage, file: Announced, sha256: bytes) -> Uploa
         team_id=new.team_id,
         user_id=actor.user_id,
         api_key_id=actor.api_key_id,
-        filename=uploads.clean_filename(file.filename),
+        filename=intents.clean_filename(file.filename),
         size_bytes=file.size,
         sha256=sha256,
         title=line(new.title or "", field="input.title"),
