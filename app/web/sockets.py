@@ -18,10 +18,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.errors import AppError, ErrorCode, forbidden, rate_limited
 from app.graphql import errors
 from app.resources import Resources
-from app.web import bodies, cookies, leaving, operations, problems
+from app.web import bodies, cookies, frames, leaving, operations, problems
 from app.web.auth import Authenticator, Identity
 from app.web.callers import Caller
 from app.web.execution import Body, Execution, Failed
+from app.web.frames import Closed
 from app.web.lasting import RETRY_SECONDS, Lasting
 from app.web.operation_log import Shaped, logged
 from app.web.operations import Operation
@@ -30,36 +31,12 @@ log = logging.getLogger(__name__)
 
 PROTOCOL: Final = "graphql-transport-ws"
 INIT_SECONDS: Final = 10.0
-MAX_ID_LENGTH: Final = 256
-MAX_REASON_BYTES: Final = 123
-"""Of a close frame (RFC 6455, section 5.5)."""
 CREDENTIALS: Final = {
     "authorization": "authorization",
     "x-api-key": "x-api-key",
     "apikey": "x-api-key",
 }
 """Members of the payload of connection_init, in any case, and the header that each stands for."""
-
-GONE: Final = 1006
-TOO_BIG: Final = 1009
-INTERNAL: Final = 1011
-TRY_LATER: Final = 1013
-INVALID: Final = 4400
-UNAUTHORIZED: Final = 4401
-FORBIDDEN: Final = 4403
-SUBPROTOCOL: Final = 4406
-INIT_TIMEOUT: Final = 4408
-SUBSCRIBER_EXISTS: Final = 4409
-TOO_MANY_INITS: Final = 4429
-
-
-class Closed(Exception):
-    """The socket ends with this code; GONE where the client went away and needs no word."""
-
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
 
 
 class Sockets:
@@ -92,8 +69,8 @@ class Sockets:
         if offered:
             closed = await _Session(self, socket).run()
         else:
-            closed = Closed(SUBPROTOCOL, "Subprotocol not acceptable")
-        if closed.code != GONE:
+            closed = Closed(frames.SUBPROTOCOL, "Subprotocol not acceptable")
+        if closed.code != frames.GONE:
             try:
                 await socket.close(closed.code, closed.reason)
             except (WebSocketDisconnect, RuntimeError):
@@ -127,15 +104,15 @@ class _Session:
 
     async def run(self) -> Closed:
         """Until either side ends it. Nothing that it started is left then."""
-        closed = Closed(GONE)
+        closed = Closed(frames.GONE)
         try:
             async with self._place, asyncio.TaskGroup() as tasks:
                 await self._read(tasks)
         except* Closed as group:
-            closed = _first(group)
+            closed = frames.first(group)
         except* Exception:
             log.exception("the socket of request %s failed", self._request_id)
-            closed = Closed(INTERNAL, "Internal error")
+            closed = Closed(frames.INTERNAL, "Internal error")
         return closed
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
@@ -146,52 +123,52 @@ class _Session:
                 async with asyncio.timeout_at(until):
                     message = await self._receive()
             except TimeoutError:
-                raise Closed(INIT_TIMEOUT, "Connection initialisation timeout") from None
+                raise Closed(frames.INIT_TIMEOUT, "Connection initialisation timeout") from None
             match message["type"]:
                 case "connection_init":
-                    await self._init(_member(message, "payload"))
+                    await self._init(frames.member(message, "payload"))
                 case "ping":
-                    await self._send("pong", payload=_member(message, "payload"))
+                    await self._send("pong", payload=frames.member(message, "payload"))
                 case "pong":
-                    _member(message, "payload")
+                    frames.member(message, "payload")
                 case "subscribe":
                     await self._subscribe(message, tasks)
                 case "complete":
-                    task = self._running.pop(_id(message), None)
+                    task = self._running.pop(frames.id_of(message), None)
                     if task is not None:
                         task.cancel()
                 case unknown:
-                    raise Closed(INVALID, f"Invalid message type {unknown!r:.40}")
+                    raise Closed(frames.INVALID, f"Invalid message type {unknown!r:.40}")
 
     async def _receive(self) -> dict[str, Any]:
         event = await self._socket.receive()
         if event["type"] == "websocket.disconnect":
-            raise Closed(GONE)
+            raise Closed(frames.GONE)
         text = event.get("text")
         if text is None:
-            raise Closed(INVALID, "Messages are JSON in text frames")
+            raise Closed(frames.INVALID, "Messages are JSON in text frames")
         limit = self._settings.max_json_bytes
         if len(text) > limit or len(text.encode(errors="replace")) > limit:
-            raise Closed(TOO_BIG, f"A message has at most {limit} bytes")
+            raise Closed(frames.TOO_BIG, f"A message has at most {limit} bytes")
         try:
             message = bodies.decode(text, "message")
-            bodies.check_value(_frame(message), "message")
+            bodies.check_value(frames.envelope(message), "message")
         except AppError as error:
-            raise Closed(INVALID, error.message) from error
+            raise Closed(frames.INVALID, error.message) from error
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise Closed(INVALID, "A message is an object with a type")
+            raise Closed(frames.INVALID, "A message is an object with a type")
         return message
 
     async def _init(self, payload: Mapping[str, Any] | None) -> None:
         """Lets in whoever has a key, in the payload or the headers, or a login, in the cookie."""
         if self._caller is not None:
-            raise Closed(TOO_MANY_INITS, "Too many initialisation requests")
+            raise Closed(frames.TOO_MANY_INITS, "Too many initialisation requests")
         presented = [*self._socket.headers.raw]
         for name, value in (payload or {}).items():
             header = CREDENTIALS.get(name.lower())
             if header is not None:
                 if not isinstance(value, str):
-                    raise Closed(INVALID, f"`{header}` must be a string")
+                    raise Closed(frames.INVALID, f"`{header}` must be a string")
                 presented.append((header.encode(), value.encode("latin-1", errors="replace")))
         sockets = self._sockets
         caller = Caller(
@@ -201,17 +178,19 @@ class _Session:
             actor = await caller.identify()
             self._place.enter_context(sockets.lasting.one(actor))
         except AppError as refusal:
-            code = FORBIDDEN if refusal.code is ErrorCode.UNAUTHENTICATED else TRY_LATER
+            code = (
+                frames.FORBIDDEN if refusal.code is ErrorCode.UNAUTHENTICATED else frames.TRY_LATER
+            )
             raise Closed(code, refusal.message) from refusal
         self._caller = caller
         await self._send("connection_ack")
 
     async def _subscribe(self, message: Mapping[str, Any], tasks: asyncio.TaskGroup) -> None:
         if self._caller is None:
-            raise Closed(UNAUTHORIZED, "Unauthorized")
-        id = _id(message)
+            raise Closed(frames.UNAUTHORIZED, "Unauthorized")
+        id = frames.id_of(message)
         if id in self._running:
-            raise Closed(SUBSCRIBER_EXISTS, f"Subscriber for {id} already exists")
+            raise Closed(frames.SUBSCRIBER_EXISTS, f"Subscriber for {id} already exists")
         self._count += 1
         request_id = f"{self._request_id[:48]}-{self._count}"
         try:
@@ -223,7 +202,7 @@ class _Session:
         try:
             operation = operations.of(message.get("payload"))
         except AppError as error:
-            raise Closed(INVALID, error.message) from error
+            raise Closed(frames.INVALID, error.message) from error
         self._running[id] = tasks.create_task(
             self._operate(id, operation, self._caller, request_id)
         )
@@ -259,7 +238,7 @@ class _Session:
             return
         await self._send("error", id, shaped)
         if shaped[0]["extensions"]["code"] == ErrorCode.UNAUTHENTICATED:
-            raise Closed(UNAUTHORIZED, "Unauthorized")
+            raise Closed(frames.UNAUTHORIZED, "Unauthorized")
 
     async def _run(self, id: str, operation: Operation, caller: Caller, request_id: str) -> None:
         execution = self._sockets.execution
@@ -299,38 +278,4 @@ class _Session:
                 await self._socket.send_text(text.decode())
         except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
             log.debug("the client of request %s takes nothing any more", self._request_id)
-            raise Closed(GONE) from error
-
-
-def _first(group: ExceptionGroup[Closed]) -> Closed:
-    """Of several reasons to end, the first that has a word for the client."""
-    found: list[Closed] = []
-    todo: list[Exception] = [group]
-    while todo:
-        one = todo.pop(0)
-        if isinstance(one, ExceptionGroup):
-            todo.extend(one.exceptions)
-        elif isinstance(one, Closed):
-            found.append(one)
-    return next((one for one in found if one.code != GONE), found[0])
-
-
-def _frame(message: Any) -> Any:
-    """What must be right for the socket to go on: all but the payload of `subscribe`, which concerns one operation."""
-    if isinstance(message, dict) and message.get("type") == "subscribe":
-        return {name: one for name, one in message.items() if name != "payload"}
-    return message
-
-
-def _member(message: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = message.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise Closed(INVALID, f"`{name}` must be an object")
-    return value
-
-
-def _id(message: Mapping[str, Any]) -> str:
-    value = message.get("id")
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH:
-        raise Closed(INVALID, f"`id` must be a string of 1 to {MAX_ID_LENGTH} characters")
-    return value
+            raise Closed(frames.GONE) from error
