@@ -11,7 +11,7 @@ from app.db import locks
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.worker import reconcile
-from app.worker.reconcile import Report
+from app.worker.report import Report
 
 HELP = "bring rows and stored objects back in step; exit status 1 where images are damaged"
 TURN_SECONDS = 1.0

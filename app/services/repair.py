@@ -1,4 +1,6 @@
-"""What `pictor reconcile` asks of the rows and writes to them, but for purges. What it does with objects is in worker/reconcile."""
+"""What `pictor reconcile` asks of the rows and writes to them, but for purges. What it does with objects is in
+worker/reconcile and worker/image_check.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

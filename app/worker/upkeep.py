@@ -10,6 +10,7 @@ from app.resources import Resources
 from app.services import repair
 from app.services.bulk_edits import bulk
 from app.worker import graphs, reconcile, relevance
+from app.worker.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ async def _keep_in_step(resources: Resources) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def reconcile_if_due(resources: Resources) -> reconcile.Report | None:
+async def reconcile_if_due(resources: Resources) -> Report | None:
     """A pass, where the last one began long ago and nobody else is at it."""
     every = timedelta(hours=resources.settings.reconcile_hours)
     if not every or not await _is_due(resources, every):

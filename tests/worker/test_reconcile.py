@@ -20,7 +20,7 @@ from app.resources import Resources
 from app.services import images, job_runs, retention
 from app.services.intake import intents
 from app.worker import handlers, reconcile, upkeep
-from app.worker.reconcile import Report
+from app.worker.report import Report
 from tests import make
 from tests.fixtures import forked
 from tests.worker import planted
