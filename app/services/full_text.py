@@ -1,6 +1,8 @@
 """Full text: which images have the words of a text. Whatever else a filter asks for is in filters."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, literal, or_, select
@@ -11,6 +13,35 @@ from app.db.models import Image
 MOST_BY_INDEX = 5_000
 """Words that more images have are soon found by looking at one after the other."""
 UUIDS = ARRAY(Uuid())
+JOINED: Final = re.compile(r'(?P<without>(?<!\S)-)?(?P<joined>[^\W_]+(?:(?:[^\w\s"]|_)+[^\W_]+)+)')
+"""Words with no space between them, as file names have them; `without` says that they are not to be there."""
+BETWEEN: Final = re.compile(r"[\W_]+")
+
+
+def spelled_out(text: str) -> str:
+    """The text, or what it says where joined words stand alone: `cat.jpg` or the phrase "cat jpg".
+
+    PostgreSQL keeps `cat.jpg` as one word, a host's name, where images keep their files' names word by word.
+    """
+    if JOINED.search(text) is None or text.count('"') % 2:
+        return text
+    return f"{''.join(_told(text, apart=False))} or {''.join(_told(text, apart=True))}"
+
+
+def _told(text: str, *, apart: bool) -> Iterator[str]:
+    """What is not to be there is told both ways in either."""
+
+    def phrase(found: re.Match[str]) -> str:
+        words = f'"{BETWEEN.sub(" ", found["joined"])}"'
+        if found["without"]:
+            return f"{found[0]} -{words}"
+        return words if apart else found[0]
+
+    for n, part in enumerate(text.split('"')):
+        if n % 2:
+            yield f'"{BETWEEN.sub(" ", part) if apart else part}"'
+        else:
+            yield JOINED.sub(phrase, part)
 
 
 async def has_words(
@@ -20,6 +51,7 @@ async def has_words(
 
     Where few images have them, those by their ids. Behind the second wall no query finds them by the index itself.
     """
+    text = spelled_out(text)
     few = func.worded_images(text, literal(list(team_ids), UUIDS), MOST_BY_INDEX, type_=UUIDS)
     ids = await session.scalar(select(few))
     if ids is not None:

@@ -84,6 +84,7 @@ async def _worded(
     if candidates.match.empty:
         return []
     having = await full_text.has_words(session, candidates.match.team_ids, words)
+    spelled_out = full_text.spelled_out(words)
     some = (
         candidates.rows()
         .where(having)
@@ -94,7 +95,7 @@ async def _worded(
     )
     rank = func.greatest(
         *(
-            func.ts_rank_cd(some.c.words, func.websearch_to_tsquery(config, words))
+            func.ts_rank_cd(some.c.words, func.websearch_to_tsquery(config, spelled_out))
             for config in ("simple", "english")
         )
     )
