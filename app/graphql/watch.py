@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Final
 
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
@@ -12,6 +12,8 @@ from app.graphql.trail import named_ids
 
 Info = GraphQLResolveInfo[Context]
 Resolve = Callable[..., Any]
+INPUT: Final = "input"
+"""What mutations call the argument that holds everything."""
 
 
 def watch(schema: GraphQLSchema) -> None:
@@ -93,8 +95,12 @@ def _subscription(name: str, subscribe: Resolve) -> Resolve:
 
 
 def _name_argument(error: BaseException, arguments: dict[str, Any]) -> None:
-    """Services say which id was not found; here it is known where it was given."""
-    if not isinstance(error, AppError) or error.field or error.code is not ErrorCode.NOT_FOUND:
+    """Services say what is wrong with a value, and which id was not found; here it is known where it was given."""
+    if not isinstance(error, AppError):
+        return
+    if error.field and INPUT in arguments and error.field.split(".")[0] not in arguments:
+        error.field = f"{INPUT}.{error.field}"
+    if error.field or error.code is not ErrorCode.NOT_FOUND:
         return
     lost = error.extras.get("ids", ())
     error.field = next((place for place, one in named_ids(arguments) if told(one) in lost), None)

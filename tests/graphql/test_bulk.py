@@ -473,7 +473,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"search": {"minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": "a", "imageId": "b", "minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": " ", "minScore": 0.5}}, "input.search.text"),
-    ({"filter": {"ids": ["x"] * 101}}, "filter.ids"),
+    ({"filter": {"ids": ["x"] * 101}}, "input.filter.ids"),
 ]
 
 

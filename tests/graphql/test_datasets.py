@@ -150,7 +150,7 @@ async def test_a_team_keeps_so_many(client: Client, db: Database, actor: Actor) 
         ({"name": "x" * 201}, ("BAD_USER_INPUT", "input.name")),
         (
             {"name": "x", "filter": {"ids": [str(uuid4())] * 101}},
-            ("BAD_USER_INPUT", "filter.ids"),
+            ("BAD_USER_INPUT", "input.filter.ids"),
         ),
         ({"name": "x", "teamId": "nonsense"}, ("NOT_FOUND", "input.teamId")),
         ({"name": "x", "teamId": str(uuid4())}, ("NOT_FOUND", "input.teamId")),
@@ -168,7 +168,10 @@ async def test_who_belongs_to_several_teams_names_one(
 ) -> None:
     second = await make.team(db)
     both = replace(actor, roles={**actor.roles, second: Role.EDITOR})
-    assert await client.code(both, EXPORT, input={"name": "x"}) == ("BAD_USER_INPUT", "teamId")
+    assert await client.code(both, EXPORT, input={"name": "x"}) == (
+        "BAD_USER_INPUT",
+        "input.teamId",
+    )
     found = await asked(client, both, teamId=str(second))
     async with db.transaction() as session:
         row = await session.get_one(Dataset, UUID(found["id"]))
