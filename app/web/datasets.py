@@ -107,7 +107,10 @@ class Datasets:
         # What it holds changes with the originals that are still there.
         own |= dict(headers) | {"cache-control": "private, no-store"}
         if request.method == "HEAD":
-            return Response(headers=own, media_type="application/x-tar")
+            answer = Response(headers=own, media_type="application/x-tar")
+            # Nobody knows it before it is sent, and Starlette says 0.
+            del answer.headers["content-length"]
+            return answer
         body = archive(self._resources, actor, dataset)
         return StreamingResponse(body, headers=own, media_type="application/x-tar")
 
