@@ -66,7 +66,7 @@ async def images_of(
         .join(Duplicate, (Duplicate.team_id == Image.team_id) & (Duplicate.image_id == Image.id))
         .where(Duplicate.team_id == team_id, Duplicate.group_id.in_(group_ids), Image.live)
         .add_columns(Duplicate.group_id)
-        .order_by(Image.id)
+        .order_by(Image.created_at, Image.id)
     )
     found: dict[UUID, list[Image]] = {one: [] for one in group_ids}
     for image, group_id in rows:
@@ -77,9 +77,12 @@ async def images_of(
 async def mark(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Image]:
     """No two of these images are duplicates, and none ever come in one group again (EDITOR).
 
-    One alone is told apart from all that stand in its group now. BAD_USER_INPUT for none, and for images of several teams.
+    One alone is told apart from all that stand in its group now. BAD_USER_INPUT for none, for images of several teams, and
+    for one that is named twice: whoever meant two of them would have it told apart from all for ever.
     """
     rows = await images.locked(session, actor, ids)
+    if len(ids) > len(rows) == 1:
+        raise bad_input("imageIds", "This is one image, named more than once.")
     teams = {row.team_id for row in rows}
     if len(teams) != 1:
         raise bad_input("imageIds", "Name images of one team.")

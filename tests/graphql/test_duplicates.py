@@ -1,10 +1,13 @@
 """Groups of near-copies as clients see them."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
+from app.db.models import Image
 from app.domain import Role
 from app.services import duplicates
 from tests import make
@@ -48,8 +51,28 @@ async def test_groups_page_and_marks(client: Client, db: Database) -> None:
     assert len(ids(after)) == 2
     assert all(not {*first[:2]} <= set(group) for group in ids(after))
     assert await client.code(actor, MARK, ids=[]) == ("BAD_USER_INPUT", "imageIds")
+    twice = [second[0], second[0]]
+    assert await client.code(actor, MARK, ids=twice) == ("BAD_USER_INPUT", "imageIds")
+    same = (await client.get(actor, GROUPS, team=team))["team"]["duplicateGroups"]
+    assert ids(same) == ids(after)
     assert await client.code(actor, GROUPS, team=team, first=0) == ("BAD_USER_INPUT", "first")
     assert await client.code(actor, GROUPS, team=team, after="x") == ("BAD_USER_INPUT", "after")
+
+
+async def test_the_oldest_of_a_group_is_first(client: Client, db: Database) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=23)
+    new, old, middle = await add(db, model_id, team_id, copies(one, 3, seed=3))
+    for days, image_id in enumerate((new, middle, old)):
+        born = update(Image).where(Image.id == image_id)
+        async with db.transaction() as session:
+            await session.execute(born.values(created_at=datetime(2024, 1, 9 - days, tzinfo=UTC)))
+    await look(db)
+    (group,) = (await client.get(actor, GROUPS, team=str(team_id)))["team"]["duplicateGroups"][
+        "nodes"
+    ]
+    assert [image["id"] for image in group["images"]] == [str(old), str(middle), str(new)]
 
 
 async def test_a_page_is_read_by_three_statements(client: Client, db: Database) -> None:
