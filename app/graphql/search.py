@@ -50,7 +50,7 @@ class SearchQueries:
             ImageOrder | None,
             strawberry.argument(
                 description="Sorts the relevant images by something else than their score: the best 1,000 that reach"
-                " minScore, or the best 200 without one. In HYBRID those of its rankings. Not with diversity."
+                " minScore or minRelevance, or the best 200 without either. In HYBRID those of its rankings. Not with diversity."
             ),
         ] = None,
         diversity: Annotated[

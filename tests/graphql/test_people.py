@@ -24,6 +24,7 @@ REMOVE_MEMBERSHIP = "mutation($t: ID!, $u: ID!) { removeMembership(teamId: $t, u
 async def test_the_viewer_and_their_team(client: Client, db: Database) -> None:
     actor = await make.actor(db)
     await make.image(db, actor.team_ids[0], tags=("cat",), size_bytes=7)
+    await make.image(db, actor.team_ids[0], size_bytes=4, trashed_at=datetime.now(UTC))
 
     data = await client.get(
         actor,
@@ -41,7 +42,7 @@ async def test_the_viewer_and_their_team(client: Client, db: Database) -> None:
     assert team["stats"] == {
         "imageCount": 1,
         "tagCount": 1,
-        "storedBytes": 7,
+        "storedBytes": 11,
         "processing": {"pending": 1, "ready": 0},
     }
 

@@ -106,6 +106,9 @@ async def test_relevance_is_told_of_each_hit(client: Client, world: World) -> No
     assert all(edge["relevance"] >= 0.95 for edge in cut["edges"])
     nothing = (await client.get(world.actor, SEARCH, text=NONSENSE[0], least=1.0))["searchImages"]
     assert nothing == {"relevanceBasis": "TEAM", "edges": []}
+    unknown = 'query($text: String!) { searchImages(query: {text: $text}, filter: {tags: {all: ["no such"]}}) { relevanceBasis edges { cursor } } }'
+    nowhere = (await client.get(world.actor, unknown, text="dog"))["searchImages"]
+    assert nowhere == {"relevanceBasis": "TEAM", "edges": []}
 
 
 async def test_similar_can_be_cut_as_well(client: Client, world: World) -> None:

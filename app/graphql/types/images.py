@@ -90,6 +90,7 @@ class Image(Node):
     sha256: str = strawberry.field(description="SHA-256 of the original, in hex.")
     weight: float = strawberry.field(
         description="Its share in weighted random draws: 0 is never drawn, 2 twice as often as 1."
+        " Kept in millionths."
     )
     created_at: datetime = strawberry.field(description="When it was uploaded.")
     updated_at: datetime = strawberry.field(

@@ -20,7 +20,7 @@ class SearchEdge:
     )
     node: LateImage = strawberry.field(description="The image.")
     score: float = strawberry.field(
-        description="Cosine similarity of the query and the image, -1 to 1;"
+        description="Cosine similarity of the query and the image, -1 to 1, right to three digits (vectors are kept in half precision);"
         " for HYBRID the fused score, 0 to 1."
     )
     cosine: strawberry.Private[float]

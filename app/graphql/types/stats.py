@@ -7,7 +7,9 @@ import strawberry
 from app.services.people import teams
 
 
-@strawberry.type(description="How many images are in each state of processing.")
+@strawberry.type(
+    description="How many live images are in each state of processing; the trash does not count."
+)
 class ProcessingCounts:
     pending: int = strawberry.field(description="Images that wait for a worker.")
     processing: int = strawberry.field(description="Images that a worker is at.")

@@ -65,7 +65,7 @@ async def stats(session: AsyncSession, actor: Actor, team_id: UUID) -> Stats:
         await session.execute(select(heads.scalar_subquery(), tags.scalar_subquery(), waiting))
     ).one()
     rows = await session.execute(
-        select(Image.processing, func.count(), func.sum(Image.size_bytes))
+        select(Image.processing, func.count().filter(Image.live), func.sum(Image.size_bytes))
         .where(Image.team_id == team_id, Image.state == ImageState.STORED)
         .group_by(Image.processing)
     )
