@@ -1,12 +1,9 @@
 """Recency: in a draw, an image's share halves with every half-life that it is older than another image."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Double,
     ScalarSelect,
@@ -17,6 +14,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.orm import aliased
 
 from app.db.models import Image
 from app.errors import bad_input
@@ -37,32 +35,35 @@ def check(half_life_days: float | None) -> None:
         )
 
 
+def seconds(created_at: Any) -> ColumnElement[float]:
+    """Since 1970."""
+    return func.date_part("epoch", created_at, type_=Double())
+
+
 def gain(half_life_days: float) -> ColumnElement[Any]:
     """What an image's date adds to the logarithm of its weight, up to a sum that is the same for all.
 
     Weights count relative to each other, so that it does not matter at which moment age is measured: here it is
     1970, and nobody has to agree on what time it is now.
     """
-    seconds: ColumnElement[Any] = func.date_part("epoch", Image.created_at, type_=Double())
     life: ColumnElement[Any] = literal(DAY_SECONDS * half_life_days, Double())
-    return literal(math.log(2), Double()) * seconds / life
+    return literal(math.log(2), Double()) * seconds(Image.created_at) / life
 
 
-def newest(team_ids: Sequence[UUID]) -> ScalarSelect[Any]:
-    """When the newest image of these teams came, in seconds since 1970.
+def newest(team_ids: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """When the newest image of these teams came.
 
     One probe of an index for each team; a plain maximum over several teams would read them whole.
     """
-    asked = func.unnest(literal(list(team_ids), ARRAY(Uuid()))).table_valued(column("id", Uuid()))
-    asked = asked.render_derived("asked")
+    asked = func.unnest(team_ids).table_valued(column("id", Uuid())).render_derived("asked")
+    born = aliased(Image)
     last = (
-        select(Image.created_at)
-        .where(Image.team_id == asked.c.id)
-        .order_by(Image.created_at.desc())
+        select(born.created_at)
+        .where(born.team_id == asked.c.id)
+        .order_by(born.created_at.desc())
         .limit(1)
         .lateral("last")
     )
-    seconds: ColumnElement[Any] = func.date_part(
-        "epoch", func.max(last.c.created_at), type_=Double()
+    return (
+        select(func.max(last.c.created_at)).select_from(asked).join(last, true()).scalar_subquery()
     )
-    return select(seconds).select_from(asked).join(last, true()).scalar_subquery()

@@ -1,0 +1,252 @@
+"""Darts: images hit by chance in the lists that cover a filter, one after the other, until enough of them match."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Double,
+    Integer,
+    Select,
+    Uuid,
+    all_,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Image, ImageTag
+from app.domain import NO_ID
+from app.services.draws import recency
+from app.services.filters import ALWAYS, FIRST_INSTANT, UUIDS, Match
+
+MAX_DARTS: Final = 2_000
+IMAGES_A_DART: Final = 100
+"""A scan reads about this many images in twice the time that one dart takes."""
+FEW: Final = 1_000
+"""Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
+ROUNDS: Final = 3
+MOMENT: Final = DateTime(timezone=True)
+LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+"""The driver sends it as infinity, and the first one as -infinity."""
+
+# Of each team the lightest list is taken, and all of these are put end to end: `whole` integers, of which a dart hits
+# one. That is an image's, or a hole's. Darts come in blocks of 16; whoever takes no more rows has no more thrown.
+# Where they are a few blocks and dates are asked for, the index of dates tells first whether they need go on.
+# Behind (select ...) a value does not change what PostgreSQL expects, so that it soon keeps its plan: to plan takes as
+# long as thirty darts.
+DARTS: Final = (
+    text(
+        """
+        select nth, coin, size, (segment).image_id
+        from (
+          select array_agg(team_id order by past) as teams, array_agg(tag_id order by past) as tags,
+            array_agg(lane order by past) as lanes, array_agg(past - total order by past) as starts,
+            max(past) as whole, sum(images)::bigint as size
+          from (
+            select h.*, sum(h.total) over (order by h.team_id, h.tag_id, h.lane)::bigint as past
+            from (
+              select distinct on (asked.team_id) asked.team_id, asked.tag_id
+              from unnest((select :teams), (select :tags)) as asked (team_id, tag_id)
+              left join lateral (
+                select sum(w.live) as live from draw_head w
+                where (w.team_id, w.tag_id) = (asked.team_id, asked.tag_id)
+              ) weight on true
+              order by asked.team_id, coalesce(weight.live, 0)
+            ) lightest
+            join draw_head h on (h.team_id, h.tag_id) = (lightest.team_id, lightest.tag_id)
+            where h.live > 0
+          ) head
+          having count(*) > 0
+        ) line
+        cross join generate_series(0, greatest(:least, least(:most, size / :images_a_dart)) / 16) as block
+        cross join lateral (
+          select nth, coin, spot - starts[at] as spot, (
+            select l from draw_line l
+            where (l.team_id, l.tag_id, l.lane) = (teams[at], tags[at], lanes[at]) and l.pos <= spot - starts[at]
+            order by l.pos desc limit 1
+          ) as segment
+          from (
+            select *, width_bucket(spot, starts) as at
+            from (
+              select block * 16 + generate_series(1, 16) as nth, draw_uniform(whole) as spot, 1 - random() as coin
+            ) thrown
+          ) aimed
+          offset 0
+        ) dart
+        where spot < (segment).pos + (segment).weight and (block < (select :sure) or (select :few) < (
+          select count(*) from (
+            select from image
+            where team_id = any((select :teams)::uuid[]) and created_at >= (select :since) and created_at < (select :until)
+            limit (select :few) + 1
+          ) dated
+        ))
+        """
+    )
+    .bindparams(
+        bindparam("teams", type_=UUIDS),
+        bindparam("tags", type_=UUIDS),
+        bindparam("least", type_=Integer()),
+        bindparam("most", type_=Integer()),
+        bindparam("images_a_dart", type_=Integer()),
+        bindparam("sure", type_=Integer()),
+        bindparam("few", type_=Integer()),
+        bindparam("since", type_=MOMENT),
+        bindparam("until", type_=MOMENT),
+    )
+    .columns(nth=Integer(), coin=Double(), size=BigInteger(), image_id=Uuid())
+    .subquery("dart")
+)
+
+
+RATE: Final[Any] = bindparam("rate", type_=Double())
+"""What a second more takes from the logarithm of a weight."""
+NEWEST: Final = func.least(
+    recency.newest(bindparam("teams", type_=UUIDS)), bindparam("until", type_=MOMENT), type_=MOMENT
+)
+"""A moment that no image is younger than."""
+
+
+async def draw(
+    session: AsyncSession, match: Match, *, count: int, half_life_days: float | None = None
+) -> list[Image]:
+    """The first of `count` images that are drawn from what matches: as many as darts find for half of what a scan costs.
+
+    One statement, so that lists and filter are read as of one moment; one or two more where few images have most of the
+    weight, and the same ones are hit again and again.
+    """
+    statement = _statement(match, aged=half_life_days is not None)
+    values = _values(match, count, half_life_days)
+    drawn: list[Image] = []
+    for _ in range(ROUNDS):
+        wanted = count - len(drawn)
+        hits = wanted + _spare(match, wanted, half_life_days)
+        values |= {"drawn": [one.id for one in drawn], "count": wanted, "hits": hits}
+        rows = (await session.execute(statement, values)).all()
+        drawn += [row.Image for row in rows]
+        if len(drawn) == count or not rows or rows[0].hits < hits:
+            break
+        if rows[0].thrown * IMAGES_A_DART > rows[0].size:
+            break
+    return drawn
+
+
+def _spare(match: Match, wanted: int, half_life_days: float | None) -> int:
+    """So many hits more are taken in case that some are of one image: many where each dart is a hit."""
+    if wanted == 1:
+        return 0
+    cheap = match.lists is not None and half_life_days is None
+    return 8 + wanted // 4 if cheap else 1 + wanted // 10
+
+
+def _values(match: Match, count: int, half_life_days: float | None) -> dict[str, Any]:
+    lists = [(team, tag) for team, tags in match.all_tags.items() for tag in tags or (NO_ID,)]
+    values = {
+        "teams": [team for team, _ in lists],
+        "tags": [tag for _, tag in lists],
+        "names": len(lists) // len(match.team_ids),
+        "least": 32 + 4 * count,
+        "most": MAX_DARTS,
+        "images_a_dart": IMAGES_A_DART,
+        "sure": 1 + count // 4,
+        "few": -1 if match.created_at == ALWAYS else FEW * math.isqrt(count),
+        "since": match.created_at.start or FIRST_INSTANT,
+        "until": match.created_at.end or LAST_INSTANT,
+    }
+    if half_life_days is not None:
+        values["rate"] = math.log(2) / (recency.DAY_SECONDS * half_life_days)
+    return values
+
+
+def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
+    """The first of the images hit that match and are not drawn yet, in the order of the hits; how many darts were thrown
+    for how many hits, and how many images the lists have.
+
+    Of the hits of an old image only a share counts, by the dart's coin from (0, 1].
+    Nothing may come between darts and limit that reads the darts to their end, or changes their order: therefore OFFSET.
+    It keeps the planner from a way that would be quick only for other values than these, too.
+    """
+    match = images.with_only_columns(Image.id).where(Image.id == DARTS.c.image_id)
+    if aged:
+        match = match.where(
+            func.ln(DARTS.c.coin)
+            <= -RATE * (recency.seconds(NEWEST) - recency.seconds(Image.created_at))
+        )
+    hits = (
+        select(DARTS.c.image_id, DARTS.c.nth, DARTS.c.size)
+        .join(match.offset(0).lateral("matching"), true())
+        .where(DARTS.c.image_id != all_(bindparam("drawn", type_=UUIDS)))
+        .limit(_hidden("hits", Integer()))
+        .cte("hits")
+        .prefix_with("materialized")
+    )
+    firsts = (
+        select(hits.c.image_id, func.min(hits.c.nth).label("nth"))
+        .group_by(hits.c.image_id)
+        .order_by("nth")
+        .limit(_hidden("count", Integer()))
+        .subquery("firsts")
+    )
+    whole = select(
+        func.count().label("hits"),
+        func.max(hits.c.nth).label("thrown"),
+        func.max(hits.c.size).label("size"),
+    ).subquery("whole")
+    return (
+        select(Image, whole.c.hits, whole.c.thrown, whole.c.size)
+        .select_from(firsts)
+        .join(Image, Image.id == firsts.c.image_id)
+        .join(whole, true())
+        .order_by(firsts.c.nth)
+    )
+
+
+def _hidden(name: str, kind: Any) -> Any:
+    return select(bindparam(name, type_=kind)).scalar_subquery()
+
+
+def _team_images() -> Select[Image]:
+    """What lies in the lists, which are trusted for tag and trash: found by its key alone, however many a tag has."""
+    return select(Image).where(Image.team_id == any_(bindparam("teams", type_=UUIDS)), Image.live)
+
+
+def _tagged_and_dated() -> Select[Image]:
+    """All tags and dates, without a statement of their own to put together. One tag is known from the list already.
+
+    IS TRUE keeps the dates from being looked for in their index, which has them by the thousand.
+    """
+    names = bindparam("names", type_=Integer())
+    carried = (
+        select(func.count())
+        .where(
+            ImageTag.team_id == Image.team_id,
+            ImageTag.image_id == Image.id,
+            ImageTag.tag_id == any_(bindparam("tags", type_=UUIDS)),
+        )
+        .correlate(Image)
+        .scalar_subquery()
+    )
+    since, until = (bindparam(name, type_=MOMENT) for name in ("since", "until"))
+    return _team_images().where(
+        (Image.created_at >= since).is_(true()),
+        (Image.created_at < until).is_(true()),
+        or_(names < 2, carried == names),
+    )
+
+
+LISTED: Final = tuple(_answers(_team_images(), aged=aged) for aged in (False, True))
+TAGGED_AND_DATED: Final = tuple(_answers(_tagged_and_dated(), aged=aged) for aged in (False, True))
+"""Made once: to make one anew takes twice as long as to run it."""
+
+
+def _statement(match: Match, *, aged: bool) -> Select[Any]:
+    if match.lists is not None:
+        return LISTED[aged]
+    return TAGGED_AND_DATED[aged] if match.beside else _answers(match.images(), aged=aged)
