@@ -14,7 +14,9 @@ from sqlalchemy import (
     all_,
     any_,
     bindparam,
+    cast,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -45,7 +47,7 @@ LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 DARTS: Final = (
     text(
         """
-        select nth, coin, size, (segment).image_id
+        select nth, coin, size, image_id
         from (
           select array_agg(team_id order by past) as teams, array_agg(tag_id order by past) as tags,
             array_agg(lane order by past) as lanes, array_agg(past - total order by past) as starts,
@@ -68,20 +70,21 @@ DARTS: Final = (
         ) line
         cross join generate_series(0, greatest(:least, least(:most, size / :images_a_dart)) / 16) as block
         cross join lateral (
-          select nth, coin, spot - starts[at] as spot, (
-            select l from draw_line l
+          select nth, coin, (
+            select case when spot - starts[at] < l.pos + l.weight then l.image_id end from draw_line l
             where (l.team_id, l.tag_id, l.lane) = (teams[at], tags[at], lanes[at]) and l.pos <= spot - starts[at]
             order by l.pos desc limit 1
-          ) as segment
+          ) as image_id
           from (
             select *, width_bucket(spot, starts) as at
             from (
               select block * 16 + generate_series(1, 16) as nth, draw_uniform(whole) as spot, 1 - random() as coin
             ) thrown
+            offset 0
           ) aimed
           offset 0
         ) dart
-        where spot < (segment).pos + (segment).weight and (block < (select :sure) or (select :few) < (
+        where image_id is not null and (block < (select :sure) or (select :few) < (
           select count(*) from (
             select from image
             where team_id = any((select :teams)::uuid[]) and created_at >= (select :since) and created_at < (select :until)
@@ -106,10 +109,17 @@ DARTS: Final = (
 )
 
 
-RATE: Final[Any] = bindparam("rate", type_=Double())
-"""What a second more takes from the logarithm of a weight."""
+def _value(name: str, kind: Any) -> Any:
+    return select(bindparam(name, type_=kind)).scalar_subquery()
+
+
+def _array(name: str) -> Any:
+    """The cast keeps it from being taken for a query of ids."""
+    return cast(_value(name, UUIDS), UUIDS)
+
+
 NEWEST: Final = func.least(
-    recency.newest(bindparam("teams", type_=UUIDS)), bindparam("until", type_=MOMENT), type_=MOMENT
+    recency.newest(_value("teams", UUIDS)), _value("until", MOMENT), type_=MOMENT
 )
 """A moment that no image is younger than."""
 
@@ -143,7 +153,7 @@ def _spare(match: Match, wanted: int, half_life_days: float | None) -> int:
     if wanted == 1:
         return 0
     cheap = match.lists is not None and half_life_days is None
-    return 8 + wanted // 4 if cheap else 1 + wanted // 10
+    return 8 + wanted // 4 if cheap else wanted // 20
 
 
 def _values(match: Match, count: int, half_life_days: float | None) -> dict[str, Any]:
@@ -161,7 +171,7 @@ def _values(match: Match, count: int, half_life_days: float | None) -> dict[str,
         "until": match.created_at.end or LAST_INSTANT,
     }
     if half_life_days is not None:
-        values["rate"] = math.log(2) / (recency.DAY_SECONDS * half_life_days)
+        values["gain"] = -math.log(2) / (recency.DAY_SECONDS * half_life_days)
     return values
 
 
@@ -177,13 +187,16 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
     if aged:
         match = match.where(
             func.ln(DARTS.c.coin)
-            <= -RATE * (recency.seconds(NEWEST) - recency.seconds(Image.created_at))
+            <= _value("gain", Double())
+            * (recency.seconds(NEWEST) - recency.seconds(Image.created_at))
         )
     hits = (
         select(DARTS.c.image_id, DARTS.c.nth, DARTS.c.size)
-        .join(match.offset(0).lateral("matching"), true())
-        .where(DARTS.c.image_id != all_(bindparam("drawn", type_=UUIDS)))
-        .limit(_hidden("hits", Integer()))
+        .where(
+            DARTS.c.image_id != all_(_array("drawn")),
+            match.offset(literal_column("0")).correlate(DARTS).exists(),
+        )
+        .limit(_value("hits", Integer()))
         .cte("hits")
         .prefix_with("materialized")
     )
@@ -191,7 +204,7 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
         select(hits.c.image_id, func.min(hits.c.nth).label("nth"))
         .group_by(hits.c.image_id)
         .order_by("nth")
-        .limit(_hidden("count", Integer()))
+        .limit(_value("count", Integer()))
         .subquery("firsts")
     )
     whole = select(
@@ -208,13 +221,9 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
     )
 
 
-def _hidden(name: str, kind: Any) -> Any:
-    return select(bindparam(name, type_=kind)).scalar_subquery()
-
-
 def _team_images() -> Select[Image]:
     """What lies in the lists, which are trusted for tag and trash: found by its key alone, however many a tag has."""
-    return select(Image).where(Image.team_id == any_(bindparam("teams", type_=UUIDS)), Image.live)
+    return select(Image).where(Image.team_id == any_(_array("teams")), Image.live)
 
 
 def _tagged_and_dated() -> Select[Image]:
@@ -222,18 +231,18 @@ def _tagged_and_dated() -> Select[Image]:
 
     IS TRUE keeps the dates from being looked for in their index, which has them by the thousand.
     """
-    names = bindparam("names", type_=Integer())
+    names = _value("names", Integer())
     carried = (
         select(func.count())
         .where(
             ImageTag.team_id == Image.team_id,
             ImageTag.image_id == Image.id,
-            ImageTag.tag_id == any_(bindparam("tags", type_=UUIDS)),
+            ImageTag.tag_id == any_(_array("tags")),
         )
         .correlate(Image)
         .scalar_subquery()
     )
-    since, until = (bindparam(name, type_=MOMENT) for name in ("since", "until"))
+    since, until = (_value(name, MOMENT) for name in ("since", "until"))
     return _team_images().where(
         (Image.created_at >= since).is_(true()),
         (Image.created_at < until).is_(true()),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    literal_column,
     select,
     true,
 )
@@ -37,7 +38,7 @@ def check(half_life_days: float | None) -> None:
 
 def seconds(created_at: Any) -> ColumnElement[float]:
     """Since 1970."""
-    return func.date_part("epoch", created_at, type_=Double())
+    return func.date_part(literal_column("'epoch'"), created_at, type_=Double())
 
 
 def gain(half_life_days: float) -> ColumnElement[Any]:
@@ -61,7 +62,7 @@ def newest(team_ids: ColumnElement[Any]) -> ScalarSelect[Any]:
         select(born.created_at)
         .where(born.team_id == asked.c.id)
         .order_by(born.created_at.desc())
-        .limit(1)
+        .limit(literal_column("1"))
         .lateral("last")
     )
     return (
