@@ -51,6 +51,7 @@ DARTS: Final = (
         from (
           select array_agg(team_id order by past) as teams, array_agg(tag_id order by past) as tags,
             array_agg(lane order by past) as lanes, array_agg(past - total order by past) as starts,
+            array_agg(4 * (total / n) order by past) as reaches,
             max(past) as whole, sum(images)::bigint as size
           from (
             select h.*, sum(h.total) over (order by h.team_id, h.tag_id, h.lane)::bigint as past
@@ -70,16 +71,27 @@ DARTS: Final = (
         ) line
         cross join generate_series(0, greatest(:least, least(:most, size / :images_a_dart)) / 16) as block
         cross join lateral (
-          select nth, coin, (
-            select case when spot - starts[at] < l.pos + l.weight then l.image_id end from draw_line l
-            where (l.team_id, l.tag_id, l.lane) = (teams[at], tags[at], lanes[at]) and l.pos <= spot - starts[at]
+          select nth, coin, coalesce((
+            select case when aim < l.pos + l.weight then l.image_id end from draw_line l
+            where (l.team_id, l.tag_id, l.lane) = (the_team, the_tag, the_lane) and l.pos <= aim and l.pos > aim - reach
             order by l.pos desc limit 1
-          ) as image_id
+          ), (
+            select case when aim < l.pos + l.weight then l.image_id end from draw_line l
+            where (l.team_id, l.tag_id, l.lane) = (the_team, the_tag, the_lane) and l.pos <= aim
+            order by l.pos desc limit 1
+          )) as image_id
           from (
-            select *, width_bucket(spot, starts) as at
+            select nth, coin, teams[at] as the_team, tags[at] as the_tag, lanes[at] as the_lane,
+              spot - starts[at] as aim, reaches[at] as reach
             from (
-              select block * 16 + generate_series(1, 16) as nth, draw_uniform(whole) as spot, 1 - random() as coin
-            ) thrown
+              select nth, coin, bits % whole as spot, width_bucket(bits % whole, starts) as at
+              from (
+                select block * 16 + generate_series(1, 16) as nth, 1 - random() as coin,
+                  floor(random() * 2147483648)::bigint << 31 | floor(random() * 2147483648)::bigint as bits
+              ) thrown
+              where bits - bits % whole <= (1::bigint << 62) - whole
+              offset 0
+            ) placed
             offset 0
           ) aimed
           offset 0
