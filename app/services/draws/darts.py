@@ -30,7 +30,7 @@ from app.services.draws import recency
 from app.services.filters import ALWAYS, FIRST_INSTANT, UUIDS, Match
 
 MAX_DARTS: Final = 2_000
-IMAGES_A_DART: Final = 100
+IMAGES_A_DART: Final = 40
 """A scan reads about this many images in twice the time that one dart takes."""
 FEW: Final = 1_000
 """Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
@@ -165,20 +165,21 @@ def _spare(match: Match, wanted: int, half_life_days: float | None) -> int:
     if wanted == 1:
         return 0
     cheap = match.lists is not None and half_life_days is None
-    return 8 + wanted // 4 if cheap else wanted // 20
+    return 8 + wanted // 4 if cheap else wanted // 50
 
 
 def _values(match: Match, count: int, half_life_days: float | None) -> dict[str, Any]:
     lists = [(team, tag) for team, tags in match.all_tags.items() for tag in tags or (NO_ID,)]
+    undated = match.created_at == ALWAYS
     values = {
         "teams": [team for team, _ in lists],
         "tags": [tag for _, tag in lists],
         "names": len(lists) // len(match.team_ids),
         "least": 32 + 4 * count,
-        "most": MAX_DARTS,
+        "most": MAX_DARTS if undated else min(MAX_DARTS, 600 + 30 * count),
         "images_a_dart": IMAGES_A_DART,
         "sure": 1 + count // 4,
-        "few": -1 if match.created_at == ALWAYS else FEW * math.isqrt(count),
+        "few": -1 if undated else int(FEW * math.sqrt(count)),
         "since": match.created_at.start or FIRST_INSTANT,
         "until": match.created_at.end or LAST_INSTANT,
     }
