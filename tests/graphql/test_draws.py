@@ -62,7 +62,7 @@ async def test_statements(client: Client, db: Database) -> None:
     assert len(await client.statements(actor, nested, seed="monday")) == 3
     assert len(await client.statements(actor, RANDOM, seed="monday")) == 1
     assert len(await client.statements(actor, RANDOM, count=1)) == 1
-    assert len(await client.statements(actor, RANDOM, count=1, recency={"halfLifeDays": 1})) == 2
+    assert len(await client.statements(actor, RANDOM, count=1, recency={"halfLifeDays": 1})) == 1
 
 
 @pytest.mark.parametrize("days", [0, -3, 1e300, 0.001])

@@ -98,7 +98,7 @@ def bulk(
         .group_by(Image.id)
     )
     values = {"teams": [team_id], "tags": [tag_id], "least": many, "most": 0, "images_a_dart": 1}
-    values |= {"sure": many, "few": -1, "since": NEW_YEAR, "until": NEW_YEAR}
+    values |= {"sure": many, "few": 0, "since": NEW_YEAR, "until": NEW_YEAR}
 
     async def sample() -> Counter[Hashable]:
         async with db.transaction() as session:
@@ -373,6 +373,38 @@ async def test_few_dates_are_counted_before_more_darts(db: Database) -> None:
             assert await darts_thrown(session) - before == most
         assert [image.id for image in drawn] == [old]
         assert [sum(word in one for one in seen) for word in ("draw_line", "chosen")] == [1, 1]
+
+
+@pytest.mark.parametrize("half_life", [None, 20])
+@pytest.mark.parametrize("tags", [(), ("sea",)])
+async def test_draws_from_few_dates(
+    db: Database, tags: tuple[str, ...], half_life: float | None
+) -> None:
+    """Of a list so long that most of these draws are a scan's, by the index of dates and whatever the values are."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    weights: dict[Hashable, float] = {}
+    for number, weight in enumerate(WEIGHTS):
+        born = IN_2024.end - timedelta(days=1 + 11 * number)
+        one = await make.image(db, team_id, tags=("sea",), weight=weight, created_at=born)
+        weights[one] = weight * 0.5 ** (11 * number / half_life if half_life else 0)
+    for more in ({"weight": 0}, {"weight": 9, "trashed_at": datetime.now(UTC)}):
+        await make.image(db, team_id, tags=("sea",), created_at=NEW_YEAR, **more)
+    if tags:
+        await make.image(db, team_id, weight=9, created_at=NEW_YEAR)
+    await make.image(db, await make.team(db), tags=("sea",), weight=9, created_at=NEW_YEAR)
+    await fill(db, team_id, 3_000, weight=1)
+    await tag_all(db, team_id, ("sea",), since=IN_2024.end)
+    wanted = ImageFilter(tags=TagFilter(all=tags), created_at=IN_2024)
+
+    with counted_statements(db) as seen:
+        await assert_fair(served(db, actor, wanted, 300, half_life_days=half_life), weights)
+    assert sum("chosen" in one for one in seen) > 150
+    assert not any("plan_cache_mode" in one for one in seen)
+    async with db.transaction() as session:
+        drawn = await sampling.draw(session, actor, wanted, count=100, half_life_days=half_life)
+    assert {one.id for one in drawn} == weights.keys()
+    assert len(drawn) == len(weights)
 
 
 async def test_no_dart_is_thrown_after_the_last_hit(db: Database) -> None:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    DateTime,
     Double,
     Integer,
     Select,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     all_,
     any_,
     bindparam,
-    cast,
     func,
     literal_column,
     or_,
@@ -27,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, ImageTag
 from app.domain import NO_ID
 from app.services.draws import recency
+from app.services.draws.values import MOMENT, array, value
 from app.services.filters import ALWAYS, FIRST_INSTANT, UUIDS, Match
 
 MAX_DARTS: Final = 2_000
@@ -35,7 +34,6 @@ IMAGES_A_DART: Final = 40
 FEW: Final = 1_000
 """Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
 ROUNDS: Final = 3
-MOMENT: Final = DateTime(timezone=True)
 LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 """The driver sends it as infinity, and the first one as -infinity."""
 
@@ -96,12 +94,10 @@ DARTS: Final = (
           ) aimed
           offset 0
         ) dart
-        where image_id is not null and (block < (select :sure) or (select :few) < (
-          select count(*) from (
-            select from image
-            where team_id = any((select :teams)::uuid[]) and created_at >= (select :since) and created_at < (select :until)
-            limit (select :few) + 1
-          ) dated
+        where image_id is not null and (block < (select :sure) or exists (
+          select from image
+          where team_id = any((select :teams)::uuid[]) and created_at >= (select :since) and created_at < (select :until)
+          offset (select :few)
         ))
         """
     )
@@ -121,17 +117,8 @@ DARTS: Final = (
 )
 
 
-def _value(name: str, kind: Any) -> Any:
-    return select(bindparam(name, type_=kind)).scalar_subquery()
-
-
-def _array(name: str) -> Any:
-    """The cast keeps it from being taken for a query of ids."""
-    return cast(_value(name, UUIDS), UUIDS)
-
-
 NEWEST: Final = func.least(
-    recency.newest(_value("teams", UUIDS)), _value("until", MOMENT), type_=MOMENT
+    recency.newest(value("teams", UUIDS)), value("until", MOMENT), type_=MOMENT
 )
 """A moment that no image is younger than."""
 
@@ -145,13 +132,13 @@ async def draw(
     weight, and the same ones are hit again and again.
     """
     statement = _statement(match, aged=half_life_days is not None)
-    values = _values(match, count, half_life_days)
+    asked = values(match, count, half_life_days)
     drawn: list[Image] = []
     for _ in range(ROUNDS):
         wanted = count - len(drawn)
         hits = wanted + _spare(match, wanted, half_life_days)
-        values |= {"drawn": [one.id for one in drawn], "count": wanted, "hits": hits}
-        rows = (await session.execute(statement, values)).all()
+        asked |= {"drawn": [one.id for one in drawn], "count": wanted, "hits": hits}
+        rows = (await session.execute(statement, asked)).all()
         drawn += [row.Image for row in rows]
         if len(drawn) == count or not rows or rows[0].hits < hits:
             break
@@ -168,24 +155,26 @@ def _spare(match: Match, wanted: int, half_life_days: float | None) -> int:
     return 8 + wanted // 4 if cheap else wanted // 50
 
 
-def _values(match: Match, count: int, half_life_days: float | None) -> dict[str, Any]:
+def values(match: Match, count: int, half_life_days: float | None) -> dict[str, Any]:
+    """What the statements here and in scans ask with."""
     lists = [(team, tag) for team, tags in match.all_tags.items() for tag in tags or (NO_ID,)]
     undated = match.created_at == ALWAYS
-    values = {
+    asked = {
         "teams": [team for team, _ in lists],
         "tags": [tag for _, tag in lists],
-        "names": len(lists) // len(match.team_ids),
+        "names": len(next(iter(match.all_tags.values()))),
         "least": 32 + 4 * count,
         "most": MAX_DARTS if undated else min(MAX_DARTS, 600 + 30 * count),
         "images_a_dart": IMAGES_A_DART,
         "sure": 1 + count // 4,
-        "few": -1 if undated else int(FEW * math.sqrt(count)),
+        "few": 0 if undated else int(FEW * math.sqrt(count)),
         "since": match.created_at.start or FIRST_INSTANT,
         "until": match.created_at.end or LAST_INSTANT,
+        "count": count,
     }
     if half_life_days is not None:
-        values["gain"] = -math.log(2) / (recency.DAY_SECONDS * half_life_days)
-    return values
+        asked["gain"] = -math.log(2) / (recency.DAY_SECONDS * half_life_days)
+    return asked
 
 
 def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
@@ -200,16 +189,16 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
     if aged:
         match = match.where(
             func.ln(DARTS.c.coin)
-            <= _value("gain", Double())
+            <= value("gain", Double())
             * (recency.seconds(NEWEST) - recency.seconds(Image.created_at))
         )
     hits = (
         select(DARTS.c.image_id, DARTS.c.nth, DARTS.c.size)
         .where(
-            DARTS.c.image_id != all_(_array("drawn")),
+            DARTS.c.image_id != all_(array("drawn")),
             match.offset(literal_column("0")).correlate(DARTS).exists(),
         )
-        .limit(_value("hits", Integer()))
+        .limit(value("hits", Integer()))
         .cte("hits")
         .prefix_with("materialized")
     )
@@ -217,7 +206,7 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
         select(hits.c.image_id, func.min(hits.c.nth).label("nth"))
         .group_by(hits.c.image_id)
         .order_by("nth")
-        .limit(_value("count", Integer()))
+        .limit(value("count", Integer()))
         .subquery("firsts")
     )
     whole = select(
@@ -236,7 +225,21 @@ def _answers(images: Select[Image], *, aged: bool) -> Select[Any]:
 
 def _team_images() -> Select[Image]:
     """What lies in the lists, which are trusted for tag and trash: found by its key alone, however many a tag has."""
-    return select(Image).where(Image.team_id == any_(_array("teams")), Image.live)
+    return select(Image).where(Image.team_id == any_(array("teams")), Image.live)
+
+
+def carried(image: Any) -> Any:
+    """How many of the filter's tags are on it."""
+    return (
+        select(func.count())
+        .where(
+            ImageTag.team_id == image.c.team_id,
+            ImageTag.image_id == image.c.id,
+            ImageTag.tag_id == any_(array("tags")),
+        )
+        .correlate(image)
+        .scalar_subquery()
+    )
 
 
 def _tagged_and_dated() -> Select[Image]:
@@ -244,22 +247,11 @@ def _tagged_and_dated() -> Select[Image]:
 
     IS TRUE keeps the dates from being looked for in their index, which has them by the thousand.
     """
-    names = _value("names", Integer())
-    carried = (
-        select(func.count())
-        .where(
-            ImageTag.team_id == Image.team_id,
-            ImageTag.image_id == Image.id,
-            ImageTag.tag_id == any_(_array("tags")),
-        )
-        .correlate(Image)
-        .scalar_subquery()
-    )
-    since, until = (_value(name, MOMENT) for name in ("since", "until"))
+    names = value("names", Integer())
     return _team_images().where(
-        (Image.created_at >= since).is_(true()),
-        (Image.created_at < until).is_(true()),
-        or_(names < 2, carried == names),
+        (Image.created_at >= value("since", MOMENT)).is_(true()),
+        (Image.created_at < value("until", MOMENT)).is_(true()),
+        or_(names < 2, carried(Image.__table__) == names),
     )
 
 

@@ -1,21 +1,16 @@
 """Chance: images drawn in exact proportion to their weights, among those that a filter lets through."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Double, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
 from app.domain import Actor, ImageFilter, Window
 from app.errors import bad_input
-from app.services.draws import darts, recency, shuffles
+from app.services.draws import darts, recency, scans, shuffles
 from app.services.draws.shuffles import Shuffle
-from app.services.filters import Match
 
 MAX_COUNT: Final = 100
-LEAST_KEY: Final = 1e-300
-"""For the one number in 2^53 that has no logarithm."""
 
 
 async def draw(
@@ -53,39 +48,6 @@ async def draw(
     if wanted.ids is None:
         drawn += await darts.draw(session, match, count=count, half_life_days=half_life_days)
     if len(drawn) < count:
-        drawn += await _scan(
-            session, match, drawn, count=count - len(drawn), half_life_days=half_life_days
-        )
+        left = count - len(drawn)
+        drawn += await scans.draw(session, match, drawn, count=left, half_life_days=half_life_days)
     return drawn
-
-
-async def _scan(
-    session: AsyncSession,
-    match: Match,
-    drawn: Sequence[Image],
-    *,
-    count: int,
-    half_life_days: float | None,
-) -> list[Image]:
-    """`count` more from everything that matches: each image gets the key -ln(U) / weight, and the
-    smallest keys are drawn (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
-
-    `random()` lies in [0, 1), so it is its complement that has a logarithm. Ids are sorted first, for whole rows
-    are ten times as wide.
-    """
-    key = -func.ln(1 - func.random()) / cast(Image.draw_weight, Double)
-    if half_life_days is not None:
-        gain = recency.gain(half_life_days)
-        key = func.ln(func.greatest(key, literal(LEAST_KEY, Double()))) - gain
-    chosen = (
-        match.images()
-        .with_only_columns(Image.id, key.label("key"))
-        .where(Image.draw_weight > 0, Image.id.not_in([image.id for image in drawn]))
-        .order_by("key")
-        .limit(count)
-        .subquery("chosen")
-    )
-    if match.lists is None:
-        await session.execute(shuffles.PLAN_ANEW)
-    rows = select(Image).join(chosen, chosen.c.id == Image.id).order_by(chosen.c.key)
-    return list(await session.scalars(rows))
