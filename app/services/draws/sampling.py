@@ -32,8 +32,9 @@ async def draw(
     Why it is exact: darts at lists that cover the filter hit each image in proportion to its weight. The
     first that matches and is new is then proportional among the rest, and which one that is does not
     depend on how many darts missed. So they may be given up after any number, as long as no image still to
-    come has a say in it, and the next be drawn from the same rest in another exact way: by a scan. Of the hits of an old image only a share counts,
-    by a coin for each dart: what counts is then in proportion to weight and age.
+    come has a say in it, and the next be drawn from the same rest in another exact way: by a scan. Of the
+    hits of an old image only a share counts, by a coin for each dart: what counts is then in proportion to
+    weight and age.
     """
     if not 1 <= count <= MAX_COUNT:
         raise bad_input("count", f"Between 1 and {MAX_COUNT} images.", limit=MAX_COUNT)
