@@ -2,10 +2,9 @@
 
 from typing import Any, Final
 
-from sqlalchemy import DateTime, bindparam, cast, select
+from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, cast, select
 
-from app.services.filters import UUIDS
-
+UUIDS: Final = ARRAY(Uuid())
 MOMENT: Final = DateTime(timezone=True)
 
 
