@@ -70,7 +70,14 @@ async def image_counts(session: AsyncSession, actor: Actor, ids: Sequence[UUID])
 async def ensure(
     session: AsyncSession, actor: Actor, team_id: UUID, names: Sequence[str], *, field: str = "tags"
 ) -> list[UUID]:
-    """The ids of these tags of the team; a new name is made, or refused where the policy is CLOSED.
+    """The ids of these tags of the team; a new name is made, or refused where the policy is CLOSED."""
+    return list((await ensured(session, actor, team_id, names, field=field)).values())
+
+
+async def ensured(
+    session: AsyncSession, actor: Actor, team_id: UUID, names: Sequence[str], *, field: str = "tags"
+) -> dict[str, UUID]:
+    """As ensure has it, by key.
 
     Rows are made in the order of their keys, so that two callers with the same new names cannot deadlock.
     """
@@ -82,8 +89,8 @@ async def ensure(
             for key in fresh
         ]
         await session.execute(insert(Tag).values(values).on_conflict_do_nothing())
-        known = await _ids_by_key(session, team_id, by_key)
-    return list(known.values())
+        known = await ids_by_key(session, team_id, by_key)
+    return known
 
 
 async def admissible(
@@ -96,7 +103,7 @@ async def admissible(
     by_key: dict[str, str] = {}
     for name in checked(names, field=field):
         by_key.setdefault(tag_key(name), name)
-    known = await _ids_by_key(session, team_id, by_key) if by_key else {}
+    known = await ids_by_key(session, team_id, by_key) if by_key else {}
     fresh = [name for key, name in by_key.items() if key not in known]
     if fresh:
         await _refuse_if_closed(session, team_id, fresh, field=field)
@@ -108,7 +115,8 @@ async def check_untagged(session: AsyncSession, team_id: UUID, *, field: str) ->
     await _refuse_if_closed(session, team_id, [], field=field)
 
 
-async def _ids_by_key(session: AsyncSession, team_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
+async def ids_by_key(session: AsyncSession, team_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
+    """Those of the names that the team has."""
     query = select(Tag.key, Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
     return dict((await session.execute(query)).all())
 
@@ -164,7 +172,7 @@ async def _refuse_taken(
     session: AsyncSession, team_id: UUID, name: str, *, but: UUID | None = None
 ) -> None:
     """CONFLICT with the tag that has the name. One made at this very moment is found by the constraint alone."""
-    taken = (await _ids_by_key(session, team_id, [tag_key(name)])).get(tag_key(name))
+    taken = (await ids_by_key(session, team_id, [tag_key(name)])).get(tag_key(name))
     if taken not in (None, but):
         raise conflict("name", NAME_TAKEN, existing=str(taken))
 

@@ -70,7 +70,8 @@ class ImageJob(Base):
 class BulkJob(Base):
     """One change of many images, found once and kept in BulkPart; it is done part by part, from `part` on.
 
-    `tags` are the names that were given, `tag_ids` what they meant when it was started; `weight` counts millionths.
+    `tags` are the names that were given, `tag_ids` what they mean, in the same order: None for one that the team did not
+    have when it was prepared, until it is looked up. `weight` counts millionths.
     `lease_until`: from then on a worker may take it. `attempts` since the last part that was done. `gone` and
     `crowded` count images that were left out: deleted meanwhile, or with as many tags or collections as can be.
     """
@@ -95,7 +96,7 @@ class BulkJob(Base):
     action: Mapped[BulkAction] = mapped_column(columns.enum(BulkAction, 24))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
     new_tags: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
-    tag_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
+    tag_ids: Mapped[list[UUID | None]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
     weight: Mapped[int | None] = mapped_column(BigInteger)
     collection_id: Mapped[UUID | None]
     part_size: Mapped[int]

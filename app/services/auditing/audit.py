@@ -262,7 +262,7 @@ def counted(result: object, ids: Sequence[UUID]) -> dict[str, Any]:
         return {
             "action": result.action.value,
             "images": result.total,
-            "tag_ids": [str(one) for one in result.tag_ids],
+            "tag_ids": [str(one) for one in result.tag_ids if one is not None],
         }
     return {"count": len(ids)} if isinstance(result, list) else {}
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import BulkJob, Collection, Tag
+from app.db.models import BulkJob, Collection
 from app.domain import (
     MAX_TAGS_PER_CALL,
     Actor,
@@ -22,7 +22,7 @@ from app.domain import (
 )
 from app.errors import bad_input, conflict, not_found, rate_limited
 from app.services import access, jobs, paging, tags
-from app.services.bulk_edits import bulk_lists, bulk_selections
+from app.services.bulk_edits import bulk_lists, bulk_selections, bulk_tags
 from app.services.bulk_edits.bulk_selections import Selection
 
 PREPARED_FOR: Final = timedelta(hours=1)
@@ -98,10 +98,13 @@ async def _meant(
                 session, team_id, _some(change.tags, field), field=field
             )
             fresh = [name for key, name in by_key.items() if key not in known]
-            return {"tags": list(by_key.values()), "new_tags": fresh}
+            ids = [known.get(key) for key in by_key]
+            return {"tags": list(by_key.values()), "tag_ids": ids, "new_tags": fresh}
         case BulkAction.REMOVE_TAGS:
             names = [tag_name(one, field=field) for one in _some(change.tags, field)]
-            return {"tags": list(dict.fromkeys(names))}
+            known = await tags.ids_by_key(session, team_id, [tag_key(one) for one in names])
+            names = list(dict.fromkeys(names))
+            return {"tags": names, "tag_ids": [known.get(tag_key(one)) for one in names]}
         case BulkAction.SET_WEIGHT:
             return {"weight": micro_weight(change.weight or 0.0, field=field)}
         case BulkAction.ADD_TO_COLLECTION | BulkAction.REMOVE_FROM_COLLECTION:
@@ -151,7 +154,8 @@ async def _forget_oldest(session: AsyncSession, actor: Actor, team_id: UUID) -> 
 async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: str) -> BulkJob:
     """Queues a prepared job (EDITOR): it is done as the actor, with their rights of each moment.
 
-    One that was started, or has ended, stays as it is. CONFLICT where it was prepared too long ago.
+    One that was started, or has ended, stays as it is. CONFLICT where it was prepared too long ago, or a tag to put
+    on was deleted since.
     """
     row = await _locked(session, actor, job_id)
     if row.status is not BulkStatus.PREPARED:
@@ -159,12 +163,8 @@ async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: s
     if row.created_at < datetime.now(UTC) - PREPARED_FOR:
         raise conflict("id", "This was prepared too long ago: prepare it anew.")
     await _refuse_if_busy(session, row.team_id)
-    if row.action is BulkAction.ADD_TAGS:
-        row.tag_ids = await tags.ensure(session, actor, row.team_id, row.tags, field="id")
-    elif row.action is BulkAction.REMOVE_TAGS:
-        keys = [tag_key(name) for name in row.tags]
-        known = select(Tag.id).where(Tag.team_id == row.team_id, Tag.key.in_(keys))
-        row.tag_ids = list(await session.scalars(known))
+    await bulk_tags.check(session, row)
+    await bulk_tags.look_up(session, actor, row, field="id")
     row.status = BulkStatus.QUEUED
     row.started_at = row.lease_until = datetime.now(UTC)
     row.started_by, row.api_key_id = actor.user_id, actor.api_key_id

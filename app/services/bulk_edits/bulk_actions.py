@@ -28,6 +28,7 @@ from app.domain import (
     ImageState,
     TagSource,
 )
+from app.services.bulk_edits import bulk_tags
 
 TAGS_GONE: Final = "The tags were deleted meanwhile."
 COLLECTION_GONE: Final = "The collection was deleted meanwhile."
@@ -69,7 +70,7 @@ async def apply(
 async def _targets(session: AsyncSession, job: BulkJob) -> list[UUID]:
     """The tags or the collection, locked against deletion, so far as they are there."""
     if job.action is BulkAction.ADD_TAGS:
-        tags = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(job.tag_ids))
+        tags = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(bulk_tags.known(job)))
         found = await session.scalars(
             tags.order_by(Tag.id).with_for_update(read=True, key_share=True)
         )
@@ -80,7 +81,7 @@ async def _targets(session: AsyncSession, job: BulkJob) -> list[UUID]:
         )
         found = await session.scalars(collection.with_for_update(read=True, key_share=True))
         return _there(found.all(), COLLECTION_GONE)
-    return list(job.tag_ids)
+    return bulk_tags.known(job)
 
 
 def _there(found: Sequence[UUID], otherwise: str) -> list[UUID]:

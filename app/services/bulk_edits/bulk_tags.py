@@ -1,0 +1,59 @@
+"""The tags of a bulk job: what its names mean. A tag that the dry run knew is meant itself, whatever it is called later.
+
+`tag_ids` of a job are in the order of `tags`; a name that the team did not have at the dry run has None until it is
+looked up.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import BulkJob, Tag
+from app.domain import Actor, BulkAction, tag_key
+from app.errors import conflict
+from app.services import tags
+
+
+def known(job: BulkJob) -> list[UUID]:
+    """Each once: two of the names may mean one tag."""
+    return list(dict.fromkeys(one for one in job.tag_ids if one is not None))
+
+
+async def check(session: AsyncSession, job: BulkJob) -> None:
+    """CONFLICT where a tag is gone that was to be put on: what begins would not be what was shown."""
+    if len(job.tag_ids) != len(job.tags):
+        # Prepared by a release that did not look names up before the start.
+        raise conflict("id", "This was prepared by an older release: prepare it anew.")
+    if job.action is BulkAction.ADD_TAGS and known(job):
+        query = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(known(job)))
+        if gone := said_gone(job, set(await session.scalars(query))):
+            raise conflict("id", f"{gone} Prepare it anew.")
+
+
+def said_gone(job: BulkJob, there: Collection[UUID]) -> str:
+    """Which of the known tags are not there any more, as they were named; empty where all are."""
+    # Not strict: jobs that an older release began have their ids in an order of their own.
+    pairs = zip(job.tags, job.tag_ids, strict=False)
+    names = [f'"{name}"' for name, one in pairs if one is not None and one not in there]
+    if not names:
+        return ""
+    what = f"tag {names[0]} was" if len(names) == 1 else f"tags {', '.join(names)} were"
+    return f"The {what} deleted meanwhile."
+
+
+async def look_up(session: AsyncSession, actor: Actor, job: BulkJob, *, field: str) -> None:
+    """Finds the tags that the dry run did not know, and makes those that are to be put on.
+
+    BAD_USER_INPUT where the policy is CLOSED by now.
+    """
+    pairs = list(zip(job.tags, job.tag_ids, strict=False))
+    names = [name for name, one in pairs if one is None]
+    if not names:
+        return
+    if job.action is BulkAction.ADD_TAGS:
+        found = await tags.ensured(session, actor, job.team_id, names, field=field)
+    else:
+        found = await tags.ids_by_key(session, job.team_id, [tag_key(one) for one in names])
+    job.tag_ids = [found.get(tag_key(name)) if one is None else one for name, one in pairs]

@@ -1,0 +1,95 @@
+"""Tags of bulk jobs that are renamed, merged, deleted or made between the dry run and the last image."""
+
+from uuid import UUID
+
+import pytest
+
+from app.domain import Actor
+from tests import make
+from tests.database import Database
+from tests.graphql.conftest import Client
+from tests.graphql.test_bulk import START, carriers, ended, prepared, sources, started
+
+RENAME = "mutation($i: ID!, $n: String!) { renameTag(id: $i, name: $n) { id } }"
+DELETE = "mutation($i: ID!) { deleteTag(id: $i) }"
+
+
+async def tag_id(client: Client, actor: Actor, name: str) -> str | None:
+    """Of the tag that has the name now."""
+    query = "query($t: ID!, $n: String!) { tag(teamId: $t, name: $n) { id } }"
+    found = (await client.get(actor, query, t=str(actor.team_ids[0]), n=name))["tag"]
+    return found["id"] if found else None
+
+
+async def names(db: Database, team_id: UUID) -> set[str]:
+    """Of the tags that are on images."""
+    return {name for name, _ in await sources(db, team_id)}
+
+
+# ───────────────────────────── renamed, deleted or made before the start ─────────────────────────────
+
+
+async def test_a_tag_that_is_renamed_after_the_dry_run_is_the_one(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids = [await make.image(db, team_id) for _ in range(3)]
+    tagged = await make.image(db, team_id, tags=("old", "off"))
+    adding = await prepared(client, actor, {"addTags": ["old"]})
+    removing = await prepared(client, actor, {"removeTags": ["OFF", "unknown"]})
+    for name in ("old", "off"):
+        renamed = await tag_id(client, actor, name)
+        await client.get(actor, RENAME, i=renamed, n=f"{name} anew")
+
+    for job in (adding, removing):
+        await started(client, actor, job)
+    added, removed = [await ended(client, actor, job) for job in (adding, removing)]
+
+    assert (added["newTags"], added["status"], added["changed"]) == ([], "DONE", 3)
+    assert set(await carriers(db, team_id, "old anew")) == {*ids, tagged}
+    assert (removed["status"], removed["changed"]) == ("DONE", 1)
+    assert await names(db, team_id) == {"old anew"}
+    assert await tag_id(client, actor, "old") is None
+
+
+async def test_what_was_known_and_is_gone_is_to_be_prepared_anew(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("a", "b", "c"))
+    adding = await prepared(client, actor, {"addTags": ["A", "b", "new"]})
+    removing = await prepared(client, actor, {"removeTags": ["a", "c"]})
+    await client.get(actor, DELETE, i=await tag_id(client, actor, "a"))
+
+    refused = await client.ask(actor, START, id=adding["id"])
+    await started(client, actor, removing)
+    removed = await ended(client, actor, removing)
+
+    (error,) = refused.errors
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("CONFLICT", "id")
+    assert error["message"] == 'The tag "A" was deleted meanwhile. Prepare it anew.'
+    assert await tag_id(client, actor, "new") is None
+    # It is off the images, as it was to be.
+    assert (removed["status"], removed["changed"]) == ("DONE", 1)
+    assert await names(db, team_id) == {"b"}
+
+
+@pytest.mark.parametrize("change", ["addTags", "removeTags"])
+async def test_a_new_name_that_somebody_made_meanwhile_is_theirs(
+    client: Client, db: Database, change: str
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id)
+    job = await prepared(client, actor, {change: ["Soon", "known"]})
+    await make.image(db, team_id, tags=("soon",))
+    theirs = await tag_id(client, actor, "soon")
+
+    await started(client, actor, job)
+    now = await ended(client, actor, job)
+
+    assert now["status"] == "DONE"
+    assert await tag_id(client, actor, "Soon") == theirs
+    assert len(await carriers(db, team_id, "soon")) == (2 if change == "addTags" else 1)
