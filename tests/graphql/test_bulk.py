@@ -575,7 +575,7 @@ async def test_a_target_that_is_gone_ends_the_job(client: Client, db: Database) 
 
     first, second = [await ended(client, actor, one) for one in (tagging, collecting)]
 
-    assert (first["status"], first["error"]) == ("FAILED", "The tags were deleted meanwhile.")
+    assert (first["status"], first["error"]) == ("FAILED", 'The tag "x" was deleted meanwhile.')
     assert (second["status"], second["collection"]) == ("FAILED", None)
     assert second["error"] == "The collection was deleted meanwhile."
     assert await parts(db, tagging) == await parts(db, collecting) == 0

@@ -8,7 +8,18 @@ from app.domain import Actor
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
-from tests.graphql.test_bulk import START, carriers, ended, prepared, sources, started
+from tests.graphql.test_bulk import (
+    START,
+    advanced,
+    carriers,
+    claimed,
+    ended,
+    lose,
+    parts,
+    prepared,
+    sources,
+    started,
+)
 
 RENAME = "mutation($i: ID!, $n: String!) { renameTag(id: $i, name: $n) { id } }"
 DELETE = "mutation($i: ID!) { deleteTag(id: $i) }"
@@ -93,3 +104,48 @@ async def test_a_new_name_that_somebody_made_meanwhile_is_theirs(
     assert now["status"] == "DONE"
     assert await tag_id(client, actor, "Soon") == theirs
     assert len(await carriers(db, team_id, "soon")) == (2 if change == "addTags" else 1)
+
+
+# ───────────────────────────── deleted while it waits or runs ─────────────────────────────
+
+
+@pytest.mark.parametrize("half_way", [False, True])
+async def test_a_tag_that_is_deleted_under_a_job_fails_it_by_name(
+    client: Client, db: Database, half_way: bool
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("stay", "going", "Gone"))
+    await make.images(db, team_id, 520)
+    untagged = {"tags": {"none": ["stay"]}}
+    job = await prepared(client, actor, {"addTags": ["going", "stay", "gone"]}, filter=untagged)
+    await started(client, actor, job)
+    if half_way:
+        assert await advanced(db, await claimed(db, job))
+    for name in ("going", "gone"):
+        await client.get(actor, DELETE, i=await tag_id(client, actor, name))
+
+    await lose(db, job)
+    now = await ended(client, actor, job)
+
+    told = 'The tags "going", "gone" were deleted meanwhile.'
+    assert (now["status"], now["error"]) == ("FAILED", told)
+    assert now["done"] == (500 if half_way else 0)
+    # What is done stays done.
+    assert len(await carriers(db, team_id, "stay")) == now["done"] + 1
+    assert await parts(db, job) == 0
+
+
+async def test_a_tag_to_take_off_may_be_deleted_under_a_job(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("a", "b"))
+    await make.image(db, team_id, tags=("a",))
+    job = await prepared(client, actor, {"removeTags": ["a", "b"]})
+    await started(client, actor, job)
+    await client.get(actor, DELETE, i=await tag_id(client, actor, "a"))
+
+    now = await ended(client, actor, job)
+
+    assert (now["status"], now["done"], now["changed"]) == ("DONE", 2, 1)
+    assert await names(db, team_id) == set()

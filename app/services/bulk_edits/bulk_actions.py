@@ -30,7 +30,6 @@ from app.domain import (
 )
 from app.services.bulk_edits import bulk_tags
 
-TAGS_GONE: Final = "The tags were deleted meanwhile."
 COLLECTION_GONE: Final = "The collection was deleted meanwhile."
 
 
@@ -68,26 +67,28 @@ async def apply(
 
 
 async def _targets(session: AsyncSession, job: BulkJob) -> list[UUID]:
-    """The tags or the collection, locked against deletion, so far as they are there."""
+    """The tags or the collection, locked against deletion. TargetGoneError where one is gone that images were to get.
+
+    One that they were to lose may be gone: they have lost it.
+    """
     if job.action is BulkAction.ADD_TAGS:
         tags = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(bulk_tags.known(job)))
         found = await session.scalars(
             tags.order_by(Tag.id).with_for_update(read=True, key_share=True)
         )
-        return _there(found.all(), TAGS_GONE)
+        there = list(found.all())
+        if gone := bulk_tags.said_gone(job, there):
+            raise TargetGoneError(gone)
+        return there
     if job.action is BulkAction.ADD_TO_COLLECTION:
         collection = select(Collection.id).where(
             Collection.team_id == job.team_id, Collection.id == job.collection_id
         )
         found = await session.scalars(collection.with_for_update(read=True, key_share=True))
-        return _there(found.all(), COLLECTION_GONE)
+        if not (there := list(found.all())):
+            raise TargetGoneError(COLLECTION_GONE)
+        return there
     return bulk_tags.known(job)
-
-
-def _there(found: Sequence[UUID], otherwise: str) -> list[UUID]:
-    if not found:
-        raise TargetGoneError(otherwise)
-    return list(found)
 
 
 async def _add_tags(
