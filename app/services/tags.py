@@ -5,16 +5,18 @@ from contextlib import AbstractContextManager
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, delete, func, literal, select
+from sqlalchemy import ARRAY, Select, Uuid, delete, func, literal, null, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
-from app.db.models import DrawHead, ImageTag, Tag, Team
+from app.db.models import BulkJob, DrawHead, ImageTag, Tag, Team
 from app.domain import (
     MAX_IDS,
     MAX_TAGS_PER_CALL,
     Actor,
+    BulkAction,
+    BulkStatus,
     Role,
     TagPolicy,
     tag_key,
@@ -28,6 +30,7 @@ BY_NAME = paging.Keyset(
     (paging.Key(Tag.key, lambda row: row.key, str), paging.Key(Tag.id, lambda row: row.id, UUID)),
 )
 
+TO_BE_DONE: Final = (BulkStatus.PREPARED, BulkStatus.QUEUED, BulkStatus.RUNNING)
 NAME_TAKEN: Final = "The team has a tag of this name."
 
 
@@ -184,15 +187,22 @@ def _unique_name() -> AbstractContextManager[None]:
 async def merge(
     session: AsyncSession, actor: Actor, source_ids: Sequence[UUID], target_id: UUID
 ) -> Tag:
-    """Gives all images of the sources the target, with who tagged them, when and how; the sources go."""
+    """Gives all images of the sources the target, with who tagged them, when and how; the sources go.
+
+    Bulk jobs that are still to put a source on put the target on.
+    """
     if target_id in source_ids:
         raise bad_input("sourceIds", "The target is not one of the sources.")
     if len(source_ids) > MAX_IDS:
         raise bad_input("sourceIds", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    # Jobs are locked before tags, as when a part of a job is done.
+    jobs = await _jobs_with(session, actor, source_ids)
     *sources, target = await _locked(session, actor, [*dict.fromkeys(source_ids), target_id])
     if any(source.team_id != target.team_id for source in sources):
         raise bad_input("sourceIds", "All tags must be of one team.")
     gone = [source.id for source in sources]
+    for job in jobs:
+        job.tag_ids = [target.id if one in gone else one for one in job.tag_ids]
     carried = (
         select(
             ImageTag.team_id,
@@ -210,7 +220,26 @@ async def merge(
     columns = ["team_id", "image_id", "tag_id", "created_at", "tagged_by", "tagged_at", "source"]
     await session.execute(insert(ImageTag).from_select(columns, carried).on_conflict_do_nothing())
     await session.execute(delete(Tag).where(Tag.id.in_(gone)))
+    await session.flush()
     return target
+
+
+async def _jobs_with(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[BulkJob]:
+    """Bulk jobs that are still to put one of the tags on, locked, or that have names of the team to look up yet.
+
+    One that takes a tag off does not follow it: the target was on some of its images before.
+    """
+    teams = select(Tag.team_id).where(Tag.id.in_(ids))
+    those = BulkJob.tag_ids.bool_op("&&")(literal(list(ids), ARRAY(Uuid())))
+    unknown = func.array_position(BulkJob.tag_ids, null()).is_not(None)
+    query = access.visible_bulk_jobs(actor).where(
+        BulkJob.team_id.in_(teams),
+        BulkJob.status.in_(TO_BE_DONE),
+        BulkJob.action == BulkAction.ADD_TAGS,
+        those | unknown,
+    )
+    rows = await session.scalars(query.order_by(BulkJob.id).with_for_update(key_share=True))
+    return list(rows)
 
 
 async def delete_forever(session: AsyncSession, actor: Actor, tag_id: UUID) -> UUID:

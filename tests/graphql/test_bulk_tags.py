@@ -1,9 +1,12 @@
 """Tags of bulk jobs that are renamed, merged, deleted or made between the dry run and the last image."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, text
 
+from app.db.models import BulkJob, Tag
 from app.domain import Actor
 from tests import make
 from tests.database import Database
@@ -22,6 +25,7 @@ from tests.graphql.test_bulk import (
 )
 
 RENAME = "mutation($i: ID!, $n: String!) { renameTag(id: $i, name: $n) { id } }"
+MERGE = "mutation($s: [ID!]!, $t: ID!) { mergeTags(sourceIds: $s, targetId: $t) { id } }"
 DELETE = "mutation($i: ID!) { deleteTag(id: $i) }"
 
 
@@ -149,3 +153,96 @@ async def test_a_tag_to_take_off_may_be_deleted_under_a_job(client: Client, db: 
 
     assert (now["status"], now["done"], now["changed"]) == ("DONE", 2, 1)
     assert await names(db, team_id) == set()
+
+
+# ───────────────────────────── merged ─────────────────────────────
+
+
+async def merge(client: Client, actor: Actor, source: str, target: str) -> None:
+    ids = [await tag_id(client, actor, name) for name in (source, target)]
+    await client.get(actor, MERGE, s=ids[:1], t=ids[1])
+
+
+@pytest.mark.parametrize("when", ["prepared", "queued", "half-way"])
+@pytest.mark.parametrize("other", ["cat", "kitty"])
+async def test_a_job_follows_a_tag_into_another(
+    client: Client, db: Database, when: str, other: str
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("kitten", "cat", "kitty"))
+    await make.images(db, team_id, 520)
+    job = await prepared(client, actor, {"addTags": ["kitten", other, "new"]})
+    if when != "prepared":
+        await started(client, actor, job)
+    if when == "half-way":
+        assert await advanced(db, await claimed(db, job))
+    await merge(client, actor, "kitten", "cat")
+
+    await started(client, actor, job)
+    await lose(db, job)
+    now = await ended(client, actor, job)
+
+    assert (now["status"], now["done"], now["changed"]) == ("DONE", 521, 521)
+    assert await names(db, team_id) == {"cat", "kitty", "new"}
+    for name in ("cat", "new", other):
+        assert len(await carriers(db, team_id, name)) == 521
+
+
+async def test_a_job_that_takes_a_tag_off_leaves_what_it_was_merged_into(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids = {await make.image(db, team_id, tags=one) for one in (("kitten",), ("cat", "dog"))}
+    job = await prepared(client, actor, {"removeTags": ["kitten", "dog"]})
+    await started(client, actor, job)
+    await merge(client, actor, "kitten", "cat")
+
+    now = await ended(client, actor, job)
+
+    assert (now["status"], now["changed"]) == ("DONE", 1)
+    assert set(await carriers(db, team_id, "cat")) == ids
+
+
+async def test_a_merge_waits_for_a_part_and_holds_no_tag_meanwhile(
+    client: Client, db: Database
+) -> None:
+    """A part locks its job, then its tags: the other way round, the two would wait for each other."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("kitten", "cat"))
+    job = await prepared(client, actor, {"addTags": ["kitten"]})
+    await started(client, actor, job)
+    waiting = text(
+        "select true from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    async with db.transaction() as session:
+        mine = select(BulkJob.id).where(BulkJob.id == UUID(job["id"])).with_for_update()
+        await session.execute(mine)
+        merging = asyncio.create_task(merge(client, actor, "kitten", "cat"))
+        while not await session.scalar(waiting):
+            assert not merging.done()
+            await asyncio.sleep(0.01)
+        tags = select(Tag.id).where(Tag.team_id == team_id).with_for_update(nowait=True)
+        assert len((await session.scalars(tags)).all()) == 2
+    await merging
+
+    assert (await ended(client, actor, job))["status"] == "DONE"
+    assert await names(db, team_id) == {"cat"}
+
+
+async def test_a_merge_reads_the_jobs_once(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    await make.image(db, actor.team_ids[0], tags=("a", "b", "c"))
+    job = await prepared(client, actor, {"addTags": ["a"]})
+    tags = [await tag_id(client, actor, name) for name in ("b", "c", "a")]
+
+    unused = await client.statements(actor, MERGE, s=tags[:1], t=tags[1])
+    used = await client.statements(actor, MERGE, s=tags[2:], t=tags[1])
+
+    # The jobs, the tags, the images' tags, the tags that go; then the head of the chain and the event.
+    assert len(unused) == 4 + 2
+    assert [one for one in used if one.startswith("UPDATE bulk_job")] != []
+    assert len(used) == 5 + 2
+    assert (await started(client, actor, job))["status"] == "QUEUED"
