@@ -1,23 +1,25 @@
 """Tags of bulk jobs that are renamed, merged, deleted or made between the dry run and the last image."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, text
 
-from app.db.models import BulkJob, Tag
-from app.domain import Actor
+from app.db.models import BulkJob, Tag, Team
+from app.domain import Actor, Role, TagPolicy
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
 from tests.graphql.test_bulk import (
+    CANCEL,
     START,
     advanced,
     carriers,
     claimed,
     ended,
     lose,
+    lost_role,
     parts,
     prepared,
     sources,
@@ -246,3 +248,73 @@ async def test_a_merge_reads_the_jobs_once(client: Client, db: Database) -> None
     assert [one for one in used if one.startswith("UPDATE bulk_job")] != []
     assert len(used) == 5 + 2
     assert (await started(client, actor, job))["status"] == "QUEUED"
+
+
+# ───────────────────────────── new tags ─────────────────────────────
+
+
+async def test_a_new_tag_comes_with_its_first_image(client: Client, db: Database) -> None:
+    """No tag is left behind by a job that was cancelled or stopped, or found its images gone."""
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    member = await make.actor(db, team_id, Role.EDITOR)
+    gone = await make.image(db, team_id, title="gone")
+    await make.image(db, team_id)
+    cancelled = await prepared(client, admin, {"addTags": ["cancelled"]})
+    stopped = await prepared(client, member, {"addTags": ["stopped"]})
+    late = await prepared(client, admin, {"addTags": ["late"]}, filter={"ids": [str(gone)]})
+    empty = await prepared(client, admin, {"addTags": ["empty"]}, filter={"ids": [str(uuid4())]})
+    for actor, job in ((admin, cancelled), (member, stopped), (admin, late), (admin, empty)):
+        await started(client, actor, job)
+    await client.get(admin, CANCEL, id=cancelled["id"])
+    await lost_role(db, member)
+    await client.get(admin, "mutation($i: [ID!]!) { deleteImages(ids: $i) }", i=[str(gone)])
+
+    ends = [await ended(client, admin, job) for job in (cancelled, stopped, late, empty)]
+
+    assert [one["status"] for one in ends] == ["CANCELLED", "FAILED", "DONE", "DONE"]
+    assert (await client.get(admin, "{ tags { nodes { name } } }"))["tags"]["nodes"] == []
+
+
+async def test_a_team_that_was_closed_after_the_start_gets_no_new_tag(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, tags=("cat",))
+    job = await prepared(client, actor, {"addTags": ["cat", "dog"]})
+    await started(client, actor, job)
+    async with db.transaction() as session:
+        (await session.get_one(Team, team_id)).tag_policy = TagPolicy.CLOSED
+
+    now = await ended(client, actor, job)
+
+    told = "This team takes its own tags only, and not: dog."
+    assert (now["status"], now["done"], now["error"]) == ("FAILED", 0, told)
+    assert await names(db, team_id) == {"cat"}
+
+
+async def test_two_jobs_of_one_new_name_make_one_tag(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids = await make.images(db, team_id, 520)
+    adding = [await prepared(client, actor, {"addTags": [name]}) for name in ("New", "new")]
+    removing = await prepared(client, actor, {"removeTags": ["NEW"]})
+    for job in (*adding, removing):
+        await started(client, actor, job)
+    run = await claimed(db, adding[0])
+    assert await advanced(db, run)
+    first = await tag_id(client, actor, "new")
+    await lose(db, adding[0])
+
+    ends = [await ended(client, actor, job) for job in adding]
+    assert await carriers(db, team_id, "New") == dict.fromkeys(ids, actor.user_id)
+    assert await tag_id(client, actor, "new") == first
+    ends.append(await ended(client, actor, removing))
+
+    assert [(one["status"], one["changed"]) for one in ends] == [
+        ("DONE", 520),
+        ("DONE", 0),
+        ("DONE", 520),
+    ]
+    assert await carriers(db, team_id, "New") == {}

@@ -35,6 +35,7 @@ class BulkJob(Node):
     )
     new_tags: list[str] = strawberry.field(
         description="Those of the tags to put on that the team did not have when the job was prepared."
+        " They are made with the first images that get them."
     )
     weight: float | None = strawberry.field(description="The weight that it sets.")
     total: int = strawberry.field(description="How many images it is for.")

@@ -154,8 +154,8 @@ async def _forget_oldest(session: AsyncSession, actor: Actor, team_id: UUID) -> 
 async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: str) -> BulkJob:
     """Queues a prepared job (EDITOR): it is done as the actor, with their rights of each moment.
 
-    One that was started, or has ended, stays as it is. CONFLICT where it was prepared too long ago, or a tag to put
-    on was deleted since.
+    One that was started, or has ended, stays as it is. As bulk_tags.check has it, and CONFLICT where it was
+    prepared too long ago.
     """
     row = await _locked(session, actor, job_id)
     if row.status is not BulkStatus.PREPARED:
@@ -164,7 +164,6 @@ async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: s
         raise conflict("id", "This was prepared too long ago: prepare it anew.")
     await _refuse_if_busy(session, row.team_id)
     await bulk_tags.check(session, row)
-    await bulk_tags.look_up(session, actor, row, field="id")
     row.status = BulkStatus.QUEUED
     row.started_at = row.lease_until = datetime.now(UTC)
     row.started_by, row.api_key_id = actor.user_id, actor.api_key_id

@@ -24,6 +24,7 @@ from app.db.models import BulkJob, Collection, CollectionImage, Image, ImageTag,
 from app.domain import (
     MAX_COLLECTIONS_OF_IMAGE,
     MAX_TAGS_OF_IMAGE,
+    Actor,
     BulkAction,
     ImageState,
     TagSource,
@@ -51,9 +52,9 @@ class TargetGoneError(Exception):
 
 
 async def apply(
-    session: AsyncSession, job: BulkJob, user_id: UUID, image_ids: Sequence[UUID]
+    session: AsyncSession, actor: Actor, job: BulkJob, image_ids: Sequence[UUID]
 ) -> Outcome:
-    """Does the job's change to these images, in one transaction with its progress."""
+    """Does the job's change to these images, in one transaction with its progress. `actor` started it."""
     targets = await _targets(session, job)
     locked = (
         select(Image.id)
@@ -62,7 +63,11 @@ async def apply(
         .with_for_update(key_share=True)
     )
     found = list(await session.scalars(locked))
-    changed, crowded = await _ACTIONS[job.action](session, job, user_id, found, targets)
+    if found and None in job.tag_ids:
+        # After the images, as whoever tags them does it: the two wait for each other in one order.
+        await bulk_tags.look_up(session, actor, job)
+        targets = await _targets(session, job)
+    changed, crowded = await _ACTIONS[job.action](session, job, actor.user_id, found, targets)
     return Outcome(len(found) - crowded, changed, len(image_ids) - len(found), crowded)
 
 

@@ -125,7 +125,7 @@ async def advance(
         .returning(BulkPart.image_ids)
     )
     if image_ids is not None:
-        _count(job, await bulk_actions.apply(session, job, actor.user_id, image_ids))
+        _count(job, await bulk_actions.apply(session, actor, job, image_ids))
     job.part += 1
     more = job.part < math.ceil(job.total / job.part_size)
     # Where more is left, the attempt at the next part begins here.
@@ -215,6 +215,7 @@ async def _record(session: AsyncSession, key: bytes, job: BulkJob, outcome: Audi
             "done": job.done,
             "changed": job.changed,
             "skipped": job.gone + job.crowded,
+            "tag_ids": [str(one) for one in job.tag_ids if one is not None],
         },
     )
     await audit.append(session, key, [event])

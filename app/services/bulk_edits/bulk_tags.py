@@ -1,7 +1,7 @@
 """The tags of a bulk job: what its names mean. A tag that the dry run knew is meant itself, whatever it is called later.
 
 `tag_ids` of a job are in the order of `tags`; a name that the team did not have at the dry run has None until it is
-looked up.
+looked up with the first images. Only then is it made: a job that never came so far leaves no tag behind.
 """
 
 from collections.abc import Collection
@@ -22,14 +22,21 @@ def known(job: BulkJob) -> list[UUID]:
 
 
 async def check(session: AsyncSession, job: BulkJob) -> None:
-    """CONFLICT where a tag is gone that was to be put on: what begins would not be what was shown."""
+    """Whether the tags can be put on as the dry run has shown it.
+
+    CONFLICT where one that it knew is gone; BAD_USER_INPUT for a new one where the policy is CLOSED by now.
+    """
     if len(job.tag_ids) != len(job.tags):
         # Prepared by a release that did not look names up before the start.
         raise conflict("id", "This was prepared by an older release: prepare it anew.")
-    if job.action is BulkAction.ADD_TAGS and known(job):
+    if job.action is not BulkAction.ADD_TAGS:
+        return
+    if known(job):
         query = select(Tag.id).where(Tag.team_id == job.team_id, Tag.id.in_(known(job)))
         if gone := said_gone(job, set(await session.scalars(query))):
             raise conflict("id", f"{gone} Prepare it anew.")
+    if None in job.tag_ids:
+        await tags.admissible(session, job.team_id, job.new_tags, field="id")
 
 
 def said_gone(job: BulkJob, there: Collection[UUID]) -> str:
@@ -43,17 +50,15 @@ def said_gone(job: BulkJob, there: Collection[UUID]) -> str:
     return f"The {what} deleted meanwhile."
 
 
-async def look_up(session: AsyncSession, actor: Actor, job: BulkJob, *, field: str) -> None:
+async def look_up(session: AsyncSession, actor: Actor, job: BulkJob) -> None:
     """Finds the tags that the dry run did not know, and makes those that are to be put on.
 
-    BAD_USER_INPUT where the policy is CLOSED by now.
+    BAD_USER_INPUT for a new one where the policy is CLOSED by now.
     """
     pairs = list(zip(job.tags, job.tag_ids, strict=False))
     names = [name for name, one in pairs if one is None]
-    if not names:
-        return
     if job.action is BulkAction.ADD_TAGS:
-        found = await tags.ensured(session, actor, job.team_id, names, field=field)
+        found = await tags.ensured(session, actor, job.team_id, names)
     else:
         found = await tags.ids_by_key(session, job.team_id, [tag_key(one) for one in names])
     job.tag_ids = [found.get(tag_key(name)) if one is None else one for name, one in pairs]
