@@ -323,6 +323,29 @@ async def test_a_page_whose_images_are_gone_is_not_the_end(client: Client, db: D
     assert left["bulkJob"]["images"] == {"nodes": [], "pageInfo": none}
 
 
+async def test_the_last_page_is_the_last_though_images_after_it_are_gone(
+    client: Client, db: Database
+) -> None:
+    """What is counted is the list as it was prepared, which says what the job is for."""
+    actor = await make.actor(db)
+    ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(6)][::-1]
+    page = """query($id: ID!) { bulkJob(id: $id) { total images(first: 2) {
+      nodes { id } totalCount pageInfo { hasNextPage } } } }"""
+    shown = await prepared(client, actor, {"trash": True})
+    gone = "mutation($i: [ID!]!) { deleteImages(ids: $i) }"
+    pages = []
+
+    for deleted in ([ids[1]], ids[3:5], ids[5:]):
+        await client.get(actor, gone, i=deleted)
+        now = (await client.get(actor, page, id=shown["id"]))["bulkJob"]
+        assert now["total"] == now["images"]["totalCount"] == 6
+        found = [one["id"] for one in now["images"]["nodes"]]
+        pages.append((found, now["images"]["pageInfo"]["hasNextPage"]))
+
+    two = [ids[0], ids[2]]
+    assert pages == [(two, True), (two, True), (two, False)]
+
+
 async def test_five_thousand_images_are_done_as_they_were_when_shown(
     client: Client, db: Database
 ) -> None:
@@ -890,7 +913,10 @@ async def test_start_and_end_are_recorded(client: Client, db: Database) -> None:
     for action, said in (
         ("bulk.prepare", '"images":1'),
         ("bulk.start", '"action":"REMOVE_TAGS","images":1,"tag_ids":["'),
-        ("bulk.end", '"action":"REMOVE_TAGS","images":1,"done":1,"changed":1,"skipped":0,"tag_ids":["'),
+        (
+            "bulk.end",
+            '"action":"REMOVE_TAGS","images":1,"done":1,"changed":1,"skipped":0,"tag_ids":["',
+        ),
     ):
         (event,) = (await client.get(actor, query, a=action))["auditEvents"]["nodes"]
         assert event["outcome"] == "ALLOWED"

@@ -103,8 +103,8 @@ class BulkJob(Node):
         return Collection.of(row) if row else None
 
     @strawberry.field(
-        description="The images that it is prepared for, all of them: newest first, those of a search best first."
-        " Empty once the job was started."
+        description="The images that it is prepared for: newest first, those of a search best first. Empty once the job"
+        " was started. Images that were deleted since are left out; totalCount still counts them, as total does."
     )
     async def images(self, info: Info, first: Ten = 10, after: After = None) -> Connection[Image]:
         context, row = info.context, self.row

@@ -57,18 +57,18 @@ async def images(session: AsyncSession, row: BulkJob, window: Window) -> paging.
             raise bad_input("after", "This is not a cursor of this list.")
     if row.status is not BulkStatus.PREPARED:
         return paging.nothing(PLACES, window)
-    end, step = start, window.limit
+    end, step = start, window.limit + 1
     shown: dict[int, Image] = {}
-    # A page that has nothing left would end the list for whoever pages through it.
-    while not shown and end < row.total:
+    # One more than the page has room for tells that another follows, however many are gone in between.
+    while len(shown) <= window.limit and end < row.total:
         begin, end = end, end + step
-        shown = await _between(session, row, begin, end)
+        shown |= await _between(session, row, begin, end)
         step = min(2 * step, MOST_AT_ONCE)
     places = list(shown)[: window.limit]
     return paging.Page(
         rows=[shown[place] for place in places],
         cursors=[PLACES.cursor(place) for place in places],
-        has_next=len(shown) > window.limit or end < row.total,
+        has_next=len(shown) > window.limit,
         has_previous=start > 0,
     )
 
