@@ -46,7 +46,7 @@ from tests.graphql.conftest import Client
 from tests.services import planted
 
 SHOWN = """
-  id status action tags newTags weight total done changed skipped skips { reason count } error
+  id status action tags newTags weight relevanceBasis total done changed skipped skips { reason count } error
   createdAt startedAt finishedAt team { id } createdBy { id } startedBy { id } collection { id }
 """
 PREPARE = f"""mutation($i: PrepareBulkJobInput!) {{
@@ -422,16 +422,16 @@ MEASURED = 0.5
 
 
 @pytest.mark.parametrize(
-    ("floor", "count"),
+    ("floor", "count", "basis"),
     [
-        ({"minScore": 0.6}, 3),
-        ({"minRelevance": 0.95}, 3),
-        ({"minRelevance": 0.95, "minScore": 0.8}, 2),
-        ({"minRelevance": 0.1, "minScore": 0.6}, 3),
+        ({"minScore": 0.6}, 3, None),
+        ({"minRelevance": 0.95}, 3, "TEAM"),
+        ({"minRelevance": 0.95, "minScore": 0.8}, 2, "TEAM"),
+        ({"minRelevance": 0.1, "minScore": 0.6}, 3, "TEAM"),
     ],
 )
 async def test_what_a_search_finds(
-    client: Client, db: Database, floor: dict[str, float], count: int
+    client: Client, db: Database, floor: dict[str, float], count: int, basis: str | None
 ) -> None:
     actor = await make.actor(db)
     (team_id,) = actor.team_ids
@@ -458,10 +458,26 @@ async def test_what_a_search_finds(
 
     shown = await prepared(client, actor, {"addTags": ["alike"]}, search=like)
     assert [one["id"] for one in shown["images"]["nodes"]] == list(map(str, ids[:count]))
+    assert shown["relevanceBasis"] == basis
     within = await prepared(client, actor, {"trash": True}, search=like, filter=trashed)
     assert within["total"] == 1
     await done(client, actor, {"addTags": ["alike"]}, search=like)
     assert set(await carriers(db, team_id, "alike")) == set(ids[:count])
+
+
+async def test_a_relevance_that_is_not_measured_is_told(client: Client, db: Database) -> None:
+    """Also of a search that found nothing, and of a job that has ended."""
+    actor = await make.actor(db)
+    model_id = await planted.model(db)
+    ids = [await make.image(db, actor.team_ids[0]) for _ in range(2)]
+    await planted.vectors(db, model_id, dict(zip(ids, planted.random(2), strict=True)))
+    like = {"imageId": str(ids[0]), "minRelevance": 0.95}
+
+    for filter, total in (({}, 1), ({"ids": [str(ids[1])]}, 0)):
+        now = await done(client, actor, {"trash": True}, search=like, filter=filter)
+        assert (now["relevanceBasis"], now["total"]) == ("PRIOR", total)
+    for plain in ({}, {"search": like, "filter": {"tags": {"any": []}}}):
+        assert (await prepared(client, actor, {"trash": True}, **plain))["relevanceBasis"] is None
 
 
 async def test_a_search_that_finds_too_much_is_refused(

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import columns
 from app.db.models.columns import Base
-from app.domain import BulkAction, BulkStatus, JobKind, JobState
+from app.domain import BulkAction, BulkStatus, JobKind, JobState, RelevanceBasis
 
 
 class ImageJob(Base):
@@ -71,7 +71,8 @@ class BulkJob(Base):
     """One change of many images, found once and kept in BulkPart; it is done part by part, from `part` on.
 
     `tags` are the names that were given, `tag_ids` what they mean, in the same order: None for one that the team did not
-    have when it was prepared, until it is looked up. `weight` counts millionths.
+    have when it was prepared, until it is looked up. `weight` counts millionths. `relevance_basis`: of a search from some
+    relevance on.
     `lease_until`: from then on a worker may take it. `attempts` since the last part that was done. `gone` and
     `crowded` count images that were left out: deleted meanwhile, or with as many tags or collections as can be.
     """
@@ -98,6 +99,7 @@ class BulkJob(Base):
     new_tags: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
     tag_ids: Mapped[list[UUID | None]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'"))
     weight: Mapped[int | None] = mapped_column(BigInteger)
+    relevance_basis: Mapped[RelevanceBasis | None] = mapped_column(columns.enum(RelevanceBasis))
     collection_id: Mapped[UUID | None]
     part_size: Mapped[int]
     part: Mapped[int] = mapped_column(server_default=text("0"))

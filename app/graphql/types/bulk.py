@@ -9,7 +9,7 @@ from app.domain import MICRO
 from app.graphql import ahead
 from app.graphql.arguments import After, Ten
 from app.graphql.context import Info
-from app.graphql.enums import BulkAction, BulkSkipReason, BulkStatus
+from app.graphql.enums import BulkAction, BulkSkipReason, BulkStatus, RelevanceBasis
 from app.graphql.pagination import Connection, window
 from app.graphql.types.collections import Collection
 from app.graphql.types.images import Image
@@ -38,6 +38,10 @@ class BulkJob(Node):
         " They are made with the first images that get them."
     )
     weight: float | None = strawberry.field(description="The weight that it sets.")
+    relevance_basis: RelevanceBasis | None = strawberry.field(
+        description="What the relevance stood on by which its images were found: PRIOR is a rough guess, so look at them before"
+        " the start. Null where no minRelevance was asked for, or nothing could match the filter."
+    )
     total: int = strawberry.field(description="How many images it is for.")
     done: int = strawberry.field(
         description="Images that had their turn and are as they are to be. With skipped, how far it is."
@@ -67,6 +71,7 @@ class BulkJob(Node):
             tags=row.tags,
             new_tags=row.new_tags,
             weight=None if row.weight is None else row.weight / MICRO,
+            relevance_basis=row.relevance_basis,
             total=row.total,
             done=row.done,
             changed=row.changed,

@@ -82,7 +82,8 @@ async def prepare(
     # Its id is needed.
     await session.flush()
     found = await bulk_selections.images(session, actor, team_id, selection)
-    row.total = 0 if found is None else await bulk_lists.keep(session, row, found)
+    row.relevance_basis = found.basis
+    row.total = 0 if found.images is None else await bulk_lists.keep(session, row, found.images)
     await session.flush()
     return row
 

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Select, Uuid, func, literal, literal_column, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
-from app.domain import Actor, ImageFilter
+from app.domain import Actor, ImageFilter, RelevanceBasis
 from app.errors import bad_input, unavailable
 from app.services import embedding_models, filters
 from app.services.searching import directions, nearest, relevance
@@ -38,28 +38,32 @@ class Selection:
     search: Wish | None = None
 
 
-async def images(
-    session: AsyncSession, actor: Actor, team_id: UUID, selection: Selection
-) -> Select[UUID, int] | None:
-    """The team's images with their places from 1: newest first, of a search best first. None where there are none.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ids of images with their places from 1; None where there are none. `basis`: what their relevance stands on."""
+
+    images: Select[UUID, int] | None
+    basis: RelevanceBasis | None = None
+
+
+async def images(session: AsyncSession, actor: Actor, team_id: UUID, selection: Selection) -> Found:
+    """The team's images: newest first, of a search best first.
 
     BAD_USER_INPUT for a search that finds more than MAX_FOUND.
     """
     match = await filters.resolve(session, actor, selection.wanted.within(team_id=team_id))
     if match.empty:
-        return None
+        return Found(None)
     if selection.search is not None:
-        ids = await _found(session, actor, match, selection.search)
-        return _listed(ids) if ids else None
+        return await _found(session, actor, match, selection.search)
     newest = (Image.created_at.desc(), Image.id.desc())
-    return match.images().with_only_columns(Image.id, func.row_number().over(order_by=newest))
+    place = func.row_number().over(order_by=newest)
+    return Found(match.images().with_only_columns(Image.id, place))
 
 
-async def _found(
-    session: AsyncSession, actor: Actor, match: filters.Match, wish: Wish
-) -> list[UUID]:
+async def _found(session: AsyncSession, actor: Actor, match: filters.Match, wish: Wish) -> Found:
     """All hits, best first."""
-    floor = wish.min_score
+    floor, basis = wish.min_score, None
     if floor is None and wish.min_relevance is None:
         raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
     relevance.check_score(floor, "input.search.minScore")
@@ -70,8 +74,10 @@ async def _found(
     if wish.min_relevance is not None:
         modality = relevance.modality(of_text=wish.query.of_text)
         measure = Measure(model.id, model.name, modality, match.team_ids)
-        floors = await relevance.floors(session, actor, measure, wish.min_relevance, floor)
-        floor = floors[match.team_ids[0]]
+        (chance,) = await relevance.by_key(session, actor, [measure.key(match.team_ids[0])])
+        basis = RelevanceBasis.TEAM if chance else RelevanceBasis.PRIOR
+        least = (chance or measure.prior).score(wish.min_relevance)
+        floor = least if floor is None else max(least, floor)
     near = await nearest.best(
         session,
         Candidates(match, model.id),
@@ -88,7 +94,7 @@ async def _found(
             f"This finds more than {MAX_FOUND} images: ask for a higher {what}.",
             limit=MAX_FOUND,
         )
-    return [one.image_id for one in near]
+    return Found(_listed([one.image_id for one in near]) if near else None, basis)
 
 
 def _listed(ids: list[UUID]) -> Select[UUID, int]:
