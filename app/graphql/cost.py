@@ -177,7 +177,8 @@ def watched(given: Given) -> Charge:
 
 def prepared(given: Given) -> Charge:
     """The names of the filter and of the change, and the hits of a search; the list itself is never read."""
-    names = 2 * given.tag_names("input.filter") + given.count("input.change.addTags")
+    changed = given.count("input.change.addTags") + given.count("input.change.removeTags")
+    names = 2 * given.tag_names("input.filter") + changed
     hits = SEARCH + ROW * (MAX_FOUND + 1) if given.value("input.search") is not None else 0
     return WRITE + COUNT + ROW * names + hits, 1
 

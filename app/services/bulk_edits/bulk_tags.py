@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import BulkJob, Tag
 from app.domain import Actor, BulkAction, tag_key
-from app.errors import conflict
+from app.errors import conflict, unavailable
 from app.services import tags
 
 
@@ -53,12 +53,14 @@ def said_gone(job: BulkJob, there: Collection[UUID]) -> str:
 async def look_up(session: AsyncSession, actor: Actor, job: BulkJob) -> None:
     """Finds the tags that the dry run did not know, and makes those that are to be put on.
 
-    BAD_USER_INPUT for a new one where the policy is CLOSED by now.
+    BAD_USER_INPUT for a new one where the policy is CLOSED by now; UNAVAILABLE where one went as it was found.
     """
     pairs = list(zip(job.tags, job.tag_ids, strict=False))
     names = [name for name, one in pairs if one is None]
     if job.action is BulkAction.ADD_TAGS:
         found = await tags.ensured(session, actor, job.team_id, names)
+        if len(found) < len(names):
+            raise unavailable("A tag was deleted at this very moment; try again.")
     else:
         found = await tags.ids_by_key(session, job.team_id, [tag_key(one) for one in names])
     job.tag_ids = [found.get(tag_key(name)) if one is None else one for name, one in pairs]
