@@ -52,13 +52,21 @@ async def _prepare(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def one_engine(database_url: str) -> Database:
-    """One for all tests: what SQLAlchemy compiles once is compiled, and half of a test's time was that."""
-    return Database(database_url, pool_size=5)
+async def one_engine(database_url: str) -> AsyncIterator[Database]:
+    """One for all tests: what SQLAlchemy has compiled and PostgreSQL prepared, the next test finds."""
+    database = Database(database_url, pool_size=5)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
 async def db(one_engine: Database) -> AsyncIterator[Database]:
-    """With connections of the test's own, in its own loop."""
+    """The test gives its connections back, and what it left running in the loop of all ends with it."""
+    others = asyncio.all_tasks()
     yield one_engine
-    await one_engine.close()
+    mine = asyncio.current_task()
+    while left := {task for task in asyncio.all_tasks() - others if task is not mine}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+    assert one_engine.connections_in_use == 0
