@@ -9,6 +9,8 @@ import pytest
 from xdist.remote import Producer
 
 from app.db import embedded, migrate
+from app.imaging import Decoder
+from app.settings import Settings
 from tests.database import Database
 from tests.fixtures.own_database import keep_migrated
 from tests.fixtures.s3 import s3_server, s3_url
@@ -70,3 +72,11 @@ async def db(one_engine: Database) -> AsyncIterator[Database]:
             task.cancel()
         await asyncio.wait(left)
     assert one_engine.connections_in_use == 0
+
+
+@pytest.fixture(scope="session")
+async def decoder() -> AsyncIterator[Decoder]:
+    """One for all tests, as a server has one for all requests: to start its processes takes longer than most tests."""
+    decoder = Decoder(max_pixels=Settings.model_fields["max_image_pixels"].default)
+    yield decoder
+    await decoder.close()

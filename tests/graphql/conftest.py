@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from inspect import isawaitable
 from pathlib import Path
@@ -38,13 +38,11 @@ def embedder() -> Embedder:
 
 
 @pytest.fixture
-async def resources(db: Database, embedder: Embedder, tmp_path: Path) -> AsyncIterator[Resources]:
+def resources(db: Database, decoder: Decoder, embedder: Embedder, tmp_path: Path) -> Resources:
     settings = Settings(data_dir=tmp_path, secret_key="t" * 32, open_registration=True)
     settings.tmp_dir.mkdir()
-    decoder = Decoder(max_pixels=settings.max_image_pixels)
     storage = FolderStorage(settings.objects_dir, settings.tmp_dir)
-    yield Resources(settings, db, storage, decoder, embedder)
-    await decoder.close()
+    return Resources(settings, db, storage, decoder, embedder)
 
 
 @dataclass

@@ -76,13 +76,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def resources(db: Database, settings: Settings) -> AsyncIterator[Resources]:
+async def resources(db: Database, decoder: Decoder, settings: Settings) -> AsyncIterator[Resources]:
     storage = FolderStorage(settings.objects_dir, settings.tmp_dir)
-    decoder = Decoder(max_pixels=settings.max_image_pixels)
     embedder = embedder_from_name(settings.embedding_model)
     yield Resources(settings, db, storage, decoder, embedder)
     await embedder.close()
-    await decoder.close()
     await storage.close()
 
 

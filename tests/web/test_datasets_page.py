@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from app.imaging import Decoder
 from app.main import create_app
 from app.services import taggings
 from app.storage import storage_from_url
@@ -16,10 +17,15 @@ from tests.worker.conftest import opened
 PAGE = Path(__file__).parents[2] / "docs" / "datasets.md"
 
 
-async def test_the_script_exports_downloads_and_reads(database_url: str, tmp_path: Path) -> None:
+async def test_the_script_exports_downloads_and_reads(
+    database_url: str, decoder: Decoder, tmp_path: Path
+) -> None:
     (script,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     storage = storage_from_url(None, tmp_path)
-    async with own_database(database_url) as url, opened(url, tmp_path, storage) as resources:
+    async with (
+        own_database(database_url) as url,
+        opened(url, tmp_path, storage, decoder) as resources,
+    ):
         member = await new_member(resources.db)
         ids = [await stored_image(resources, member.team_id, bytes([one])) for one in range(3)]
         async with resources.db.acting(member.actor).transaction() as session:

@@ -18,9 +18,14 @@ from tests.fixtures.own_database import own_database
 
 
 @pytest.fixture
-async def resources(database_url: str, tmp_path: Path) -> AsyncIterator[Resources]:
+async def resources(
+    database_url: str, decoder: Decoder, tmp_path: Path
+) -> AsyncIterator[Resources]:
     storage = storage_from_url(None, tmp_path)
-    async with own_database(database_url) as url, opened(url, tmp_path, storage) as resources:
+    async with (
+        own_database(database_url) as url,
+        opened(url, tmp_path, storage, decoder) as resources,
+    ):
         yield resources
 
 
@@ -41,23 +46,26 @@ def own_bucket(s3_url: str, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def everywhere(
-    database_url: str, storage_url: str | None, tmp_path: Path
+    database_url: str, decoder: Decoder, storage_url: str | None, tmp_path: Path
 ) -> AsyncIterator[Resources]:
     """Resources on the folder, and on a bucket."""
     storage = storage_from_url(storage_url, tmp_path)
-    async with own_database(database_url) as url, opened(url, tmp_path, storage) as resources:
+    async with (
+        own_database(database_url) as url,
+        opened(url, tmp_path, storage, decoder) as resources,
+    ):
         yield resources
 
 
 @asynccontextmanager
-async def opened(database_url: str, data_dir: Path, storage: Storage) -> AsyncIterator[Resources]:
+async def opened(
+    database_url: str, data_dir: Path, storage: Storage, decoder: Decoder
+) -> AsyncIterator[Resources]:
     """On this very database."""
     settings = Settings(data_dir=data_dir)
-    decoder = Decoder(max_pixels=settings.max_image_pixels)
     embedder = embedder_from_name(str(tiny_model.folder()))
     db = Database(database_url, pool_size=5)
     yield Resources(settings, db, storage, decoder, embedder)
     await db.close()
     await embedder.close()
-    await decoder.close()
     await storage.close()

@@ -27,6 +27,7 @@ from app.domain import (
     TagSource,
 )
 from app.errors import AppError, unavailable
+from app.imaging import Decoder
 from app.resources import Resources
 from app.services import job_runs, taggings, tags
 from app.services.exports import datasets, exporting
@@ -70,9 +71,10 @@ def own_url(database_url: str) -> Iterator[str]:
 
 @pytest.fixture
 async def everywhere(
-    own_url: str, storage_url: str | None, tmp_path: Path
+    own_url: str, decoder: Decoder, storage_url: str | None, tmp_path: Path
 ) -> AsyncIterator[Resources]:
-    async with opened(own_url, tmp_path, storage_from_url(storage_url, tmp_path)) as resources:
+    storage = storage_from_url(storage_url, tmp_path)
+    async with opened(own_url, tmp_path, storage, decoder) as resources:
         yield resources
         await execute(resources.db, "truncate team, app_user, image_job, orphan, upkeep cascade")
 

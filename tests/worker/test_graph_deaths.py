@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import embedded, locks, migrate
 from app.domain import Actor, ImageFilter, SearchStrategy
 from app.errors import AppError, ErrorCode
+from app.imaging import Decoder
 from app.resources import Resources
 from app.services import filters
 from app.services.searching import graphs, nearest
@@ -125,8 +126,11 @@ def server() -> Iterator[str]:
         embedded.stop(Path(folder))
 
 
-async def test_a_backend_that_is_killed_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
-    async with opened(server, tmp_path, storage_from_url(None, tmp_path)) as resources:
+async def test_a_backend_that_is_killed_leaves_nothing_behind(
+    server: str, decoder: Decoder, tmp_path: Path
+) -> None:
+    storage = storage_from_url(None, tmp_path)
+    async with opened(server, tmp_path, storage, decoder) as resources:
         db = resources.db
         assert isinstance(db, Database)
         await migrate.upgrade(db.engine)
