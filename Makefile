@@ -15,7 +15,8 @@ TEST_PROCESSES ?= 2
 FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_FLAGS) -c constraints.txt
 # With all cores, where pip takes one; some packages bring files that are no Python, which pip leaves out as well.
-COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+# Our own as well: where the environment forbids to keep what Python compiles, each process of the tests would compile it again.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib app migrations >/dev/null 2>&1 || true
 
 .PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint types style printed \
 	schema release-schema setup setup-dev format clean
