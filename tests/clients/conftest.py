@@ -19,7 +19,7 @@ from PIL import Image as Picture
 
 from app.demo.gallery import gallery as gallery_of_the_demo
 from tests.clients import manifests
-from tests.clients.process import FOLDER, NODE, NPM, ran
+from tests.clients.process import FOLDER, NODE, install, ran
 from tests.fixtures import forked
 from tests.fixtures.own_database import own_database
 
@@ -29,12 +29,7 @@ PICTURES = 12
 @pytest.fixture(scope="session")
 def npm_clients() -> Path:
     """The folder of the client packages, installed as the lock says where they are not yet."""
-    modules, lock = FOLDER / "node_modules", FOLDER / "package-lock.json"
-    installed = modules / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        quiet = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run([NODE, NPM, "ci", *quiet], cwd=FOLDER, check=True)
-        installed.touch()
+    install()
     return FOLDER
 
 
