@@ -1,6 +1,7 @@
 """The schema, put together from its features."""
 
 from datetime import datetime
+from functools import cache
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema
@@ -87,7 +88,9 @@ class Schema(strawberry.Schema):
         """Nothing: the edge shapes each error, and logs those that are ours."""
 
 
+@cache
 def build_schema() -> Schema:
+    """One a process: nothing changes it once it is built."""
     schema = Schema(
         query=Query,
         mutation=Mutation,
