@@ -210,7 +210,7 @@ async def test_one_alone_leaves_its_group(db: Database) -> None:
     await mark(db, actor, ids[1])
     assert await groups(db, actor) == [[ids[0], *ids[2:]]]
     # It stands in no group any more, so there is nobody to tell it apart from.
-    await mark(db, actor, ids[1], ids[1])
+    await mark(db, actor, ids[1])
     assert await groups(db, actor) == [[ids[0], *ids[2:]]]
 
 
