@@ -147,6 +147,7 @@ def _stored(team_id: UUID) -> Match:
         all_tags={team_id: ()},
         any_tags=None,
         rest=(Image.state == ImageState.STORED,),
+        few_words=False,
         only_tags=False,
         beside=False,
     )

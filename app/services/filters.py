@@ -61,7 +61,7 @@ class Match:
 
     `team_ids`: the teams in which anything can match; empty where nothing can. In each of them, `all_tags` are the
     tags that every match carries, and `any_tags` those of which it carries one; None where the filter asks for no such.
-    `rest`: all other conditions on Image, but for the team. `only_tags`: the filter asks for live images and
+    `rest`: all other conditions on Image, but for the team. `few_words`: it asks for a text that few images have. `only_tags`: the filter asks for live images and
     `all_tags`, and for nothing else. `beside`: for those and `created_at` at most.
     """
 
@@ -70,6 +70,7 @@ class Match:
     all_tags: Mapping[UUID, tuple[UUID, ...]]
     any_tags: Mapping[UUID, tuple[UUID, ...]] | None
     rest: tuple[ColumnElement[bool], ...]
+    few_words: bool
     only_tags: bool
     beside: bool
 
@@ -138,8 +139,10 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         any_tags = {one: tuple(_ids(wanted.tags.any, {one: named[one]})) for one in teams}
         teams = [one for one in teams if any_tags[one]]
     rest = [*_own_columns(wanted), *_relations(wanted, named)]
+    worded = None
     if teams and wanted.text is not None and wanted.text.strip():
-        rest.append(await full_text.has_words(session, teams, wanted.text))
+        worded = await full_text.has_words(session, teams, wanted.text)
+        rest.append(worded.condition)
     dates = len(list(in_range(Image.created_at, wanted.created_at)))
     plain = any_tags is None and wanted.trashed is False
     return Match(
@@ -148,6 +151,7 @@ async def resolve(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> M
         all_tags={one: tuple(named[one][key] for key in sorted(keys_all)) for one in teams},
         any_tags=any_tags and {one: any_tags[one] for one in teams},
         rest=(STORED, *_trash(wanted), *rest),
+        few_words=worded is not None and worded.are_few,
         only_tags=plain and not rest,
         beside=plain and len(rest) == dates,
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -44,9 +45,15 @@ def _told(text: str, *, apart: bool) -> Iterator[str]:
             yield JOINED.sub(phrase, part)
 
 
-async def has_words(
-    session: AsyncSession, team_ids: Sequence[UUID], text: str
-) -> ColumnElement[bool]:
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """`are_few`: an index has told which images they are, and there are MOST_BY_INDEX at most."""
+
+    condition: ColumnElement[bool]
+    are_few: bool
+
+
+async def has_words(session: AsyncSession, team_ids: Sequence[UUID], text: str) -> Worded:
     """The words as they stand, or as English has them: `words` holds both readings.
 
     Where few images have them, those by their ids. Behind the second wall no query finds them by the index itself.
@@ -55,10 +62,9 @@ async def has_words(
     few = func.worded_images(text, literal(list(team_ids), UUIDS), MOST_BY_INDEX, type_=UUIDS)
     ids = await session.scalar(select(few))
     if ids is not None:
-        return Image.id == any_(literal(ids, UUIDS))
-    return or_(
-        *(
-            Image.words.op("@@")(func.websearch_to_tsquery(config, text))
-            for config in ("simple", "english")
-        )
+        return Worded(Image.id == any_(literal(ids, UUIDS)), are_few=True)
+    readings = (
+        Image.words.op("@@")(func.websearch_to_tsquery(config, text))
+        for config in ("simple", "english")
     )
+    return Worded(or_(*readings), are_few=False)

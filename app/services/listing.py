@@ -6,7 +6,7 @@ page can need.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -22,10 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import DrawHead, Image
 from app.domain import (
     NO_ID,
-    ImageFilter,
     ImageOrderField,
     ProcessingStatus,
-    TagFilter,
     Window,
 )
 from app.services import match_counts, paging
@@ -104,7 +102,7 @@ async def _plan(
     source = _source(match, order)
     teams: Sequence[UUID] = match.team_ids
     few: list[list[UUID]] = []
-    if _narrowed(match.wanted, order, source):
+    if _narrowed(match, order, source):
         by_tags = _is_by_tags(match, order, source)
         counts = await (_by_tags if by_tags else _counts)(session, match)
         reach = window.offset + window.limit
@@ -142,20 +140,27 @@ def _source(match: Match, order: ImageOrderField) -> Source:
     return Source.TEAM
 
 
-def _narrowed(wanted: ImageFilter, order: ImageOrderField, source: Source) -> bool:
-    """Whether an index other than the one that is read in order may find that few match."""
+def _narrowed(
+    match: Match, order: ImageOrderField, source: Source, *, by_tags: bool = True
+) -> bool:
+    """Whether an index other than the one that is read in order may find that few match; of tags only if they are `by_tags`.
+
+    Words that many images have are found by none: to count them takes as long as the walk.
+    """
+    wanted = match.wanted
     own_range = {
         ImageOrderField.CREATED_AT: wanted.created_at,
         ImageOrderField.TAKEN_AT: wanted.taken_at,
         ImageOrderField.SIZE_BYTES: wanted.size_bytes,
     }
     ranges = any(asked for one, asked in own_range.items() if one is not order)
-    relations = wanted.tags.all or wanted.tags.any or wanted.collection_id
+    tags = by_tags and (wanted.tags.all or wanted.tags.any)
+    relations = tags or wanted.collection_id
     return bool(
         ranges
         or (relations and source is Source.TEAM)
         or wanted.uploaded_by_id
-        or (wanted.text and wanted.text.strip())
+        or match.few_words
         or wanted.damaged
         or (wanted.trashed and order is not ImageOrderField.CREATED_AT)
         or (wanted.processing is not None and ProcessingStatus.READY not in wanted.processing)
@@ -164,7 +169,7 @@ def _narrowed(wanted: ImageFilter, order: ImageOrderField, source: Source) -> bo
 
 def _is_by_tags(match: Match, order: ImageOrderField, source: Source) -> bool:
     """Whether nothing but tags may make matches few, of which there is one, several that meet, or any of several."""
-    if _narrowed(replace(match.wanted, tags=TagFilter()), order, source):
+    if _narrowed(match, order, source, by_tags=False):
         return False
     if match.any_tags is not None:
         return match.live and not any(match.all_tags.values())

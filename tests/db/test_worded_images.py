@@ -98,6 +98,22 @@ async def test_lists_and_searches_find_the_same_either_way(
     assert {hit.image.id for hit in hits.hits[:4]} == {*herons, others[2]}
 
 
+async def test_words_that_many_have_are_not_counted(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No index finds them, and to count them takes as long as the page."""
+    monkeypatch.setattr(full_text, "MOST_BY_INDEX", 0)
+    actor = await make.actor(db)
+    heron = await make.image(db, actor.team_ids[0], title="A heron")
+    await make.image(db, actor.team_ids[0], title="An egret")
+    async with db.acting(actor).transaction() as session:
+        with counted_statements(db) as statements:
+            wanted = ImageFilter(text="heron")
+            page = await images.page(session, actor, wanted, ImageOrder(), Window(10))
+    assert [row.id for row in page.rows] == [heron]
+    assert len(statements) == 3
+
+
 async def test_a_list_by_words_takes_three_statements_more(db: Database) -> None:
     actor = await make.actor(db)
     await make.image(db, actor.team_ids[0], title="A heron")

@@ -83,7 +83,7 @@ async def _worded(
     """The FUSED candidates whose texts have the words best, best first; of equals those that are near, then by id."""
     if candidates.match.empty:
         return []
-    having = await full_text.has_words(session, candidates.match.team_ids, words)
+    having = (await full_text.has_words(session, candidates.match.team_ids, words)).condition
     spelled_out = full_text.spelled_out(words)
     some = (
         candidates.rows()
