@@ -13,13 +13,14 @@ from sqlalchemy import delete, func, update
 from app.db.database import counted_statements
 from app.db.models import BulkJob, Dataset, ImageJob
 from app.domain import Actor, BulkStatus, JobState, Role
-from app.errors import AppError, unauthenticated
+from app.errors import AppError
 from app.graphql.context import Context
 from app.resources import Resources
 from app.worker.bulk import Bulk
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
+from tests.graphql.test_processing import Access
 
 PREPARE = "mutation($i: PrepareBulkJobInput!) { prepareBulkJob(input: $i) { id } }"
 START = "mutation($id: ID!) { startBulkJob(id: $id) { status } }"
@@ -61,18 +62,6 @@ class Reader:
                 found.append(await self.one())
             except StopAsyncIteration:
                 return found
-
-
-class Access:
-    """Who the viewer is, as the edge finds out again and again."""
-
-    def __init__(self, actor: Actor | None) -> None:
-        self.actor = actor
-
-    async def __call__(self) -> Actor:
-        if self.actor is None:
-            raise unauthenticated()
-        return self.actor
 
 
 @asynccontextmanager
