@@ -14,8 +14,12 @@ from app.db.models import Image
 MOST_BY_INDEX = 5_000
 """Words that more images have are soon found by looking at one after the other."""
 UUIDS = ARRAY(Uuid())
-JOINED: Final = re.compile(r'(?P<without>(?<!\S)-)?(?P<joined>[^\W_]+(?:(?:[^\w\s"]|_)+[^\W_]+)+)')
-"""Words with no space between them, as file names have them; `without` says that they are not to be there."""
+JOINED: Final = re.compile(
+    r'(?P<without>(?<!\S)-)?(?<![^\W_])(?P<joined>[^\W_]++(?:(?:[^\w\s"]|_)++[^\W_]++)+)'
+)
+"""Words with no space between them, as file names have them; `without` says that they are not to be there. From the beginning
+of a word and without a way back: a thousand letters would else be tried from each of them to the end."""
+LEFT_OUT: Final = re.compile(r"(?<!\S)-$")
 BETWEEN: Final = re.compile(r"[\W_]+")
 
 
@@ -38,11 +42,15 @@ def _told(text: str, *, apart: bool) -> Iterator[str]:
             return f"{found[0]} -{words}"
         return words if apart else found[0]
 
-    for n, part in enumerate(text.split('"')):
-        if n % 2:
-            yield f'"{BETWEEN.sub(" ", part) if apart else part}"'
-        else:
+    parts = text.split('"')
+    for n, part in enumerate(parts):
+        words = BETWEEN.sub(" ", part)
+        if not n % 2:
             yield JOINED.sub(phrase, part)
+        elif LEFT_OUT.search(parts[n - 1]):
+            yield f'"{part}" -"{words}"'
+        else:
+            yield f'"{words if apart else part}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,16 @@ async def test_an_image_is_found_by(db: Database, words: str) -> None:
     assert await found(db, actor, words) == {wanted}
 
 
+@pytest.mark.parametrize("left_out", ["-gull_2.jpg", '-"gull_2.jpg"', '-"gull 2"', "-gull.2 gulls"])
+async def test_a_file_is_left_out_however_it_is_spelled(db: Database, left_out: str) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    await make.image(db, team_id, title="Gulls", filename="gull_2.jpg")
+    other = await make.image(db, team_id, title="Gulls", filename="gull_3.jpg")
+    assert await found(db, actor, f"gulls {left_out}") == {other}
+    assert await found(db, actor, f'gulls "gull_3.jpg" {left_out}') == {other}
+
+
 async def test_words_follow_the_image(db: Database) -> None:
     actor = await make.actor(db)
     (team_id,) = actor.team_ids
