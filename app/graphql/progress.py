@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -14,16 +14,13 @@ from app.domain import Actor, DatasetStatus, parse_id
 from app.errors import AppError, ErrorCode, not_found
 from app.graphql.arguments import Id
 from app.graphql.context import Context, Info
+from app.graphql.processing import PAUSE_SECONDS, RECHECK_SECONDS
 from app.graphql.types.bulk import BulkJob
 from app.graphql.types.datasets import Dataset
 from app.graphql.types.nodes import Node
 from app.services.bulk_edits import bulk
 from app.services.exports import datasets
 
-RECHECK_SECONDS: Final = 2.0
-"""While nothing changes, the viewer's access is looked at so often; what is remembered of it is as old at most."""
-PAUSE_SECONDS: Final = 1.0
-"""Between two tries to read how far it is, while the database is away."""
 T = TypeVar("T", bound=Node)
 
 
