@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.domain import Actor
@@ -69,6 +70,10 @@ def _into(role: str, actor: Actor | None = None) -> str:
     )
 
 
+ENTERING: Final = "entering"
+"""Under this name a session knows what to enter its transaction with."""
+
+
 class _Connection(Connection):  # type: ignore[misc]  # asyncpg ships no types
     """Begins a transaction and enters it with one message to PostgreSQL, which as a statement of its own took as long as a short query."""
 
@@ -85,11 +90,27 @@ class _Connection(Connection):  # type: ignore[misc]  # asyncpg ships no types
             raise
 
 
+class _Session(Session):
+    """Enters each of its transactions."""
+
+
+@event.listens_for(_Session, "after_begin")
+def _enter(session: Session, _transaction: object, connection: Any) -> None:
+    """Nothing is sent yet: the transaction begins with the first statement."""
+    connection.connection.driver_connection.entering = session.info[ENTERING]
+
+
+def _commit(session: Session) -> None:
+    """And gives the connection back, in one go: SQLAlchemy's `async with` takes four, and a task."""
+    session.commit()
+    session.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """One way into the database: `entering` says in which role, for whose teams, as which user, and whether as operator.
 
-    Empty, it is the owner of the tables, whom no policy holds back.
+    Empty, it is the owner of the tables, whom no policy holds back. A connection is taken by the first statement.
     """
 
     sessions: async_sessionmaker[AsyncSession]
@@ -102,24 +123,21 @@ class Entrance:
         UNAVAILABLE where the database cannot be reached or its pool is used up.
         """
         with _translated():
-            async with self.sessions() as session, session.begin():
-                await self._enter(session)
+            session = self.sessions(info={ENTERING: self.entering})
+            try:
                 yield session
+                await session.run_sync(_commit)
+            except BaseException:
+                # It rolls back, to the end even where whoever waits for it is gone.
+                async with session:
+                    raise
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the database, that of its first statement (REPEATABLE READ)."""
-        with _translated():
-            async with self.sessions() as session, session.begin():
-                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-                await self._enter(session)
-                yield session
-
-    async def _enter(self, session: AsyncSession) -> None:
-        """Takes a connection; its transaction begins with the first statement."""
-        if self.entering:
-            connection: Any = (await session.connection()).sync_connection
-            connection.connection.driver_connection.entering = self.entering
+        async with self.transaction() as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
 
     async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
@@ -161,7 +179,9 @@ class Database:
         event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
         event.listen(self.engine.sync_engine, "checkin", _rests)
         event.listen(self.engine.sync_engine, "checkout", _is_there)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._sessions = async_sessionmaker(
+            self.engine, sync_session_class=_Session, expire_on_commit=False, autoflush=False
+        )
         self.owner = Entrance(self._sessions)
         self.worker = Entrance(self._sessions, _into(WORKER_ROLE))
         self.login = Entrance(self._sessions, _into(LOGIN_ROLE))

@@ -90,12 +90,14 @@ async def failing(entrance: Entrance) -> None:
 async def test_a_connection_in_use_is_not_tried_out_each_time(one: Database) -> None:
     seen = await spied(one)
     assert await pid_of(one)
+    await asyncio.sleep(0)  # The driver tells of a query when the loop comes round.
     assert seen == ["BEGIN;", "COMMIT;"]
 
 
 async def test_a_transaction_begins_and_is_entered_with_one_message(one: Database) -> None:
     seen = await spied(one)
     assert await who(one.acting(ACTOR)) == (ACTING_ROLE, f"{{{NO_ID.hex}}}", NO_ID.hex, "")
+    await asyncio.sleep(0)
     begun, ended = seen
     assert begun.startswith("BEGIN;set local role")
     assert ended == "COMMIT;"
@@ -116,6 +118,28 @@ async def test_an_entrance_ends_with_its_transaction(one: Database) -> None:
         pass
     assert await who(one.owner) == (owner[0], "", "", "")
     assert await pid_of(one) == pid
+
+
+async def test_a_session_that_goes_on_after_its_commit_is_entered_again(one: Database) -> None:
+    async with one.acting(ACTOR).transaction() as session:
+        assert (await session.execute(WHO)).one()[0] == ACTING_ROLE
+        await session.commit()
+        assert (await session.execute(WHO)).one()[0] == ACTING_ROLE
+
+
+async def test_who_is_gone_at_the_commit_leaves_a_connection_that_works(one: Database) -> None:
+    await pid_of(one)
+
+    async def commits() -> None:
+        async with one.acting(ACTOR).transaction() as session:
+            await session.execute(WHO)
+            task.cancel()
+
+    task = asyncio.create_task(commits())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert one.connections_in_use == 0
+    assert not (await who(one.owner))[1]
 
 
 async def test_a_snapshot_is_entered_too(one: Database) -> None:
