@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import CollectionImage, DrawHead, Image, ImageTag, Tag
+from app.db.prepared import Prepared
 from app.domain import (
     MAX_IDS,
     MAX_TAGS_PER_CALL,
@@ -117,9 +118,11 @@ class Match:
         return select(Image).where(*self.where)
 
 
-NAMED_TAGS: Final = select(Tag.team_id, Tag.key, Tag.id).where(
-    Tag.team_id == any_(bindparam("teams", type_=ARRAY(Uuid()))),
-    Tag.key == any_(bindparam("keys", type_=ARRAY(Text()))),
+NAMED_TAGS: Final = Prepared(
+    select(Tag.team_id, Tag.key, Tag.id).where(
+        Tag.team_id == any_(bindparam("teams", type_=ARRAY(Uuid()))),
+        Tag.key == any_(bindparam("keys", type_=ARRAY(Text()))),
+    )
 )
 """Made once: a draw by tag is little more than this and a dart."""
 
@@ -182,7 +185,7 @@ async def _tags_by_key(
     found: dict[UUID, dict[str, UUID]] = defaultdict(dict)
     if keys:
         asked = {"teams": list(teams), "keys": sorted(keys)}
-        for team_id, key, tag_id in await session.execute(NAMED_TAGS, asked):
+        for team_id, key, tag_id in await NAMED_TAGS.rows(session, asked):
             found[team_id][key] = tag_id
     return found
 

@@ -7,24 +7,20 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     DateTime,
     Integer,
     Uuid,
-    bindparam,
-    column,
     func,
     literal,
     null,
     select,
-    text,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.selectable import TextualSelect
 from sqlalchemy.types import TypeEngine
 
 from app.db.models import Image
+from app.db.prepared import Prepared
 from app.services.filters import Match
 
 SAMPLE: Final = 500
@@ -69,6 +65,14 @@ HAS: Final = """exists (
   select from image_tag o where o.team_id = t.team and o.image_id = part.image_id and o.tag_id = t.other_{n}
 )"""
 IDS: Final = ARRAY(Uuid())
+TYPES: Final[dict[str, TypeEngine[Any]]] = {
+    "model": Integer(),
+    "most": ARRAY(Integer()),
+    "sample": Integer(),
+    "start": DateTime(timezone=True),
+    "end": DateTime(timezone=True),
+}
+"""Of values; all others are ids."""
 
 
 async def matches(
@@ -98,7 +102,7 @@ async def matches(
     others = [[tag for tag in match.all_tags[team] if tag != rarest.get(team)] for team in teams]
     values |= {f"other_{n}": list(column) for n, column in enumerate(zip(*others, strict=True))}
     asked = _statement(tags, span.start is not None, span.end is not None, alone=len(teams) == 1)
-    return _read(await session.execute(asked, values), size_of)
+    return _read(await asked.rows(session, values), size_of)
 
 
 def _read(rows: Any, size_of: Mapping[UUID, int]) -> Counts:
@@ -123,7 +127,7 @@ def _of_any_filter(match: Match, most: Mapping[UUID, int]) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _statement(tags: int, has_start: bool, has_end: bool, *, alone: bool) -> TextualSelect:
+def _statement(tags: int, has_start: bool, has_end: bool, *, alone: bool) -> Prepared:
     """Rows of a team's id, how many match up to :most, and where several tags must meet, how many of a sample do."""
     dates = " ".join(
         f"and {'v' if tags == 0 else 'i'}.created_at {compared}"
@@ -132,30 +136,15 @@ def _statement(tags: int, has_start: bool, has_end: bool, *, alone: bool) -> Tex
     )
     numbers = range(tags - 1)
     template = DATED if tags == 0 else TAGGED if tags == 1 else SAMPLED
-    made = text(
-        template.format(
-            dates=dates,
-            count=COUNTED.format(dates=dates) if dates else "0::bigint",
-            teams=_teams(
-                ["team", "most", *["rarest", *(f"other_{n}" for n in numbers)][:tags]], alone=alone
-            ),
-            has_all=" and ".join(HAS.format(n=n) for n in numbers),
-        )
+    asked = template.format(
+        dates=dates,
+        count=COUNTED.format(dates=dates) if dates else "0::bigint",
+        teams=_teams(
+            ["team", "most", *["rarest", *(f"other_{n}" for n in numbers)][:tags]], alone=alone
+        ),
+        has_all=" and ".join(HAS.format(n=n) for n in numbers),
     )
-    types: dict[str, TypeEngine[Any]] = {
-        "model": Integer(),
-        "most": ARRAY(Integer()),
-        "sample": Integer(),
-        "start": DateTime(timezone=True),
-        "end": DateTime(timezone=True),
-    }
-    named = [bindparam(name, type_=types.get(name, IDS)) for name in made._bindparams]
-    return made.bindparams(*named).columns(
-        column("team", Uuid),
-        column("count", BigInteger),
-        column("read", BigInteger),
-        column("hits", BigInteger),
-    )
+    return Prepared.of_text(asked, lambda name: TYPES.get(name, IDS))
 
 
 def _teams(names: Sequence[str], *, alone: bool) -> str:

@@ -1,6 +1,7 @@
 """Darts: images hit by chance in the lists that cover a filter, one after the other, until enough of them match."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageTag
+from app.db.prepared import Prepared, Whole
 from app.domain import NO_ID
 from app.services.draws import recency
 from app.services.draws.values import MOMENT, UUIDS, array, value
@@ -35,6 +37,7 @@ IMAGES_A_DART: Final = 40
 FEW: Final = 1_000
 """Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
 ROUNDS: Final = 3
+IMAGES: Final = Whole(Image)
 LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 """The driver sends it as infinity, and the first one as -infinity."""
 
@@ -131,18 +134,19 @@ async def draw(
     One statement, so that lists and filter are read as of one moment; one or two more where few images have most of the
     weight, and the same ones are hit again and again.
     """
-    statement = _statement(match, aged=half_life_days is not None)
+    aged = half_life_days is not None
     asked = values(match, count, half_life_days)
     drawn: list[Image] = []
     for _ in range(ROUNDS):
         wanted = count - len(drawn)
         hits = wanted + _spare(match, wanted, half_life_days)
         asked |= {"drawn": [one.id for one in drawn], "count": wanted, "hits": hits}
-        rows = (await session.execute(statement, asked)).all()
-        drawn += [row.Image for row in rows]
-        if len(drawn) == count or not rows or rows[0].hits < hits:
+        rows = await _rows(session, match, asked, aged=aged)
+        drawn += [image for image, *_ in rows]
+        if len(drawn) == count or not rows:
             break
-        if rows[0].thrown * IMAGES_A_DART > rows[0].size:
+        _, found, thrown, size = rows[0]
+        if found < hits or thrown * IMAGES_A_DART > size:
             break
     return drawn
 
@@ -255,12 +259,20 @@ def _tagged_and_dated() -> Select[Image]:
     )
 
 
-LISTED: Final = tuple(_answers(_team_images(), aged=aged) for aged in (False, True))
-TAGGED_AND_DATED: Final = tuple(_answers(_tagged_and_dated(), aged=aged) for aged in (False, True))
-"""Made once: to make one anew takes twice as long as to run it."""
+LISTED: Final = tuple(Prepared(_answers(_team_images(), aged=aged)) for aged in (False, True))
+TAGGED_AND_DATED: Final = tuple(
+    Prepared(_answers(_tagged_and_dated(), aged=aged)) for aged in (False, True)
+)
+"""To make one anew takes twice as long as to run it."""
 
 
-def _statement(match: Match, *, aged: bool) -> Select[Any]:
-    if match.lists is not None:
-        return LISTED[aged]
-    return TAGGED_AND_DATED[aged] if match.beside else _answers(match.images(), aged=aged)
+async def _rows(
+    session: AsyncSession, match: Match, asked: Mapping[str, Any], *, aged: bool
+) -> list[tuple[Image, int, int, int]]:
+    if match.lists is None and not match.beside:
+        made = _answers(match.images(), aged=aged)
+        return [(*row,) for row in await session.execute(made, asked)]
+    statement = (TAGGED_AND_DATED if match.lists is None else LISTED)[aged]
+    of_image = len(IMAGES.columns)
+    rows = await statement.rows(session, asked)
+    return [(IMAGES.of(row), *row[of_image:]) for row in rows]

@@ -7,6 +7,7 @@ from sqlalchemy import Double, Integer, Select, all_, any_, cast, func, literal,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
+from app.db.prepared import Prepared
 from app.services.draws import darts, recency, shuffles
 from app.services.draws.values import MOMENT, array, value
 from app.services.filters import ALWAYS, Match
@@ -30,9 +31,9 @@ async def draw(
     """
     if match.beside and match.created_at != ALWAYS:
         values = darts.values(match, count, half_life_days) | {"drawn": [one.id for one in drawn]}
-        rows = (await session.execute(DATED[half_life_days is not None], values)).all()
-        if rows[0].few:
-            return [row.Image for row in rows if row.Image is not None]
+        rows = await DATED[half_life_days is not None].rows(session, values)
+        if rows[0][-1]:
+            return [darts.IMAGES.of(row) for row in rows if row[0] is not None]
     key = _key(Image.draw_weight)
     if half_life_days is not None:
         key = _logarithm(key) - recency.gain(half_life_days)
@@ -103,4 +104,4 @@ def _dated(*, aged: bool) -> Select[Any]:
     )
 
 
-DATED: Final = tuple(_dated(aged=aged) for aged in (False, True))
+DATED: Final = tuple(Prepared(_dated(aged=aged)) for aged in (False, True))

@@ -16,14 +16,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.prepared import Prepared
 from app.domain import NO_ID
 from app.services.embedding_models import Answering
 from app.services.filters import Match
 from app.services.searching import graphs
 from app.services.searching.directions import Identity
 
-FACTS: Final = text(
-    """
+FACTS: Final = Prepared(
+    text(
+        """
     select m.id, m.name, m.revision, h.team_id, h.tag_id, h.images, h.tag_id = :whole and coalesce((
       select indisvalid from pg_index
       where indexrelid = to_regclass(:graph || m.id || '_' || replace(h.team_id::text, '-', ''))
@@ -40,14 +42,15 @@ FACTS: Final = text(
       group by 1, 2
     ) h on true
     """
-).bindparams(
-    bindparam("teams", type_=ARRAY(Uuid())),
-    bindparam("tags", type_=ARRAY(Uuid())),
-    bindparam("whole", type_=Uuid()),
-    bindparam("graph", type_=Text()),
-    bindparam("model_id", type_=Integer()),
-    bindparam("name", type_=Text()),
-    bindparam("revision", type_=Text()),
+    ).bindparams(
+        bindparam("teams", type_=ARRAY(Uuid())),
+        bindparam("tags", type_=ARRAY(Uuid())),
+        bindparam("whole", type_=Uuid()),
+        bindparam("graph", type_=Text()),
+        bindparam("model_id", type_=Integer()),
+        bindparam("name", type_=Text()),
+        bindparam("revision", type_=Text()),
+    )
 )
 """By name a model answers only if its vectors are whole, as embedding_models.WHOLE has it. The best plan of what follows depends on how
 many images the filter lets through, and what is decided is done: nothing but a graph gives its order without sorting. The look
@@ -79,7 +82,7 @@ async def read(session: AsyncSession, match: Match, model: int | Identity) -> Fa
         "name": name,
         "revision": revision,
     }
-    rows = (await session.execute(FACTS, values)).all()
+    rows = await FACTS.rows(session, values)
     id_, name, revision = rows[0][:3]
     return Facts(
         model=None if id_ is None else Answering(id_, name, revision),

@@ -31,10 +31,12 @@ from app.services.searching import vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
 from app.services.searching.places import After
 from app.services.searching.vector_plan import Plan
-from app.services.searching.vector_text import Shape
+from app.services.searching.vector_text import IMAGES, Shape
 
 SPARE: Final = 8
 """Beside a page and an eighth of it, so many more are taken from the vectors alone: some of them may be in the trash."""
+ITS_IMAGE: Final = 4
+"""Where the columns of its image begin in a row."""
 DEEPER: Final = 400
 """Pages behind the first are found among so many more; those behind them by comparing every vector."""
 
@@ -74,10 +76,10 @@ class Look:
         most = self.depth(len(plan.by_graph))
         if alone:
             asked = vector_text.statement(self._shape(plan))
-            rows = await session.execute(asked, self._values(plan, most))
+            rows = await asked.rows(session, self._values(plan, most))
         else:
-            rows = await session.execute(self._with_images(plan, most))
-        return self._seen(plan, most, rows.all(), known, alone=alone)
+            rows = (await session.execute(self._with_images(plan, most))).all()
+        return self._seen(plan, most, rows, known, alone=alone)
 
     def _shape(self, plan: Plan) -> Shape:
         match = self.candidates.match
@@ -97,10 +99,10 @@ class Look:
         )
 
     def _values(self, plan: Plan, most: int) -> dict[str, Any]:
-        """Of all that a shape may ask for; SQLAlchemy leaves what this one does not."""
+        """Of all that a shape may ask for."""
         match = self.candidates.match
         values: dict[str, Any] = {
-            "vector": vector_text.written(self.vector),
+            "vector": self.vector.tolist(),
             "most": most,
             "page": self.limit,
             "by_graph": list(plan.by_graph),
@@ -157,7 +159,7 @@ class Look:
     def _seen(
         self, plan: Plan, most: int, rows: Sequence[Any], known: Sequence[Near], *, alone: bool
     ) -> Seen:
-        found = {row[0]: Near(*row[:3], *row[4:]) for row in rows if row[0] is not None}
+        found = {row[0]: _near(row) for row in rows if row[0] is not None}
         near = list(({one.image_id: one for one in known} | found).values())
         near.sort(key=lambda one: (-one.score, one.image_id))
         extents = {row[1]: (row[2], row[3]) for row in rows if row[0] is None}
@@ -240,6 +242,11 @@ class Look:
         if (last := self.after) is not None:
             worse = and_(columns.score == last.score, columns.image_id > last.image_id)
             yield or_(columns.score < last.score, worse)
+
+
+def _near(row: Sequence[Any]) -> Near:
+    image = IMAGES.of(row, ITS_IMAGE) if len(row) > ITS_IMAGE else None
+    return Near(row[0], row[1], row[2], image)
 
 
 def _score(distance: Any) -> ColumnElement[float]:

@@ -6,27 +6,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-import numpy as np
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
+    REAL,
     DateTime,
     Double,
-    Executable,
     Integer,
     Text,
-    TextClause,
     Uuid,
-    bindparam,
-    column,
-    inspect,
-    select,
-    text,
 )
 from sqlalchemy.types import TypeEngine
 
 from app.db.models import Image
-from app.embedding import Vectors
+from app.db.prepared import Prepared, Whole
 
 GRAPH: Final = """
 (select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
@@ -74,8 +66,7 @@ union all
 select null, null, null, (select count(*) from top) {nulls} where set_config('enable_sort', 'on', true) = 'on'
 """
 """What comes after this statement may sort."""
-COLUMNS: Final = tuple(one.columns[0] for one in inspect(Image).column_attrs if not one.deferred)
-"""What is read of an image."""
+IMAGES: Final = Whole(Image)
 IDS: Final = ARRAY(Uuid())
 TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "most": Integer(),
@@ -85,6 +76,7 @@ TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "start": DateTime(timezone=True),
     "end": DateTime(timezone=True),
     "without": Uuid(),
+    "vector": ARRAY(REAL()),
     "floor": Double(),
     "floors": ARRAY(Double()),
     "floor_teams": IDS,
@@ -101,12 +93,6 @@ TYPES_OF_TEAM: Final[dict[str, TypeEngine[Any]]] = {
     "breadth": Text(),
 }
 """Of values that each team has of its own: `tags_0`, `tags_1`."""
-
-
-def written(vector: Vectors) -> str:
-    """float32[dimension] as PostgreSQL reads it. Half precision has less than five digits, and is half as long to write as more."""
-    numbers = [f"{one:.5g}" for one in vector.astype(np.float16).tolist()]
-    return f"[{','.join(numbers)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,38 +116,26 @@ class Shape:
 
 
 @lru_cache(maxsize=512)
-def statement(shape: Shape) -> Executable:
+def statement(shape: Shape) -> Prepared:
     """Rows of image_id, team_id, score, 0 of live images; then, of each team whose graph was followed, null, its id,
     the worst score reached, how many were reached; and one of null, null, null, how many there were to choose from.
 
-    With images, each row ends with its image or None.
+    With images, each row goes on with the columns of its image, or nulls.
     """
     wanted = " and ".join(_wanted(shape)) or "true"
+    columns = IMAGES.columns if shape.has_images else ()
     parts = {
         "branches": " union all ".join(_branches(shape, wanted)),
         "wanted": wanted,
-        "columns": "".join(f", i.{one.name}" for one in COLUMNS) if shape.has_images else "",
-        "nulls": ", null" * len(COLUMNS) if shape.has_images else "",
+        "columns": "".join(f", i.{one.name}" for one in columns),
+        "nulls": ", null" * len(columns),
     }
-    made = _typed(text((BEST + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN).format(**parts)))
-    near = (
-        column("image_id", Uuid),
-        column("near_team", Uuid),
-        column("score", Double),
-        column("reached", BigInteger),
-    )
-    if not shape.has_images:
-        return made.columns(*near)
-    return select(*near, Image).from_statement(made.columns(*near, *COLUMNS))
+    asked = BEST + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN
+    return Prepared.of_text(asked.format(**parts), _type_of)
 
 
-def _typed(made: TextClause) -> TextClause:
-    types = {
-        name: TYPES[name] if name in TYPES else TYPES_OF_TEAM[name.rpartition("_")[0]]
-        for name in made._bindparams
-        if name != "vector"
-    }
-    return made.bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+def _type_of(name: str) -> TypeEngine[Any]:
+    return TYPES[name] if name in TYPES else TYPES_OF_TEAM[name.rpartition("_")[0]]
 
 
 def _branches(shape: Shape, wanted: str) -> Iterator[str]:
