@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select, text, union_all
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,7 @@ from app.db.models import (
     Tag,
     Team,
 )
+from app.db.prepared import Prepared
 from app.domain import NO_ID, AuditOutcome
 from app.services.auditing import audit_chain
 from app.services.auditing.audit_chain import Head
@@ -69,7 +70,8 @@ class Event:
     for_owners: bool = False
 
 
-APPEND = text("""
+APPEND: Final = Prepared(
+    text("""
 with kept as (
     insert into audit_event (at, id, team_id, user_id, api_key_id, action, outcome, subject_ids,
                              request_id, client_ip, client_name, detail, seq, hash)
@@ -82,7 +84,21 @@ update audit_head set count = new.count, last_hash = new.last_hash, last_at = ne
 from jsonb_to_recordset(cast(:heads as jsonb)) as new (
     team_id uuid, count bigint, last_hash bytea, last_at timestamptz, mac bytea)
 where audit_head.team_id = new.team_id
-""")
+""").bindparams(bindparam("rows", type_=Text()), bindparam("heads", type_=Text()))
+)
+LOCK: Final = Prepared(
+    select(
+        AuditHead.team_id,
+        AuditHead.count,
+        AuditHead.last_hash,
+        AuditHead.last_at,
+        AuditHead.mac,
+        func.clock_timestamp(),
+    )
+    .where(AuditHead.team_id == any_(bindparam("chains", type_=ARRAY(Uuid()))))
+    .order_by(AuditHead.team_id)
+    .with_for_update()
+)
 
 
 async def append(session: AsyncSession, key: bytes, events: Sequence[Event]) -> None:
@@ -112,7 +128,7 @@ async def append(session: AsyncSession, key: bytes, events: Sequence[Event]) -> 
         }
         for head, signed in heads.values()
     ]
-    await session.execute(APPEND, {"rows": json.dumps(rows), "heads": json.dumps(ends)})
+    await APPEND.rows(session, {"rows": json.dumps(rows), "heads": json.dumps(ends)})
 
 
 def _placed(event: Event, head: Head, now: datetime) -> tuple[dict[str, Any], Head]:
@@ -147,31 +163,20 @@ async def _locked_heads(
 
     A team's first event is announced in the installation's chain: a chain cannot vanish whole.
     """
-    rows = await _lock(session, chains)
+    rows = await LOCK.rows(session, {"chains": list(chains)})
     opened: list[UUID] = []
     if len(rows) < len(chains):
-        missing = (chains | {NO_ID}) - {row.team_id for row, _ in rows}
+        missing = (chains | {NO_ID}) - {row[0] for row in rows}
         opened = [one for one in await _open(session, key, missing) if one != NO_ID]
-        rows = await _lock(session, chains | {NO_ID})
+        rows = await LOCK.rows(session, {"chains": [*chains, NO_ID]})
     heads = {}
-    for row, _ in rows:
-        head = Head(row.team_id, row.count, row.last_hash, row.last_at)
-        signed = hmac.compare_digest(row.mac, head.mac(key))
+    for *stored, mac, _ in rows:
+        head = Head(*stored)
+        signed = hmac.compare_digest(mac, head.mac(key))
         if not signed:
-            log.error("the head of the audit chain of %s is not signed by this key", row.team_id)
+            log.error("the head of the audit chain of %s is not signed by this key", head.team_id)
         heads[head.team_id] = head, signed
-    return heads, opened, rows[0][1]
-
-
-async def _lock(session: AsyncSession, chains: Iterable[UUID]) -> list[tuple[AuditHead, datetime]]:
-    query = (
-        select(AuditHead, func.clock_timestamp())
-        .where(AuditHead.team_id.in_(chains))
-        .order_by(AuditHead.team_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return [(row, now) for row, now in await session.execute(query)]
+    return heads, opened, rows[0][-1]
 
 
 async def _open(session: AsyncSession, key: bytes, chains: Iterable[UUID]) -> Sequence[UUID]:
