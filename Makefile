@@ -9,14 +9,16 @@ DATA_DIR ?= var
 # Where pip finds the CPU build of torch, if not where it looks by itself:
 # make setup PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_FLAGS ?=
-# Each has a database server of its own; the machine of CI has two cores.
-TEST_PROCESSES ?= 2
+# Each has a database server of its own. The machine of CI has two cores; tests that kill processes mostly wait.
+TEST_PROCESSES ?= 3
 # Of the long fuzzer: make test-fuzz FUZZ="--seconds 60 --examples 500"
 FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_FLAGS) -c constraints.txt
+# What libraries bring along and next to nobody imports, half of what there is: their own tests, models of others.
+UNUSED := /tests/|/transformers/models/(?!auto|clip)[a-z]|/torch/testing/_internal/|/_inductor/(codegen|fx_passes|kernel)/|/sympy/physics/|/site-packages/(networkx|pip|mypy|mypyc|setuptools)/
 # With all cores, where pip takes one; some packages bring files that are no Python, which pip leaves out as well.
 # Our own as well: where the environment forbids to keep what Python compiles, each process of the tests would compile it again.
-COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib app migrations >/dev/null 2>&1 || true
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(VENV)/lib app migrations >/dev/null 2>&1 || true
 
 .PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint types style printed npm \
 	schema release-schema setup setup-dev format clean

@@ -118,8 +118,8 @@ def test_a_newcomer_can_do_all_that_the_readme_says(shell: Shell, s3_url: str) -
         seen += 1
         if command == "make run\n":
             shell.env |= {"PORT": str(port), "DATA_DIR": str(shell.folder / "demo")}
-            # A fifth of the gallery, for most of the time is the drawing and looking at it.
-            shell.env |= {"PICTOR_DEMO_PICTURES": "60"}
+            # A tenth of the gallery, for most of the time is the drawing and looking at it.
+            shell.env |= {"PICTOR_DEMO_PICTURES": "30"}
             card = shell.start("make run", "Ctrl-C stops it", ROOT)
             key = re.findall(r"pic_\w+", card)[0]
         elif command == "make test\n":

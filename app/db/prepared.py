@@ -3,6 +3,7 @@ and draws, of which those would be half. Everything else goes through the sessio
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Executable, bindparam, inspect, make_url, text
@@ -23,11 +24,19 @@ class Prepared:
     """Runs in the transaction of a session, as whom that has entered. Named parameters are handed to the driver as they are."""
 
     def __init__(self, statement: Executable) -> None:
-        compiled: SQLCompiler = statement.compile(dialect=DIALECT)  # type: ignore[attr-defined]  # every one can be compiled
-        self.sql: str = compiled.string
-        self._names = tuple(compiled.positiontup or ())
-        binds = {name: compiled.binds[name] for name in self._names}
-        self._own = {name: _sent(bind) for name, bind in binds.items() if not bind.required}
+        self._statement = statement
+
+    @cached_property
+    def _made(self) -> tuple[str, Sequence[str], Mapping[str, Any]]:
+        """Its text, what that has in the place of $1, $2 …, and those values that it was written with."""
+        compiled: SQLCompiler = self._statement.compile(dialect=DIALECT)  # type: ignore[attr-defined]  # every one can be compiled
+        binds = {name: compiled.binds[name] for name in compiled.positiontup or ()}
+        own = {name: _sent(bind) for name, bind in binds.items() if not bind.required}
+        return compiled.string, tuple(binds), own
+
+    @property
+    def sql(self) -> str:
+        return self._made[0]
 
     @classmethod
     def of_text(cls, sql: str, type_of: Callable[[str], TypeEngine[Any]]) -> "Prepared":
@@ -37,25 +46,26 @@ class Prepared:
 
     async def rows(self, session: AsyncSession, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """Rows as the driver reads them, without SQLAlchemy's types. More values than are asked for do not matter."""
-        own = self._own
-        asked = tuple(values[name] if name in values else own[name] for name in self._names)
-        return await session.run_sync(self._run, asked)
+        sql, names, own = self._made
+        asked = tuple(values[name] if name in values else own[name] for name in names)
+        return await session.run_sync(_rows, sql, asked)
 
-    def _run(self, session: Session, asked: tuple[Any, ...]) -> list[Sequence[Any]]:
-        connection = session.connection()
-        cursor = connection.connection.cursor()
-        # Whoever counts statements counts this one.
-        for note in connection.dispatch.before_cursor_execute:
-            note(connection, cursor, self.sql, asked, None, False)
-        try:
-            cursor.execute(self.sql, asked)
-        except ERRORS as error:
-            raise _translated(connection, self.sql, error) from error
-        except BaseException as error:
-            # Whoever asked is gone, and what was asked may still run.
-            connection.invalidate(error)
-            raise
-        return list(cursor.fetchall())
+
+def _rows(session: Session, sql: str, asked: tuple[Any, ...]) -> list[Sequence[Any]]:
+    connection = session.connection()
+    cursor = connection.connection.cursor()
+    # Whoever counts statements counts this one.
+    for note in connection.dispatch.before_cursor_execute:
+        note(connection, cursor, sql, asked, None, False)
+    try:
+        cursor.execute(sql, asked)
+    except ERRORS as error:
+        raise _translated(connection, sql, error) from error
+    except BaseException as error:
+        # Whoever asked is gone, and what was asked may still run.
+        connection.invalidate(error)
+        raise
+    return list(cursor.fetchall())
 
 
 def _sent(bind: BindParameter[Any]) -> Any:

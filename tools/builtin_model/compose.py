@@ -17,12 +17,14 @@ from tools.builtin_model.bank import Bank
 from tools.builtin_model.choices import Choices
 from tools.builtin_model.paste import Cutouts, Placed
 from tools.builtin_model.raster import blurred, develop, gradient
-from tools.builtin_model.truth import BACKGROUND, Subject, Truth, words_among
-
-HELD_OUT_BACKGROUNDS = frozenset(
-    ("canyon", "lavender field", "bridge", "moonlit night", "village", "misty forest")
+from tools.builtin_model.truth import (
+    BACKGROUND,
+    HELD_OUT_BACKGROUNDS,
+    Subject,
+    Truth,
+    without_colors,
+    words_among,
 )
-"""Kinds of scenes and patterns on which training never puts a thing: the evaluation does."""
 
 
 class Composer:
@@ -221,11 +223,6 @@ class Composer:
             if borrowed[i][1]:
                 laid[k] = blurred(laid[k : k + 1], 7)[0]
         ground[slots] = laid
-
-
-def without_colors(concepts: tuple[str, ...]) -> tuple[str, ...]:
-    """The concepts that are not, and do not contain, the name of a colour."""
-    return tuple(c for c in concepts if not set(c.split()) & set(COLOR_NAMES))
 
 
 def _between(rng: random.Random, low: float, high: float) -> float:

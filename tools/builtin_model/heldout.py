@@ -16,8 +16,7 @@ from app.demo.objects import SHAPES, paint_shape
 from app.demo.patterns import PATTERNS, paint_pattern
 from app.demo.scenes import SCENES, paint_scene
 from tools.builtin_model.bank import SHAPE_GROUP, color_of
-from tools.builtin_model.compose import HELD_OUT_BACKGROUNDS, without_colors
-from tools.builtin_model.truth import Subject, Truth
+from tools.builtin_model.truth import HELD_OUT_BACKGROUNDS, Subject, Truth, without_colors
 from tools.builtin_model.vocabulary import concepts_of_glyph, things
 
 _FORMATS = ((320, 240), (360, 240), (256, 256), (240, 320))

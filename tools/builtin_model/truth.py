@@ -9,6 +9,10 @@ from app.demo.colors import COLOR_NAMES
 from tools.builtin_model.vocabulary import words_of
 
 BACKGROUND = "background"
+HELD_OUT_BACKGROUNDS = frozenset(
+    ("canyon", "lavender field", "bridge", "moonlit night", "village", "misty forest")
+)
+"""Kinds of scenes and patterns on which training never puts a thing: the evaluation does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ class Truth:
         """Any colour may be true of these words."""
         self.unsure.update(COLOR_NAMES)
         self.unsure.update(f"{color}|{word}" for color in COLOR_NAMES for word in words)
+
+
+def without_colors(concepts: tuple[str, ...]) -> tuple[str, ...]:
+    """The concepts that are not, and do not contain, the name of a colour."""
+    return tuple(c for c in concepts if not set(c.split()) & set(COLOR_NAMES))
 
 
 def words_among(concepts: tuple[str, ...]) -> tuple[str, ...]:
