@@ -54,7 +54,7 @@ class Prepared:
 def _rows(session: Session, sql: str, asked: tuple[Any, ...]) -> list[Sequence[Any]]:
     connection = session.connection()
     cursor = connection.connection.cursor()
-    # Whoever counts statements counts this one.
+    # Whoever counts statements and rows counts these.
     for note in connection.dispatch.before_cursor_execute:
         note(connection, cursor, sql, asked, None, False)
     try:
@@ -65,6 +65,8 @@ def _rows(session: Session, sql: str, asked: tuple[Any, ...]) -> list[Sequence[A
         # Whoever asked is gone, and what was asked may still run.
         connection.invalidate(error)
         raise
+    for note in connection.dispatch.after_cursor_execute:
+        note(connection, cursor, sql, asked, None, False)
     return list(cursor.fetchall())
 
 
