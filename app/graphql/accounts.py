@@ -135,7 +135,8 @@ class AccountMutation:
 
 @asynccontextmanager
 async def ways_in(context: Context) -> AsyncIterator[Accounts]:
-    """Few at once: however many log in, other requests go on."""
+    """Few at once: however many log in, other requests go on. BAD_USER_INPUT over a WebSocket, before any work."""
+    context.check_way_in()
     settings = context.resources.settings
     async with passwords.gate():
         yield Accounts(

@@ -58,12 +58,16 @@ class Context:
         """The database as the viewer may use it. There is no other way to it from here."""
         return self.resources.db.acting(self.viewer)
 
-    def enter(self, login: Login) -> None:
-        """From here on the operation goes on as this actor, and the client is told the session's token."""
+    def check_way_in(self) -> None:
+        """BAD_USER_INPUT where the client could not be told a session's token. To be asked before anything is done."""
         if not self.takes_cookies:
             raise AppError(
-                ErrorCode.BAD_USER_INPUT, "Log in over HTTP: a WebSocket takes no cookie."
+                ErrorCode.BAD_USER_INPUT,
+                "Log in, and set passwords, over HTTP: a WebSocket takes no cookie.",
             )
+
+    def enter(self, login: Login) -> None:
+        """From here on the operation goes on as this actor, and the client is told the session's token."""
         self._become(login.actor)
         self.trail.entered(login.actor.user_id)
         self.cookie = SessionCookie(login.token)

@@ -5,20 +5,23 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import make_url, select, update
+from sqlalchemy import func, make_url, select, update
 from starlette.applications import Starlette
 
 from app import main
-from app.db.models import AuditEvent, Image
+from app.db.models import AuditEvent, Image, Session, User
 from app.domain import ProcessingStatus
 from app.resources import Resources
 from app.services import jobs
+from app.services.people import passwords, users
+from app.services.people.accounts import Accounts
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
@@ -118,12 +121,44 @@ async def test_nobody_known_watches_nothing(resources: Resources) -> None:
     assert response.text.endswith("event: complete\ndata:\n\n")
 
 
-async def test_nobody_logs_in_over_a_socket(product: str, member: Member) -> None:
-    query = 'mutation { login(input: {email: "a@example.org", password: "correct horse"}) { expiresAt } }'
-    async with opened(product, member) as socket:
-        await ask(socket, "1", query)
-        message = await hear(socket)
-        assert message["payload"]["data"] is None
+async def test_nobody_gets_in_over_a_socket_and_nothing_is_changed(
+    resources: Resources, db: Database, member: Member
+) -> None:
+    """With the right password and a good token: there is no cookie to tell the session in."""
+    password, new = "correct horse battery", "another long password"
+    email, absent = f"{member.team_id}@example.org", f"new-{member.team_id}@example.org"
+    async with db.transaction() as session:
+        user = await session.get_one(User, member.actor.user_id)
+        user.email, user.password_hash = email, passwords.HASHER.hash(password)
+        token = await users.new_token(session, user.id)
+    given = [
+        ("login(input: $i) { expiresAt }", "LoginInput", {"email": email, "password": password}),
+        ("register(input: $i) { expiresAt }", "RegisterInput",
+         {"email": absent, "password": password, "name": "New"}),
+        ("changePassword(input: $i) { isOperator }", "ChangePasswordInput",
+         {"currentPassword": password, "newPassword": new}),
+        (f'setPassword(token: "{token}", password: $i) {{ expiresAt }}', "String", new),
+    ]  # fmt: skip
+    settings = resources.settings.model_copy(update={"open_registration": True})
+    open_to_all = replace(resources, settings=settings)
+    async with served(application(open_to_all)) as (product, _), opened(product, member) as socket:
+        for field, kind, value in given:
+            query = f"mutation($i: {kind}!) {{ {field} }}"
+            await ask(socket, field, query, variables={"i": value})
+            message = await hear(socket)
+            (error,) = message["payload"]["errors"]
+            assert message["payload"]["data"] is None
+            assert error["extensions"]["code"] == "BAD_USER_INPUT"
+            assert "WebSocket" in error["message"]
+            assert (await hear(socket))["type"] == "complete"
+
+    async with db.transaction() as session:
+        same = select(func.count()).where(Session.user_id == member.actor.user_id)
+        assert await session.scalar(same) == 0
+        assert await session.scalar(select(User).where(User.email == absent)) is None
+    ways = Accounts(db=db, lifetime=timedelta(hours=1), client_ip=None)
+    assert (await ways.log_in(email, password)).actor.user_id == member.actor.user_id
+    assert (await ways.set_password(token, new)).actor.user_id == member.actor.user_id
 
 
 async def test_what_hangs_on_an_image_is_read_anew_for_each_event(
