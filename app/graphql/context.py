@@ -1,7 +1,7 @@
 """What every resolver is handed: who asks, the resources, and this operation's loaders."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
@@ -45,6 +45,8 @@ class Context:
     cookie: SessionCookie | None = None
     identify: Callable[[], Awaitable[Actor]] | None = None
     takes_cookies: bool = True
+    _trails: list[Trail] = field(default_factory=list, init=False)
+    """Of those who asked before the operation became somebody else's."""
 
     @property
     def viewer(self) -> Actor:
@@ -68,8 +70,8 @@ class Context:
 
     def enter(self, login: Login) -> None:
         """From here on the operation goes on as this actor, and the client is told the session's token."""
-        self._become(login.actor)
         self.trail.entered(login.actor.user_id)
+        self._become(login.actor)
         self.cookie = SessionCookie(login.token)
 
     def leave(self) -> None:
@@ -92,6 +94,10 @@ class Context:
     def _become(self, actor: Actor | None) -> None:
         self.actor = actor
         self.__dict__.pop("loaders", None)
+        if (trail := self.__dict__.pop("trail", None)) is not None:
+            self._trails.append(trail)
+            # What was presented, and refused, is not how this one came in.
+            self.refusal = None
 
     @cached_property
     def loaders(self) -> Loaders:
@@ -99,14 +105,15 @@ class Context:
 
     @cached_property
     def trail(self) -> Trail:
-        """What is to be recorded of this operation before it is answered."""
+        """What is to be recorded before the operation is answered, of what it does as whoever it acts for now."""
         origin = Origin(self.request_id, self.client_ip, self.client_name)
         return Trail(self.actor, origin, refused=self.refusal is not None)
 
     def events(self) -> list[Event]:
-        """What the trail has; nothing where no field left one."""
-        trail = self.__dict__.get("trail")
-        return trail.events() if trail is not None else []
+        """What the trails have; nothing where no field left one."""
+        last = self.__dict__.get("trail")
+        trails = [*self._trails, last] if last is not None else self._trails
+        return [event for trail in trails for event in trail.events()]
 
     async def change(self, work: Work[T]) -> T:
         """A mutation's work in one transaction, and in the same one its record. It may run again after a deadlock."""

@@ -93,7 +93,7 @@ Arguments = Mapping[str, Any]
 
 
 class Trail:
-    """Events of one operation. `refused`: that its key was refused is recorded already."""
+    """Events of what one operation does as this actor. `refused`: that its key was refused is recorded already."""
 
     def __init__(self, actor: Actor | None, origin: Origin, *, refused: bool = False) -> None:
         self._actor = actor
@@ -107,8 +107,12 @@ class Trail:
         self._entered: UUID | None = None
 
     def entered(self, user_id: UUID) -> None:
-        """Nobody known has logged in as this user: the installation's event of it names them."""
-        self._entered = user_id
+        """The running field made the operation this user's: the event of it names them, and its detail who asked.
+
+        It is the installation's: who comes in is no business of the team of somebody else's key.
+        """
+        if self._actor is None or self._actor.user_id != user_id:
+            self._entered = user_id
 
     def begin(self, field: str, arguments: Arguments) -> int:
         """A mutation begins, of which only one runs at a time. Answers a mark for `unchanged_since`."""
@@ -157,8 +161,9 @@ class Trail:
             by_team = {team: [] for team in self._teams(arguments)}
         single = hasattr(result, "row") or hasattr(result, "actor")
         for team, ids in by_team.items():
-            detail = {"field": field} | ({} if single else {"count": len(ids)})
+            detail = {"field": field} | ({} if single else {"count": len(ids)}) | self._asker()
             self._add(self._event(ACTIONS[field], AuditOutcome.ALLOWED, team, tuple(ids), detail))
+        self._entered = None
 
     def failed(self, field: str, arguments: Arguments, error: BaseException) -> None:
         """A root field was refused, or came to no end."""
@@ -237,12 +242,19 @@ class Trail:
             outcome=outcome,
             origin=self._origin,
             team_id=team_id,
-            user_id=actor.user_id if actor else self._entered,
-            api_key_id=actor.api_key_id if actor else None,
+            user_id=self._entered or (actor.user_id if actor else None),
+            api_key_id=actor.api_key_id if actor and not self._entered else None,
             subject_ids=ids,
             detail=detail,
             for_owners=owners,
         )
+
+    def _asker(self) -> dict[str, str]:
+        """Whose key or login it was that somebody else came in by."""
+        if self._actor is None or self._entered is None:
+            return {}
+        key = self._actor.api_key_id
+        return {"asked_by": str(self._actor.user_id)} | ({"asked_with": str(key)} if key else {})
 
     def _team(self, arguments: Arguments) -> UUID | None:
         """The team that an event of no row belongs to: the one named, else the actor's only one."""
@@ -251,7 +263,7 @@ class Trail:
 
     def _teams(self, arguments: Arguments) -> list[UUID | None]:
         """The teams that were asked: the one named, as far as it is the actor's, else all of theirs."""
-        if self._actor is None:
+        if self._actor is None or self._entered is not None:
             return [None]
         named = [
             one

@@ -1,6 +1,8 @@
 """Logins over HTTP: the cookie, when it counts, how it ends, and what guessing gets."""
 
 import asyncio
+import json
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +18,9 @@ from sqlalchemy import delete, select, update
 from app import main
 from app.db.models import AuditEvent, LoginAttempt, Membership, Session, User
 from app.domain import AuditOutcome, Role
+from app.graphql.trail import ACTIONS
 from app.resources import Resources
-from app.services.people import passwords, throttle
+from app.services.people import api_keys, passwords, throttle, users
 from app.web import auth
 from tests import make
 from tests.database import Database
@@ -529,3 +532,117 @@ async def test_logins_are_recorded_with_who_came_in_and_without_secrets(
     assert "canary" not in said
     assert PASSWORD not in said
     assert person["email"] not in said
+
+
+async def recorded(db: Database, request_id: str) -> list[AuditEvent]:
+    """What is recorded of the request, without that chains of teams begin."""
+    async with db.transaction() as session:
+        of_request = select(AuditEvent).where(
+            AuditEvent.request_id == request_id, AuditEvent.action != "audit.open"
+        )
+        return list(await session.scalars(of_request.order_by(AuditEvent.action)))
+
+
+async def ask_with_key(
+    browser: httpx.AsyncClient, member: Member, query: str, **variables: Any
+) -> tuple[dict[str, Any], str]:
+    """The answer, and the id under which the audit log has the request."""
+    request_id = f"r-{secrets.token_hex(8)}"
+    headers = member.headers | {"X-Request-Id": request_id}
+    body = {"query": query, "variables": variables}
+    answer = await browser.post("/graphql", json=body, headers=headers)
+    return answer.json(), request_id
+
+
+async def test_what_follows_a_login_is_recorded_as_whoever_is_in(
+    browser: httpx.AsyncClient, db: Database, member: Member, person: dict[str, Any]
+) -> None:
+    """Somebody's key, and the password of somebody else, whose rights the second and the third field use."""
+    (own_team,) = [one for one in person["teams"] if one != min(person["teams"])]
+    async with db.transaction() as session:
+        of_person = update(Membership).where(Membership.user_id == person["id"])
+        await session.execute(of_person.values(role=Role.ADMIN))
+        key_id, _ = await api_keys.named(session, member.key) or (None, None)
+    theirs = [await make.image(db, own_team) for _ in range(2)]
+    mine = await make.image(db, member.team_id, tags=("sea",))
+    query = """mutation($i: LoginInput!, $mine: [ID!]!, $theirs: [ID!]!, $never: [ID!]!) {
+      addTags(imageIds: $mine, tags: ["sky"]) { collections { id } team { members { nodes { id } } } }
+      login(input: $i) { viewer { user { id } } }
+      trashImages(ids: $theirs) { id }
+      deleteImages(ids: $never) }"""
+    answer, request_id = await ask_with_key(
+        browser,
+        member,
+        query,
+        i={"email": person["email"], "password": PASSWORD},
+        mine=[str(mine)],
+        theirs=[str(one) for one in theirs],
+        never=[str(mine)],
+    )
+
+    assert [one["path"] for one in answer["errors"]] == [["deleteImages"]]
+    by_key = (member.actor.user_id, key_id)
+    by_login = (person["id"], None)
+    found = await recorded(db, request_id)
+    told = [(one.action, one.team_id, (one.user_id, one.api_key_id)) for one in found]
+    assert [one for one in told if one[0] != "membership.list"] == [
+        ("auth.login", None, by_login),
+        # They may not see it: the team that owns it is told who asked.
+        ("image.delete", member.team_id, by_login),
+        ("image.tag", member.team_id, by_key),
+        ("image.trash", own_team, by_login),
+    ]
+    assert [one for one in told if one[0] == "membership.list"] == [
+        ("membership.list", member.team_id, by_key)
+    ]
+    # Not lost: by whose key they came in.
+    login = json.loads(found[0].detail)
+    assert login == {
+        "field": "login",
+        "count": 0,
+        "asked_by": str(member.actor.user_id),
+        "asked_with": str(key_id),
+    }
+
+
+@pytest.mark.parametrize("way", ["register", "setPassword"])
+async def test_each_way_in_is_recorded_as_whoever_came_in(
+    resources: Resources, db: Database, member: Member, person: dict[str, Any], way: str
+) -> None:
+    settings = resources.settings.model_copy(update={"open_registration": True})
+    async with db.transaction() as session:
+        token = await users.new_token(session, person["id"])
+    ways = {
+        "register": f"""register(input: {{email: "new-{person["email"]}", password: "{PASSWORD}", name: "New"}})
+                       {{ viewer {{ user {{ id }} }} }}""",
+        "setPassword": f'setPassword(token: "{token}", password: "{PASSWORD}") {{ viewer {{ user {{ id }} }} }}',
+    }
+    created = 'createTeam(input: {name: "Another"}) { id }'
+    async with client_of(replace(resources, settings=settings)) as client:
+        answer, request_id = await ask_with_key(
+            client, member, f"mutation {{ {ways[way]} {created} }}"
+        )
+
+    user_id = UUID(answer["data"][way]["viewer"]["user"]["id"])
+    assert user_id != member.actor.user_id
+    found = {one.action: one for one in await recorded(db, request_id)}
+    assert found.keys() == {ACTIONS[way], "team.create"}
+    for event in found.values():
+        assert (event.user_id, event.api_key_id) == (user_id, None)
+    assert found[ACTIONS[way]].team_id is None
+
+
+async def test_after_a_logout_nobody_is_recorded(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    request_id = f"r-{secrets.token_hex(8)}"
+    body = {"query": 'mutation { logout deleteTag(id: "x") }'}
+    await browser.post("/graphql", json=body, headers={"X-Request-Id": request_id})
+
+    found = [(one.action, one.user_id, one.team_id) for one in await recorded(db, request_id)]
+    assert sorted(found, key=str) == sorted(
+        [("auth.denied", None, None)]
+        + [("auth.logout", person["id"], team_id) for team_id in person["teams"]],
+        key=str,
+    )
