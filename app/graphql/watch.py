@@ -8,7 +8,7 @@ from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
 from app.errors import AppError, ErrorCode, told
 from app.graphql.context import Context
-from app.graphql.trail import named_ids
+from app.graphql.named import named_ids
 
 Info = GraphQLResolveInfo[Context]
 Resolve = Callable[..., Any]
