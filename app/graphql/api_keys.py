@@ -65,7 +65,10 @@ class ApiKeyMutation:
         )
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=text)
 
-    @strawberry.mutation(description="Ends a key for good: one's own, or (ADMIN) any of the team.")
+    @strawberry.mutation(
+        description="Ends a key for good: one's own, or (ADMIN) any of the team. A key ends itself, and those of at most"
+        " its role; for others one logs in (FORBIDDEN)."
+    )
     async def revoke_api_key(self, info: Info, id: Id) -> ApiKey:
         actor = info.context.viewer
         row = await info.context.change(

@@ -150,14 +150,19 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     ),
     "Mutation.setMembership": _but(ADMIN_OR_OPERATOR, "The last ADMIN of a team stays one."),
     "Mutation.removeMembership": _but(
-        ADMIN_OR_OPERATOR, "Members end their own. The last ADMIN of a team cannot go.", own=True
+        ADMIN_OR_OPERATOR,
+        "Members end their own, logged in and not through a key. The last ADMIN of a team cannot go.",
+        own=True,
     ),
     "Mutation.createApiKey": _but(VIEWER, "For oneself, with at most one's own role."),
     "Mutation.createApiKey(input.userId)": _but(
         ADMIN_OR_OPERATOR, "For another member, with at most their role."
     ),
     "Mutation.revokeApiKey": _but(
-        ADMIN_OR_OPERATOR, "Holders end their own.", own=True, hidden_below=True
+        ADMIN_OR_OPERATOR,
+        "Holders end their own; through a key itself, and those of at most its role.",
+        own=True,
+        hidden_below=True,
     ),
     "Mutation.uploadImage": EDITOR,
     "Mutation.uploadImages": EDITOR,

@@ -145,8 +145,8 @@ class TeamMutation:
         return Membership.of(row)
 
     @strawberry.mutation(
-        description="Ends a membership (ADMIN, or one's own). Answers its id."
-        " The last ADMIN of a team cannot go (CONFLICT)."
+        description="Ends a membership (ADMIN, or one's own, for which one logs in: FORBIDDEN through a key)."
+        " Answers its id. The last ADMIN of a team cannot go (CONFLICT)."
     )
     async def remove_membership(
         self,

@@ -1,10 +1,12 @@
 """Teams, users, memberships and keys."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
-from app.db.models import Membership, User
+from app.db.models import ApiKey, Membership, User
 from app.domain import Actor, Role
 from app.services.people import api_keys
 from tests import make
@@ -19,6 +21,11 @@ CREATE_USER = """mutation($i: CreateUserInput!) {
 }"""
 SET_MEMBERSHIP = "mutation($i: SetMembershipInput!) { setMembership(input: $i) { id role } }"
 REMOVE_MEMBERSHIP = "mutation($t: ID!, $u: ID!) { removeMembership(teamId: $t, userId: $u) }"
+REVOKE = "mutation($id: ID!) { revokeApiKey(id: $id) { revokedAt } }"
+
+
+def logged_in(actor: Actor) -> Actor:
+    return replace(actor, session_id=uuid4())
 
 
 async def test_the_viewer_and_their_team(client: Client, db: Database) -> None:
@@ -75,12 +82,11 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     lifetime = datetime.fromisoformat(made["apiKey"]["expiresAt"]) - datetime.now(UTC)
     assert timedelta(days=364) < lifetime <= timedelta(days=365)
 
-    revoke = "mutation($id: ID!) { revokeApiKey(id: $id) { revokedAt } }"
-    revoked = await client.get(actor, revoke, id=made["apiKey"]["id"])
+    ended = await client.get(actor, REVOKE, id=made["apiKey"]["id"])
     async with db.transaction() as session:
         assert await api_keys.authenticate(session, made["key"]) is None
-    assert revoked["revokeApiKey"]["revokedAt"]
-    assert await client.get(actor, revoke, id=made["apiKey"]["id"]) == revoked
+    assert ended["revokeApiKey"]["revokedAt"]
+    assert await client.get(actor, REVOKE, id=made["apiKey"]["id"]) == ended
 
 
 async def test_a_key_never_outranks_its_user(client: Client, db: Database) -> None:
@@ -135,13 +141,105 @@ async def test_the_last_admin_stays(client: Client, db: Database) -> None:
     me = {"teamId": str(team_id), "userId": str(admin.user_id)}
 
     demoted = await client.code(admin, SET_MEMBERSHIP, i={**me, "role": "EDITOR"})
-    removed = await client.code(admin, REMOVE_MEMBERSHIP, t=me["teamId"], u=me["userId"])
-    await client.get(editor, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+    removed = await client.code(logged_in(admin), REMOVE_MEMBERSHIP, t=me["teamId"], u=me["userId"])
+    await client.get(logged_in(editor), REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
     gone = await client.code(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
 
     assert demoted == ("CONFLICT", "input.userId")
     assert removed == ("CONFLICT", "userId")
     assert gone == ("NOT_FOUND", "userId")
+
+
+async def key_of(db: Database, holder: Actor, role: Role) -> tuple[Actor, UUID]:
+    """Whoever acts by a new key of the holder's, and the key's id."""
+    async with db.transaction() as session:
+        row, text = await api_keys.add(
+            session,
+            team_id=holder.team_ids[0],
+            user_id=holder.user_id,
+            name="k",
+            role=role,
+            expires_at=None,
+        )
+        actor = await api_keys.authenticate(session, text)
+    assert actor is not None
+    return actor, row.id
+
+
+async def test_a_key_leaves_no_team(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    editor, other = [await make.actor(db, team_id, Role.EDITOR) for _ in range(2)]
+    by_key, key_id = await key_of(db, editor, Role.VIEWER)
+    by_admins, _ = await key_of(db, admin, Role.ADMIN)
+    team, me = str(team_id), str(editor.user_id)
+    boss = str(admin.user_id)
+
+    answer = await client.ask(by_key, REMOVE_MEMBERSHIP, t=team, u=me)
+    # Before it is looked at who would be left.
+    last = await client.code(by_admins, REMOVE_MEMBERSHIP, t=team, u=boss)
+    foreign = await client.code(await make.actor(db), REMOVE_MEMBERSHIP, t=team, u=me)
+
+    assert answer.codes == ["FORBIDDEN"]
+    assert "log in" in answer.errors[0]["message"]
+    assert last == ("FORBIDDEN", None)
+    assert foreign == ("NOT_FOUND", "teamId")
+    async with db.transaction() as session:
+        assert (await session.get_one(ApiKey, key_id)).revoked_at is None
+        members = select(Membership.user_id).where(Membership.team_id == team_id)
+        assert set(await session.scalars(members)) == {
+            one.user_id for one in (admin, editor, other)
+        }
+    # Others are removed through a key of an ADMIN; oneself in a login; an operator's key does both.
+    await client.get(by_admins, REMOVE_MEMBERSHIP, t=team, u=str(other.user_id))
+    await client.get(logged_in(editor), REMOVE_MEMBERSHIP, t=team, u=me)
+    operator = replace(await make.actor(db, team_id), is_operator=True)
+    await client.get(operator, REMOVE_MEMBERSHIP, t=team, u=str(operator.user_id))
+
+
+async def test_a_key_revokes_itself_and_none_above_it(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (reader, reader_id), (_, second_id), (editor, editor_id), (boss, boss_id) = [
+        await key_of(db, admin, role)
+        for role in (Role.VIEWER, Role.VIEWER, Role.EDITOR, Role.ADMIN)
+    ]
+
+    async def revoke(actor: Actor, key_id: UUID) -> list[str]:
+        return (await client.ask(actor, REVOKE, id=str(key_id))).codes
+
+    assert await revoke(reader, editor_id) == ["FORBIDDEN"]
+    assert await revoke(reader, boss_id) == ["FORBIDDEN"]
+    assert await revoke(editor, boss_id) == ["FORBIDDEN"]
+    assert await revoke(await make.actor(db), boss_id) == ["NOT_FOUND"]
+    assert await revoked(db, editor_id, boss_id) == []
+    assert await revoke(editor, second_id) == []
+    assert await revoke(editor, editor_id) == []
+    assert await revoke(reader, reader_id) == []
+    assert await revoke(boss, boss_id) == []
+    assert len(await revoked(db, reader_id, second_id, editor_id, boss_id)) == 4
+
+
+async def test_a_key_above_its_holders_role_ends_itself_and_is_ended_in_a_login(
+    client: Client, db: Database
+) -> None:
+    """It was made when they were ADMIN, and would be one again with them."""
+    team_id = await make.team(db)
+    viewer = await make.actor(db, team_id, Role.VIEWER)
+    (first, first_id), (_, second_id), (_, third_id) = [
+        await key_of(db, viewer, Role.ADMIN) for _ in range(3)
+    ]
+
+    assert first.roles == {team_id: Role.VIEWER}
+    assert (await client.ask(first, REVOKE, id=str(second_id))).codes == ["FORBIDDEN"]
+    await client.get(first, REVOKE, id=str(first_id))
+    await client.get(logged_in(viewer), REVOKE, id=str(second_id))
+    assert set(await revoked(db, first_id, second_id, third_id)) == {first_id, second_id}
+
+
+async def revoked(db: Database, *key_ids: UUID) -> list[UUID]:
+    async with db.transaction() as session:
+        rows = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_not(None))
+        return list(await session.scalars(rows))
 
 
 async def test_teams_are_made_and_changed(client: Client, db: Database) -> None:

@@ -232,13 +232,22 @@ async def add(
 
 
 async def revoke(session: AsyncSession, actor: Actor, key_id: UUID) -> ApiKey:
-    """Ends a key at once; one that is revoked already stays as it is."""
+    """Ends a key at once; one that is revoked already stays as it is. FORBIDDEN through a key of a lower role."""
     key: ApiKey | None = await session.scalar(
         visible(actor).where(ApiKey.id == key_id).with_for_update()
     )
     if key is None:
         raise not_found("API key", ids=[key_id])
+    if not _may_revoke(actor, key):
+        raise forbidden("A key ends itself, and keys of at most its own role: for others, log in.")
     if key.revoked_at is None:
         key.revoked_at = datetime.now(UTC)
     await session.flush()
     return key
+
+
+def _may_revoke(actor: Actor, key: ApiKey) -> bool:
+    """Of a key that the actor sees."""
+    if actor.is_operator or actor.session_id is not None or key.id == actor.api_key_id:
+        return True
+    return key.role.rank <= actor.roles[key.team_id].rank

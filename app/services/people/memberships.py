@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from app.db.models import ApiKey, Membership, Team, User
 from app.domain import Actor, Role
-from app.errors import conflict, not_found
+from app.errors import conflict, forbidden, not_found
 from app.services import access, paging
 from app.services.people import teams
 
@@ -77,8 +77,14 @@ async def set_role(
 
 
 async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID) -> UUID:
-    """Ends a membership: an ADMIN anyone's, a member their own. Their keys of the team end with it."""
-    access.require(actor, team_id, Role.VIEWER if user_id == actor.user_id else Role.ADMIN)
+    """Ends a membership: an ADMIN anyone's, a member their own. Their keys of the team end with it.
+
+    FORBIDDEN for one's own through a key, but an operator's: whoever finds one could end all the keys of its holder.
+    """
+    is_own = user_id == actor.user_id
+    access.require(actor, team_id, Role.VIEWER if is_own else Role.ADMIN)
+    if is_own and actor.session_id is None and not actor.is_operator:
+        raise forbidden("A team is not left through an API key: log in.")
     await teams.locked(session, team_id)
     membership = await _of_user(session, team_id, user_id)
     if membership is None:
