@@ -37,7 +37,8 @@ class UpdateUserInput:
 class CreateUserPayload:
     user: User = strawberry.field(description="The member.")
     password_token: str | None = strawberry.field(
-        description="Sets a password, once, within 7 days; null for a known address. Shown this once."
+        description="Sets a password, once, within 7 days. Shown this once. Null where the account existed already: nobody"
+        " proved that the address is theirs, so check its name and createdAt with the person before you trust it."
     )
 
 
@@ -71,7 +72,9 @@ class UserQuery:
 class UserMutation:
     @strawberry.mutation(
         description="Adds a person to a team (ADMIN). A new e-mail makes a user and a one-time token to set"
-        " a password; a known one just adds the membership, with the same answer but for the token."
+        " a password; a known one just adds the membership, with the same answer but for the token. Such an account may"
+        " be anybody's who gave this address: where passwordToken is null, check `user { name createdAt }` with the person;"
+        " removeMembership undoes it."
     )
     async def create_user(
         self,

@@ -17,7 +17,7 @@ CREATE_KEY = """mutation($i: CreateApiKeyInput!) {
   createApiKey(input: $i) { key apiKey { id name prefix role expiresAt revokedAt user { id } team { id } } }
 }"""
 CREATE_USER = """mutation($i: CreateUserInput!) {
-  createUser(input: $i) { user { id name email memberships { role team { id } } } passwordToken }
+  createUser(input: $i) { user { id name email createdAt memberships { role team { id } } } passwordToken }
 }"""
 SET_MEMBERSHIP = "mutation($i: SetMembershipInput!) { setMembership(input: $i) { id role } }"
 REMOVE_MEMBERSHIP = "mutation($t: ID!, $u: ID!) { removeMembership(teamId: $t, userId: $u) }"
@@ -117,7 +117,8 @@ async def test_new_and_known_people_become_members(client: Client, db: Database)
     given = {"email": f"{admin.user_id}@Example.org", "name": "Grace", "role": "VIEWER"}
 
     made = await client.get(admin, CREATE_USER, i={**given, "teamId": str(admin.team_ids[0])})
-    known = await client.get(other, CREATE_USER, i={**given, "teamId": str(other.team_ids[0])})
+    called = {**given, "name": "Somebody", "teamId": str(other.team_ids[0])}
+    known = await client.get(other, CREATE_USER, i=called)
     again = await client.get(
         other, CREATE_USER, i={**given, "teamId": str(other.team_ids[0]), "role": "ADMIN"}
     )
@@ -125,7 +126,9 @@ async def test_new_and_known_people_become_members(client: Client, db: Database)
     assert made["createUser"]["passwordToken"]
     assert made["createUser"]["user"]["email"] == given["email"].lower()
     assert known["createUser"]["passwordToken"] is None
-    assert known["createUser"]["user"]["id"] == made["createUser"]["user"]["id"]
+    # By these an ADMIN finds out with the person whether the account is theirs.
+    for name in ("id", "name", "createdAt"):
+        assert known["createUser"]["user"][name] == made["createUser"]["user"][name]
     assert known["createUser"]["user"]["memberships"] == [
         {"role": "VIEWER", "team": {"id": str(other.team_ids[0])}}
     ]
