@@ -17,7 +17,8 @@ from app.errors import AppError, not_found
 from app.graphql.schema import build_schema
 from app.resources import Resources
 from app.services.auditing import audit_months
-from app.web import health, multipart, problems
+from app.services.intake import folders
+from app.web import health, problems
 from app.web.assets import Assets
 from app.web.auth import Authenticator
 from app.web.budget import Budget
@@ -132,7 +133,7 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(multipart.sweep, settings.tmp_dir, now=time.time())
+        await asyncio.to_thread(folders.sweep, settings.tmp_dir, now=time.time())
         # Before the first question comes, so that the right model begins to load.
         with suppress(AppError):
             (await models.refresh(resources)).prepare()

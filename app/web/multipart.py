@@ -1,22 +1,18 @@
 """The GraphQL multipart request spec, streamed to disk: limits hold while the bytes come, files go in any case."""
 
-import asyncio
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from app.errors import AppError, blaming
+from app.services.intake import folders
 from app.settings import Settings
 from app.web import bodies, filemap
 from app.web.bodies import malformed
@@ -27,8 +23,6 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 OPERATIONS: Final = "operations"
 MAP: Final = "map"
-FOLDER_PREFIX: Final = "upload-"
-STALE_SECONDS: Final = 24 * 3600
 
 
 @asynccontextmanager
@@ -56,28 +50,11 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
 
 @asynccontextmanager
 async def folder(settings: Settings) -> AsyncIterator[Path]:
-    """A folder for the files of one request, which goes with the block, whatever lies in it."""
-    prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
-    with local_disk():
-        settings.tmp_dir.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.tmp_dir))
-    try:
+    """A folder for the files of one request, which goes with the block. UNAVAILABLE where the disk takes none."""
+    async with AsyncExitStack() as stack:
+        with local_disk():
+            made = await stack.enter_async_context(folders.made(settings.tmp_dir))
         yield made
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
-
-
-def sweep(parent: Path, *, now: float) -> None:
-    """Removes what killed processes left behind: folders whose process is gone, or older than STALE_SECONDS."""
-    for one in parent.glob(f"{FOLDER_PREFIX}*"):
-        with suppress(FileNotFoundError):
-            if not _is_used(one) or one.stat().st_mtime < now - STALE_SECONDS:
-                shutil.rmtree(one)
-
-
-def _is_used(made: Path) -> bool:
-    pid = made.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
-    return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def _boundary(request: Request) -> bytes:

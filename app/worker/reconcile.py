@@ -21,7 +21,7 @@ from app.db.listing import Listing
 from app.domain import JobKind
 from app.resources import Resources
 from app.services import job_runs, purges, repair, retention
-from app.services.intake import intents, tickets
+from app.services.intake import folders, intents, tickets
 from app.storage import StoredObject
 from app.worker import dataset_check, export, files, handlers
 from app.worker.image_check import ImageCheck
@@ -41,7 +41,7 @@ PURGE_LEASE: Final = timedelta(minutes=5)
 LEFT_BEHIND: Final = {
     f"{files.PREFIX}*": timedelta(hours=1),
     f"{listing.PREFIX}*": timedelta(hours=1),
-    "upload-*": timedelta(hours=24),
+    f"{folders.PREFIX}*": timedelta(seconds=folders.STALE_SECONDS),
     f"{export.PREFIX}*": timedelta(hours=24),
 }
 """Temporary files, and after what time nobody can be writing them any more."""

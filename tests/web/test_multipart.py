@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import pytest
 
 from app.errors import AppError, ErrorCode
 from app.settings import Settings
-from app.web import multipart
 from app.web.spool import Spool
 from tests.web.conftest import Member
 
@@ -377,22 +374,6 @@ async def test_file_for_a_variable_of_another_type(
     response = await send(client, member, parts)
     assert extensions(response)["code"] == "BAD_USER_INPUT"
     assert "/" not in response.json()["errors"][0]["message"]
-
-
-def test_folders_of_the_dead_and_old_ones_are_swept(tmp_path: Path) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    mine, dead = f"upload-{os.getpid()}-a", f"upload-{ended.pid}-b"
-    for name in (mine, dead, "upload-c", "other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "0").write_bytes(b"x")
-    now = (tmp_path / mine).stat().st_mtime
-
-    multipart.sweep(tmp_path, now=now + 23 * 3600)
-    assert {one.name for one in tmp_path.iterdir()} == {mine, "other"}
-    multipart.sweep(tmp_path, now=now + 25 * 3600)
-    assert {one.name for one in tmp_path.iterdir()} == {"other"}
-    multipart.sweep(tmp_path / "never made", now=now)
 
 
 async def test_client_that_goes_away_leaves_nothing(

@@ -3,10 +3,8 @@
 import asyncio
 import hashlib
 import logging
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, UploadTicket
 from app.domain import Actor
 from app.errors import AppError, UploadProblem, bad_input, too_large, unavailable
-from app.services.intake import intents, tickets
+from app.services.intake import folders, intents, tickets
 from app.services.intake.intents import Incoming, NewImage
 from app.services.intake.uploads import Intake, Uploaded
 from app.storage import ObjectMissing
@@ -154,11 +152,8 @@ class Ticketing:
             stream = await self.intake.storage.open(tickets.incoming_key(ticket.team_id, ticket.id))
         except ObjectMissing:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Where the process dies with it, the next one sweeps it away by its name (web/multipart).
-        prefix = f"upload-{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.folder) as folder:
-            path = Path(folder, "0")
+        async with folders.made(self.folder) as folder:
+            path = folder / "0"
             digest, size = hashlib.sha256(), 0
             async with stream:
                 async for chunk in stream:
