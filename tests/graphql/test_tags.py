@@ -91,6 +91,8 @@ async def test_rename_merge_and_delete(client: Client, db: Database) -> None:
         "mutation($s:[ID!]!,$t:ID!) { mergeTags(sourceIds: $s, targetId: $t) { name imageCount } }"
     )
 
+    last_changes = "{ images { nodes { id updatedAt } } }"
+    before = await client.get(actor, last_changes)
     (clash,) = (await client.ask(actor, rename, i=tags["cat"], n="KITTY")).errors
     create = "mutation($t:ID!,$n:String!) { createTag(teamId: $t, name: $n) { id } }"
     (taken,) = (await client.ask(actor, create, t=str(team_id), n="Kitty")).errors
@@ -108,6 +110,7 @@ async def test_rename_merge_and_delete(client: Client, db: Database) -> None:
     assert into_itself == ("BAD_USER_INPUT", "sourceIds")
     assert gone["deleteTag"] == tags["cat"]
     assert (await client.get(actor, COUNTS))["tags"]["nodes"] == []
+    assert await client.get(actor, last_changes) == before
 
 
 async def test_names_are_checked(client: Client, db: Database) -> None:

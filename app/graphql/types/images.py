@@ -94,7 +94,8 @@ class Image(Node):
     )
     created_at: datetime = strawberry.field(description="When it was uploaded.")
     updated_at: datetime = strawberry.field(
-        description="When its fields or the tags on it last changed; renaming a tag is no change of its images."
+        description="When its fields or the tags on it last changed;"
+        " renaming, merging or deleting a tag is no change of its images."
     )
     taken_at: datetime | None = strawberry.field(
         description="When the picture was taken: from EXIF, or as given."
