@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote
 
 from app.errors import unavailable
 from app.graphql.uploads import UploadedFile
+from app.services.intake import intents
 
 log = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 1024 * 1024
 """Bytes gathered before one hop to a thread, which writes and hashes them: both leave the GIL."""
-MAX_FILENAME_LENGTH: Final = 255
 
 
 class Spool:
@@ -24,7 +24,7 @@ class Spool:
 
     def __init__(self, path: Path, *, filename: str, limit: int) -> None:
         self._path = path
-        self._filename = bare_name(filename)
+        self._filename = intents.clean_filename(_unescaped(filename))
         self._limit = limit
         self._hash = hashlib.sha256()
         self._buffer = bytearray()
@@ -82,13 +82,6 @@ def local_disk() -> Iterator[None]:
     except OSError as error:
         log.error("files of requests cannot be written: %s", error)
         raise unavailable("The server cannot take files just now; try again.") from error
-
-
-def bare_name(filename: str) -> str:
-    """The last part of a client's file name, printable, at most MAX_FILENAME_LENGTH characters."""
-    last = _unescaped(filename).replace("\\", "/").rpartition("/")[2]
-    clean = "".join(letter for letter in last if letter.isprintable()).strip()
-    return clean[-MAX_FILENAME_LENGTH:]
 
 
 def _unescaped(filename: str) -> str:

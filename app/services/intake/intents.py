@@ -165,7 +165,7 @@ def _title(filename: str) -> str:
 
 
 def clean_filename(name: str) -> str:
-    """The last part of the name, without what no terminal or header should see."""
+    """The last part of the name, without what no terminal or header should see: MAX_FILENAME_LENGTH characters at most."""
     last = name.replace("\\", "/").rpartition("/")[2]
     clean = "".join(letter for letter in last if letter.isprintable()).strip()
     return clean[-MAX_FILENAME_LENGTH:]
