@@ -1,4 +1,4 @@
-"""The one error class of the product and its closed list of codes. No transport, no vendor."""
+"""The one error class of the product's answers and its closed list of codes. No transport, no vendor."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -55,6 +55,10 @@ class UploadProblem(StrEnum):
     TOO_EXPENSIVE = "TOO_EXPENSIVE"
     TAG_NOT_ALLOWED = "TAG_NOT_ALLOWED"
     CHECKSUM_MISMATCH = "CHECKSUM_MISMATCH"
+
+
+class SetupError(Exception):
+    """What only whoever runs the installation can put right, and the message says how. No client ever sees it."""
 
 
 class AppError(Exception):

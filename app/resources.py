@@ -11,6 +11,7 @@ from app.db import embedded, migrate
 from app.db.changes import Changes
 from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
+from app.errors import SetupError
 from app.imaging import Decoder
 from app.metrics import MeasuredStorage, Metrics, RecallSampler
 from app.services.auditing.audit_commit import Recorder
@@ -20,7 +21,7 @@ from app.storage import Storage, storage_from_url
 log = logging.getLogger(__name__)
 
 
-class NotMigratedError(RuntimeError):
+class NotMigratedError(SetupError):
     """The database lacks migrations, and is not ours to change unasked."""
 
     def __init__(self) -> None:

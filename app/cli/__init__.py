@@ -2,73 +2,57 @@
 
 import argparse
 import asyncio
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.cli import (
-    audit,
-    bootstrap,
-    doctor,
-    errors,
-    migrate,
-    passwd,
-    permissions,
-    persist,
-    reconcile,
-    reembed,
-    reindex,
-    schema,
-    seed,
-    serve,
-    verify,
-    worker,
-)
 from app.cli.stopping import CUT_STATUS, leave
-from app.errors import AppError
-from app.resources import NotMigratedError
+from app.errors import AppError, SetupError
 from app.settings import Settings
-from app.storage import StorageSettingError
-from app.web.manifests import ManifestError
 
-COMMANDS = {
-    "serve": serve,
-    "worker": worker,
-    "migrate": migrate,
-    "bootstrap": bootstrap,
-    "passwd": passwd,
-    "seed": seed,
-    "reembed": reembed,
-    "reindex": reindex,
-    "schema": schema,
-    "permissions": permissions,
-    "errors": errors,
-    "persist": persist,
-    "doctor": doctor,
-    "reconcile": reconcile,
-    "verify": verify,
-    "audit": audit,
+COMMANDS: Final = {
+    "serve": "serve the API",
+    "worker": "run background jobs (thumbnails, vectors, purges) until stopped",
+    "migrate": "bring the database up to date",
+    "bootstrap": "make a team with its first ADMIN and a new API key; the very first user is the operator",
+    "passwd": "print a one-time token with which a user sets a password, or set the password",
+    "seed": "upload the drawn demo gallery into a team",
+    "reembed": "change the embedding model while searches go on, or go back to the one before",
+    "reindex": "build the indexes of large teams' vectors that are due, and drop what is left over",
+    "schema": "print the GraphQL schema",
+    "permissions": "print who may ask for which field",
+    "errors": "print what can go wrong, by its code",
+    "persist": "print a manifest of the documents in files (docs/persisted-queries.md)",
+    "doctor": "check database, storage, decoder and model",
+    "reconcile": "bring rows and stored objects back in step; exit status 1 where images are damaged",
+    "verify": "read all stored bytes again and compare them; exit status 1 where images are damaged",
+    "audit": "verify the audit log, or drop its old months",
 }
+"""What each does. Its module is loaded when it is asked for: all of them take seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
-    parser = _parser()
-    asked = parser.parse_args(arguments)
-    command = COMMANDS[asked.command]
+    given = sys.argv[1:] if arguments is None else arguments
+    named = next((one for one in given if not one.startswith("-")), None)
+    command: Any = importlib.import_module(f"app.cli.{named}") if named in COMMANDS else None
+    parser = _parser(named, command)
+    asked = parser.parse_args(given)
     try:
         settings = _settings(asked)
     except ValidationError as error:
         parser.error("; ".join(_said(fault) for fault in error.errors()))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            # Without a command, the parser has ended this.
             status = runner.run(command.run(settings, asked))
-    except (AppError, NotMigratedError, StorageSettingError, ManifestError, OSError) as error:
+    except (AppError, SetupError, OSError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         status = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -76,16 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     leave(status)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(named: str | None, module: Any) -> argparse.ArgumentParser:
+    """`module`: of the command that is named, which alone adds its arguments."""
     parser = argparse.ArgumentParser(
         prog="pictor",
         description="The team image library with a GraphQL API. Settings: PICTOR_… in the environment.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        its = commands.add_parser(name, help=command.HELP, description=command.HELP)
+    for name, what in COMMANDS.items():
+        its = commands.add_parser(name, help=what, description=what)
         its.add_argument("--data-dir", type=Path, help="database, objects and temporary files")
-        command.arguments(its)
+        if name == named:
+            module.arguments(its)
     return parser
 
 

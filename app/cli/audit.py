@@ -10,8 +10,6 @@ from app.services.auditing import audit_months, audit_verify
 from app.services.auditing.audit_verify import Fault
 from app.settings import Settings
 
-HELP = "verify the audit log, or drop its old months"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")

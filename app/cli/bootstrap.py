@@ -7,8 +7,6 @@ from app.resources import open_database
 from app.services.people import operators, passwords
 from app.settings import Settings
 
-HELP = "make a team with its first ADMIN and a new API key; the very first user is the operator"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--team", required=True, help="the team's name")

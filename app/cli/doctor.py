@@ -25,7 +25,6 @@ from app.settings import Settings
 from app.storage import StorageSettingError
 from app.worker import graphs as builder
 
-HELP = "check database, storage, decoder and model"
 Check = Callable[[Settings], Awaitable[str]]
 STANDINGS = {
     migrate.Standing.BEHIND: "NOT migrated",

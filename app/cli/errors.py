@@ -5,8 +5,6 @@ import argparse
 from app.settings import Settings
 from app.web import errors_page
 
-HELP = "print what can go wrong, by its code"
-
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

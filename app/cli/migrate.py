@@ -6,8 +6,6 @@ from app.db import migrate
 from app.resources import open_database
 from app.settings import Settings
 
-HELP = "bring the database up to date"
-
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

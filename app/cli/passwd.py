@@ -7,8 +7,6 @@ from app.resources import open_database
 from app.services.people import operators, passwords
 from app.settings import Settings
 
-HELP = "print a one-time token with which a user sets a password, or set the password"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--email", required=True, help="the user's e-mail address")

@@ -5,8 +5,6 @@ import argparse
 from app.graphql import permissions
 from app.settings import Settings
 
-HELP = "print who may ask for which field"
-
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

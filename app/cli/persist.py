@@ -15,8 +15,6 @@ from app.settings import Settings
 from app.web import manifests
 from app.web.documents import Documents, InvalidDocument
 
-HELP = "print a manifest of the documents in files (docs/persisted-queries.md)"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -13,7 +13,6 @@ from app.settings import Settings
 from app.worker import reconcile
 from app.worker.report import Report
 
-HELP = "bring rows and stored objects back in step; exit status 1 where images are damaged"
 TURN_SECONDS = 1.0
 MEANINGS = {
     "objects": "objects listed",

@@ -22,7 +22,6 @@ from app.services.reembedding import Progress
 from app.settings import Settings
 from app.worker import graphs, models
 
-HELP = "change the embedding model while searches go on, or go back to the one before"
 LOOK_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 5.0
 PRUNED_AT_ONCE: Final = 5_000

@@ -17,7 +17,6 @@ from app.services.searching.graphs import Wanted
 from app.settings import Settings
 from app.worker import graphs as builder
 
-HELP = "build the indexes of large teams' vectors that are due, and drop what is left over"
 LOOK_SECONDS: Final = 1.0
 NOT_OWNER: Final = (
     "Whoever the database URL names does not own the tables: indexes are made by their owner alone."

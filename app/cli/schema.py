@@ -5,8 +5,6 @@ import argparse
 from app.graphql.schema import build_schema
 from app.settings import Settings
 
-HELP = "print the GraphQL schema"
-
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """It has none of its own."""

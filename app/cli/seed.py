@@ -21,7 +21,6 @@ from app.services.people import api_keys, operators, teams
 from app.settings import Settings
 from app.worker import Worker
 
-HELP = "upload the drawn demo gallery into a team"
 TEAM = "Demo"
 EMAIL = "demo@pictor.example"
 COUNT = 300

@@ -29,7 +29,6 @@ from app.web import corked
 
 log = logging.getLogger(__name__)
 
-HELP = "serve the API"
 CARD = """
   Pictor is serving {address}
 

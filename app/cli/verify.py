@@ -9,7 +9,6 @@ from app.resources import open_resources
 from app.settings import Settings
 from app.worker import verify
 
-HELP = "read all stored bytes again and compare them; exit status 1 where images are damaged"
 MEANINGS = {
     "images": "images read",
     "bytes_read": "bytes read",

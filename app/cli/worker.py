@@ -11,8 +11,6 @@ from app.services.auditing import audit_months
 from app.settings import Settings
 from app.worker import Worker, models, working
 
-HELP = "run background jobs (thumbnails, vectors, purges) until stopped"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

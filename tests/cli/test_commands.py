@@ -1,0 +1,39 @@
+"""The commands as somebody finds them: by their help, and in no time."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app import cli
+
+HEAVY = ("sqlalchemy", "strawberry", "numpy", "minio", "alembic")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_each_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(f"usage: pictor {command} ")
+    assert cli.COMMANDS[command] in said
+    assert "--data-dir" in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["passwd"], ["passwd", "--nobody"]])
+def test_what_is_asked_wrongly_ends_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: pictor" in capsys.readouterr().err
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    look = "import sys\nfrom app import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    *listed, loaded = said.stdout.splitlines()
+    assert all(any(command in line for line in listed) for command in cli.COMMANDS)
+    assert not {one.partition(".")[0] for one in loaded.split()} & set(HEAVY)
