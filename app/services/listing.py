@@ -156,10 +156,12 @@ def _narrowed(
     ranges = any(asked for one, asked in own_range.items() if one is not order)
     tags = by_tags and (wanted.tags.all or wanted.tags.any)
     relations = tags or wanted.collection_id
+    # An index has that order for each uploader.
+    of_uploader = source is Source.TEAM and order is ImageOrderField.CREATED_AT
     return bool(
         ranges
         or (relations and source is Source.TEAM)
-        or wanted.uploaded_by_id
+        or (wanted.uploaded_by_id and not of_uploader)
         or match.few_words
         or wanted.damaged
         or (wanted.trashed and order is not ImageOrderField.CREATED_AT)

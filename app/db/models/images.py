@@ -47,7 +47,7 @@ class Image(Base):
         Index(None, "team_id", "title", "id"),
         Index(None, "team_id", "size_bytes", "id"),
         Index(None, "team_id", "weight", "id"),
-        Index(None, "uploaded_by"),
+        Index(None, "uploaded_by", "team_id", "created_at", "id"),
         Index("ix_image_words", "words", postgresql_using="gin"),
         Index("ix_image_pending", "lease_until", postgresql_where=text("state = 'PENDING'")),
         Index(
