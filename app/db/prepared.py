@@ -17,7 +17,9 @@ from sqlalchemy.types import TypeEngine
 Entity = TypeVar("Entity")
 DIALECT: Final = make_url("postgresql+asyncpg://").get_dialect()()
 NAMED: Final = re.compile(r"(?<![:\w]):(\w+)\b(?!:)")
-ERRORS: Final = DIALECT.import_dbapi().Error
+DRIVER: Final[Any] = DIALECT.import_dbapi()
+STALE: Final = (DRIVER.InvalidCachedStatementError, DRIVER.InternalServerError)
+"""Where a table was changed since the connection prepared what it runs: it would go on failing."""
 
 
 class Prepared:
@@ -59,7 +61,7 @@ def _rows(session: Session, sql: str, asked: tuple[Any, ...]) -> list[Sequence[A
         note(connection, cursor, sql, asked, None, False)
     try:
         cursor.execute(sql, asked)
-    except ERRORS as error:
+    except DRIVER.Error as error:
         raise _translated(connection, sql, error) from error
     except BaseException as error:
         # Whoever asked is gone, and what was asked may still run.
@@ -77,15 +79,15 @@ def _sent(bind: BindParameter[Any]) -> Any:
 
 
 def _translated(connection: Connection, sql: str, error: Exception) -> BaseException:
-    """As the session has it. A connection that is lost does not go back to the pool."""
+    """As the session has it. A connection that is lost, or of no more use, does not go back to the pool."""
     lost = connection.dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]  # it looks at the error
-    if lost:
+    if lost or isinstance(error, STALE):
         connection.invalidate(error)
     return DBAPIError.instance(
         sql,
         None,
         error,
-        ERRORS,
+        DRIVER.Error,
         hide_parameters=True,
         connection_invalidated=lost,
         dialect=connection.dialect,

@@ -125,6 +125,28 @@ async def test_where_the_connection_is_lost_the_next_gets_another(one: Database)
         assert await WHO.rows(session, {})
 
 
+async def test_after_a_change_of_its_table_it_fails_once_at_most(
+    db: Database, one: Database
+) -> None:
+    every = Prepared(text("select * from kept"))
+    async with db.transaction() as session:
+        await session.execute(text("create table kept (a int)"))
+    try:
+        async with one.transaction() as session:
+            assert not await every.rows(session, {})
+        async with db.transaction() as session:
+            await session.execute(text("alter table kept add column b int"))
+            await session.execute(text("insert into kept values (1, 2)"))
+        with pytest.raises(DBAPIError):
+            async with one.transaction() as session:
+                await every.rows(session, {})
+        async with one.transaction() as session:
+            assert [tuple(row) for row in await every.rows(session, {})] == [(1, 2)]
+    finally:
+        async with db.transaction() as session:
+            await session.execute(text("drop table kept"))
+
+
 async def test_whoever_goes_away_meanwhile_leaves_nothing_running(one: Database) -> None:
     async def sleeps() -> None:
         async with one.transaction() as session:
