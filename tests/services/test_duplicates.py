@@ -1,14 +1,17 @@
 """Near-copies: found by the worker's search, grouped, and never together again once somebody said so."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, ImageVector, NotDuplicate
@@ -153,6 +156,87 @@ async def test_what_a_deleted_image_held_together_falls_apart(db: Database) -> N
         left = select(func.count()).select_from(DuplicatePair)
         assert await session.scalar(left.where(DuplicatePair.team_id == team_id)) == 0
         assert await session.scalar(select(Duplicate).where(Duplicate.team_id == team_id)) is None
+
+
+async def full_groups(
+    db: Database, actor: Actor, count: int, *, model_id: int
+) -> tuple[list[UUID], list[UUID]]:
+    """So many groups of MAX_GROUP images, each a chain, with one image that is near to the first of each; all images, and those
+    first ones."""
+    (team_id,) = actor.team_ids
+    ids = sorted(await make.images(db, team_id, count * MAX_GROUP))
+    hub, firsts = ids[1], ids[::MAX_GROUP]
+    links = [(*two, 0.999) for n, two in enumerate(pairwise(ids), 1) if n % MAX_GROUP]
+    links += [(hub, first, 0.99) for first in firsts[1:]]
+    pairs = [
+        {"team_id": team_id, "low_id": low, "high_id": high, "model_id": model_id, "score": score}
+        for low, high, score in links
+    ]
+    members = [
+        {"team_id": team_id, "image_id": one, "group_id": firsts[n // MAX_GROUP]}
+        for n, one in enumerate(ids)
+    ]
+    async with db.transaction() as session:
+        await session.execute(insert(DuplicatePair), pairs)
+        await session.execute(insert(Duplicate), members)
+    return ids, firsts
+
+
+async def test_more_copies_than_a_statement_has_parameters(db: Database) -> None:
+    """Deleting one image touches the groups of all that its companions are near to."""
+    actor = await make.actor(db)
+    ids, firsts = await full_groups(db, actor, 220, model_id=await planted.model(db))
+
+    await db.acting(actor).run(lambda s: images.delete_forever(s, actor, [firsts[0]]))
+
+    grouping = select(Duplicate.group_id, func.count()).where(
+        Duplicate.team_id == actor.team_ids[0]
+    )
+    async with db.transaction() as session:
+        found = dict((await session.execute(grouping.group_by(Duplicate.group_id))).all())
+    assert found == {ids[1]: MAX_GROUP - 1} | dict.fromkeys(firsts[1:], MAX_GROUP)
+
+
+@asynccontextmanager
+async def turns(db: Database) -> AsyncIterator[dict[str, int]]:
+    """How many turns others had in the loop since the statement before each."""
+    turn, told, engine = 0, {}, db.engine.sync_engine
+
+    def began(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        told[statement] = turn
+
+    def ended(*_args: Any) -> None:
+        nonlocal turn
+        turn = 0
+
+    async def wait() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    event.listen(engine, "before_cursor_execute", began)
+    event.listen(engine, "after_cursor_execute", ended)
+    waiting = asyncio.create_task(wait())
+    try:
+        yield told
+    finally:
+        waiting.cancel()
+        event.remove(engine, "before_cursor_execute", began)
+        event.remove(engine, "after_cursor_execute", ended)
+
+
+@pytest.mark.parametrize(("count", "gives_way"), [(1, False), (20, True)])
+async def test_nobody_waits_for_large_groups(db: Database, count: int, *, gives_way: bool) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids, _ = await full_groups(db, actor, count, model_id=await planted.model(db))
+
+    async with turns(db) as told:
+        await db.acting(actor).run(lambda s: duplicate_groups.regroup(s, team_id, ids))
+
+    (afterwards,) = [one for one in told if one.startswith("DELETE FROM duplicate ")]
+    assert (told[afterwards] > 0) is gives_way
 
 
 async def trio(db: Database, actor: Actor) -> list[UUID]:
