@@ -19,6 +19,7 @@ from app.db import listing
 from app.db.database import Entrance
 from app.db.listing import Listing
 from app.domain import JobKind
+from app.errors import AppError
 from app.resources import Resources
 from app.services import job_runs, purges, repair, retention
 from app.services.intake import folders, intents, tickets
@@ -93,11 +94,20 @@ class _Pass:
                 report.expired_intents += ended
             while await tickets.expire(self.db, self.resources.storage):
                 pass
-            report.trash_emptied = await empty_trash(self.resources, self.db)
+            await self._empty_trash()
         report.purges_revived = await self.db.run(
             lambda session: purges.revive(session, settings.purge_retention, dry_run=report.dry_run)
         )
         report.purged = await self._purged()
+
+    async def _empty_trash(self) -> None:
+        """An image that cannot be deleted keeps nothing else from being brought in step."""
+        try:
+            self.report.trash_emptied = await empty_trash(self.resources, self.db)
+        except AppError:
+            raise
+        except Exception:
+            log.exception("the trash is not emptied")
 
     async def _purged(self) -> int:
         """Purges are done here too, so that the pass leaves nothing to a worker that may not run."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 60.0
 
+Step = Callable[[Resources], Awaitable[object]]
+
 
 async def keep(resources: Resources) -> None:
     """Looks whether anything is due, until it is cancelled. Any number of workers may; one of them does it."""
@@ -27,15 +30,28 @@ async def keep(resources: Resources) -> None:
 
 
 async def _keep_in_step(resources: Resources) -> None:
+    steps: dict[str, Step] = {
+        "emptying the trash": _empty_trash,
+        "forgetting bulk jobs": _forget_bulk_jobs,
+        "reconciling": reconcile_if_due,
+    }
     while True:
-        try:
-            if ended := await reconcile.empty_trash(resources, resources.db.worker):
-                log.info("%d images had been in the trash for long and are deleted", ended)
-            await resources.db.worker.run(bulk.forget)
-            await reconcile_if_due(resources)
-        except Exception as error:
-            log.warning("upkeep is put off: %s", error)
+        for name, step in steps.items():
+            try:
+                await step(resources)
+            except Exception as error:
+                # What ails one step may do so for long: the others do not wait for it.
+                log.warning("%s is put off: %s", name, error)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _empty_trash(resources: Resources) -> None:
+    if ended := await reconcile.empty_trash(resources, resources.db.worker):
+        log.info("%d images had been in the trash for long and are deleted", ended)
+
+
+async def _forget_bulk_jobs(resources: Resources) -> None:
+    await resources.db.worker.run(bulk.forget)
 
 
 async def reconcile_if_due(resources: Resources) -> Report | None:

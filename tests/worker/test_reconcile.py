@@ -14,10 +14,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from app.db import locks
-from app.db.models import AuditEvent, Image, ImageJob, Orphan
-from app.domain import Damage, ImageState, JobKind, JobState, Role
+from app.db.models import AuditEvent, BulkJob, Image, ImageJob, Orphan
+from app.domain import BulkAction, Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
 from app.services import images, job_runs, retention
+from app.services.bulk_edits import bulk
+from app.services.bulk_edits.bulk_selections import Selection
 from app.services.intake import intents
 from app.worker import handlers, reconcile, upkeep
 from app.worker.report import Report
@@ -25,6 +27,7 @@ from tests import make
 from tests.fixtures import forked
 from tests.worker import planted
 from tests.worker.planted import LONG_AGO, execute, intent, keys, picture, row, states
+from tests.worker.test_worker import until
 
 AT_ONCE = timedelta(0)
 QUEUED, DONE, FAILED = JobState.QUEUED, JobState.DONE, JobState.FAILED
@@ -371,6 +374,38 @@ async def test_the_worker_takes_its_turn_when_it_is_due(resources: Resources) ->
     assert await upkeep.reconcile_if_due(never) is None
     assert await upkeep.reconcile_if_due(resources) == Report()
     assert await upkeep.reconcile_if_due(resources) is None
+
+
+async def test_an_image_that_cannot_be_deleted_stops_nothing_else(resources: Resources) -> None:
+    """Neither in the worker's round, nor in the pass that is a part of it."""
+    db, actor = resources.db, await make.actor(resources.db)
+    await picture(resources, actor.team_ids[0], trashed_at=LONG_AGO)
+    for statement in (
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$",
+        "create trigger refuse before update of deleted_at on image execute function refuse()",
+    ):
+        await execute(db, statement)
+    change = bulk.Change(BulkAction.TRASH)
+    prepared = await db.acting(actor).run(
+        lambda session: bulk.prepare(session, actor, actor.team_ids[0], Selection(), change)
+    )
+    await execute(db, "update bulk_job set created_at = now() - interval '2 hours'")
+    await upkeep.reconcile_if_due(resources)
+    await execute(db, "update upkeep set began_at = began_at - interval '25 hours'")
+    lost = await planted.put(resources, f"t/{actor.team_ids[0]}/gone/1", b"orphan")
+
+    keeping = asyncio.create_task(upkeep.keep(resources))
+
+    async def all_done() -> bool:
+        async with db.transaction() as session:
+            return (
+                await session.get(BulkJob, prepared.id) is None
+                and await session.get(Orphan, lost) is not None
+            )
+
+    await until(all_done)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_an_intent_that_ends_and_is_published_at_once(resources: Resources) -> None:
