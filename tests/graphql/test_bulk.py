@@ -1,5 +1,6 @@
 """Bulk jobs from end to end: what is shown is what is done, once, by whoever started it and as long as they may."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
@@ -897,6 +898,31 @@ async def test_prepared_jobs_make_room_for_each_other(client: Client, db: Databa
     kept = [*reversed(mine[1:]), going["id"], theirs["id"]]
     assert [one["id"] for one in jobs["nodes"]] == kept
     assert jobs["totalCount"] == len(kept)
+
+
+async def until_blocked(db: Database, pid: int) -> None:
+    """Somebody waits for what this connection has locked."""
+    waits = text("select 1 from pg_stat_activity where :pid = any(pg_blocking_pids(pid))")
+    for _ in range(1_000):
+        async with db.transaction() as session:
+            if await session.scalar(waits, {"pid": pid}):
+                return
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
+async def test_a_job_that_is_being_started_makes_no_room(client: Client, db: Database) -> None:
+    """Whoever prepares the next one meanwhile waits for the start, and then leaves the job alone."""
+    actor = await make.actor(db)
+    oldest, *_ = [await prepared(client, actor, {"trash": True}) for _ in range(bulk.MOST_PREPARED)]
+    async with db.acting(actor).transaction() as session:
+        pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
+        await bulk.start(session, actor, UUID(oldest["id"]), "test")
+        preparing = asyncio.create_task(prepared(client, actor, {"trash": True}))
+        await until_blocked(db, pid)
+    await preparing
+
+    assert (await seen(client, actor, oldest))["status"] == "QUEUED"
 
 
 async def test_a_team_has_so_many_open_jobs(client: Client, db: Database) -> None:

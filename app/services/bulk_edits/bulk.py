@@ -139,17 +139,16 @@ async def _collection(
 
 async def _forget_oldest(session: AsyncSession, actor: Actor, team_id: UUID) -> None:
     """Makes room for one more prepared job of the actor's."""
-    too_old = (
-        select(BulkJob.id)
-        .where(
-            BulkJob.team_id == team_id,
-            BulkJob.created_by == actor.user_id,
-            BulkJob.status == BulkStatus.PREPARED,
-        )
-        .order_by(BulkJob.id.desc())
-        .offset(MOST_PREPARED - 1)
+    prepared = (
+        BulkJob.team_id == team_id,
+        BulkJob.created_by == actor.user_id,
+        BulkJob.status == BulkStatus.PREPARED,
     )
-    await session.execute(delete(BulkJob).where(BulkJob.id.in_(too_old)))
+    too_old = (
+        select(BulkJob.id).where(*prepared).order_by(BulkJob.id.desc()).offset(MOST_PREPARED - 1)
+    )
+    # Said twice: of a job that is being started, PostgreSQL waits for the end, and then looks at this condition alone again.
+    await session.execute(delete(BulkJob).where(*prepared, BulkJob.id.in_(too_old)))
 
 
 async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: str) -> BulkJob:
