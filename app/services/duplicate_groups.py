@@ -8,10 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
-    BindParameter,
     ColumnElement,
-    Row,
     Uuid,
     any_,
     column,
@@ -25,6 +22,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
+from app.services import arrays
 
 MAX_GROUP: Final = 50
 """Images of a group. A burst of more becomes several groups."""
@@ -135,7 +133,7 @@ async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> 
         await session.execute(delete(table).where(table.team_id == team_id, _either(table, gone)))
     await session.execute(
         delete(DuplicateCheck).where(
-            DuplicateCheck.team_id == team_id, DuplicateCheck.image_id == any_(_ids(gone))
+            DuplicateCheck.team_id == team_id, arrays.among(DuplicateCheck.image_id, gone)
         )
     )
     await regroup(session, team_id, await _near(session, team_id, touched))
@@ -144,7 +142,7 @@ async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> 
 async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID]) -> None:
     """Makes the groups of these images anew, from the pairs that there are now."""
     await lock(session, team_id)
-    members = _ids(await _companions(session, team_id, touched))
+    members = arrays.of(await _companions(session, team_id, touched))
     among = [
         select(table.low_id, table.high_id).where(
             table.team_id == team_id, table.low_id == any_(members), table.high_id == any_(members)
@@ -165,7 +163,7 @@ async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID
         await session.execute(_made(team_id, groups))
 
 
-def _grouped(near: Iterable[Row[Any]], apart: Iterable[Row[Any]]) -> list[list[UUID]]:
+def _grouped(near: Iterable[Any], apart: Iterable[Any]) -> list[list[UUID]]:
     return clusters([Pair(*row) for row in near], [Pair(*row) for row in apart])
 
 
@@ -174,7 +172,7 @@ def _made(team_id: UUID, groups: Sequence[Sequence[UUID]]) -> Insert:
     members = [image_id for group in groups for image_id in group]
     their_groups = [group[0] for group in groups for _ in group]
     made = (
-        func.unnest(_ids(members), _ids(their_groups))
+        func.unnest(arrays.of(members), arrays.of(their_groups))
         .table_valued(column("image_id", Uuid), column("group_id", Uuid))
         .render_derived("made")
     )
@@ -185,7 +183,7 @@ def _made(team_id: UUID, groups: Sequence[Sequence[UUID]]) -> Insert:
 async def _companions(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
     """These images and all that stand in a group with one of them."""
     mine = select(Duplicate.group_id).where(
-        Duplicate.team_id == team_id, Duplicate.image_id == any_(_ids(images))
+        Duplicate.team_id == team_id, arrays.among(Duplicate.image_id, images)
     )
     found = await session.scalars(
         select(Duplicate.image_id).where(Duplicate.team_id == team_id, Duplicate.group_id.in_(mine))
@@ -206,10 +204,5 @@ async def _near(session: AsyncSession, team_id: UUID, images: Collection[UUID]) 
 def _either(
     table: type[DuplicatePair] | type[NotDuplicate], images: Collection[UUID]
 ) -> ColumnElement[bool]:
-    ids = _ids(images)
+    ids = arrays.of(images)
     return or_(table.low_id == any_(ids), table.high_id == any_(ids))
-
-
-def _ids(images: Iterable[UUID]) -> BindParameter[list[UUID]]:
-    """As one parameter, however many there are."""
-    return literal(list(images), ARRAY(Uuid()))

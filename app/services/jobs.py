@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageJob
 from app.domain import JobKind, JobState, ProcessingStatus
+from app.services import arrays
 
 CHANNEL: Final = "pictor_jobs"
 """PostgreSQL notifies it when a transaction with new work commits."""
@@ -124,8 +125,9 @@ async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
     ids = list(set(image_ids))
     if not ids:
         return
+    among = arrays.among(Image.id, ids)
     await session.execute(
-        select(Image.id).where(Image.id.in_(ids)).order_by(Image.id).with_for_update(key_share=True)
+        select(Image.id).where(among).order_by(Image.id).with_for_update(key_share=True)
     )
     status = (
         select(Image.id.label("image_id"), STATUS.label("status"))
@@ -135,7 +137,7 @@ async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:
             & (ImageJob.image_id == Image.id)
             & ImageJob.kind.in_(PROCESSING),
         )
-        .where(Image.id.in_(ids))
+        .where(among)
         .group_by(Image.id)
         .subquery()
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -294,3 +294,12 @@ async def test_work_for_later_waits(db: Database) -> None:
     assert await claim(db, [image_id], [JobKind.PURGE]) == []
     await change(db, image_id, run_after=datetime.now(UTC) - timedelta(seconds=1))
     assert len(await claim(db, [image_id], [JobKind.PURGE])) == 1
+
+
+async def test_more_images_than_a_statement_has_parameters_are_followed(db: Database) -> None:
+    """As many as a new model may settle when it takes over."""
+    image_id = await queued(db, await make.team(db))
+    await change(db, image_id, state=JobState.DONE)
+    async with db.worker.transaction() as session:
+        await jobs.follow(session, [image_id, *(uuid4() for _ in range(33_000))])
+    assert await status(db, image_id) is ProcessingStatus.READY
