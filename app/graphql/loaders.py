@@ -21,6 +21,9 @@ from app.services.searching.chance import Chance
 Value = TypeVar("Value")
 Load: TypeAlias = Callable[[Any, Actor, Sequence[UUID]], Awaitable[Sequence[Value]]]
 
+KEYS_AT_ONCE: Final = 5_000
+"""An operation may ask for more. A statement has a parameter or two for each, and 32,767 at most."""
+
 
 class Loaders:
     """The loaders of one operation, made when they are first used."""
@@ -34,7 +37,7 @@ class Loaders:
             async with self._db.transaction() as session:
                 return await load(session, self._actor, keys)
 
-        return DataLoader(batch)
+        return DataLoader(batch, max_batch_size=KEYS_AT_ONCE)
 
     def of_kind(self, kind: str) -> DataLoader[UUID, Any]:
         """The loader of the rows of a type with an id."""
@@ -75,7 +78,7 @@ class Loaders:
             async with self._db.transaction() as session:
                 return await memberships.by_user(session, self._actor, keys)
 
-        return DataLoader(batch)
+        return DataLoader(batch, max_batch_size=KEYS_AT_ONCE)
 
     @cached_property
     def user(self) -> DataLoader[UUID, models.User | None]:
@@ -123,7 +126,7 @@ class Loaders:
             async with self._db.transaction() as session:
                 return await relevance.by_key(session, self._actor, keys)
 
-        return DataLoader(batch)
+        return DataLoader(batch, max_batch_size=KEYS_AT_ONCE)
 
     @cached_property
     def bulk_job(self) -> DataLoader[UUID, models.BulkJob | None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -109,6 +110,26 @@ async def test_event_that_cannot_be_written_fails_its_own_request_alone(
     assert isinstance(ends[1], AppError)
     assert ends[1].code == "UNAVAILABLE"
     assert [row.request_id for row in await chain(db, team_id)] == ["a", "b"]
+
+
+async def test_owners_hear_of_refusals_however_many_ids_they_name(db: Database) -> None:
+    """As many as one request can name: a hundred fields with a hundred ids each."""
+    team_id = await make.team(db)
+    image_id = await make.image(db, team_id)
+    refused = [
+        replace(
+            event(None, *(uuid4() for _ in range(99)), image_id, request_id=f"r{n}"),
+            outcome=AuditOutcome.DENIED,
+            for_owners=True,
+        )
+        for n in range(100)
+    ]
+
+    await Recorder(db, KEY).record(refused)
+
+    told = [one for one in await chain(db, team_id) if one.action == "image.read"]
+    assert {one.subject_ids == [image_id] for one in told} == {True}
+    assert len(told) == len(refused)
 
 
 async def test_queue_is_bounded(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from app.db.models import (
 )
 from app.db.prepared import Prepared
 from app.domain import NO_ID, AuditOutcome
+from app.services import arrays
 from app.services.auditing import audit_chain
 from app.services.auditing.audit_chain import Head
 
@@ -199,8 +200,8 @@ async def addressed(session: AsyncSession, events: Sequence[Event]) -> list[Even
     ids = {one for event in events if event.for_owners for one in event.subject_ids}
     if not ids:
         return list(events)
-    owned = [select(table.id, table.team_id).where(table.id.in_(ids)) for table in OWNED]
-    owned.append(select(Team.id, Team.id.label("team_id")).where(Team.id.in_(ids)))
+    owned = [select(table.id, table.team_id).where(arrays.among(table.id, ids)) for table in OWNED]
+    owned.append(select(Team.id, Team.id.label("team_id")).where(arrays.among(Team.id, ids)))
     owners = dict((await session.execute(union_all(*owned))).all())
     found: list[Event] = []
     for event in events:
