@@ -13,6 +13,12 @@ class Gate:
         self._empty = asyncio.Event()
         self._empty.set()
         self._door = asyncio.Lock()
+        self._trial = asyncio.Lock()
+
+    @property
+    def has_trial(self) -> bool:
+        """Whether somebody is alone, wants to be, or has just entered `beside`."""
+        return self._trial.locked()
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
@@ -28,6 +34,25 @@ class Gate:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        async with self._door:
+        async with self._trial, self._door:
             await self._empty.wait()
             yield
+
+    @asynccontextmanager
+    async def beside(self, seconds: float) -> AsyncIterator[None]:
+        """Beside those who pass together. For so long at first, nobody else enters this way or is alone."""
+        await self._trial.acquire()
+        trying = True
+
+        def tried() -> None:
+            nonlocal trying
+            if trying:
+                trying = False
+                self._trial.release()
+
+        timer = asyncio.get_running_loop().call_later(seconds, tried)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            tried()

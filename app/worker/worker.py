@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -35,6 +35,8 @@ leases, workers that live renew theirs first."""
 POLL_SECONDS: Final = 2.0
 """Wake-up calls come at once; looking is for retries, for lost leases, and for calls that were missed."""
 HOUSE_SECONDS: Final = 30.0
+TRIAL_SECONDS: Final = 10.0
+"""For so long no other suspect is tried beside one that touches no picture. It may go on for hours."""
 GRACE_SECONDS: Final = 8.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -48,7 +50,8 @@ Turn = Callable[[], Awaitable[bool]]
 class _Lane:
     """One kind of work, one batch at a time. Lanes run beside each other.
 
-    While a suspect is tried, those that touch pictures stand still. The others only delete, or read rows, and that may take long.
+    While a suspect that touches pictures is tried, lanes that do so stand still. The others only delete, or read rows, and that
+    may take long: nobody waits for them, and they try suspects of their own.
     """
 
     claim: Callable[[bool], Awaitable[list[Job]]]
@@ -56,6 +59,8 @@ class _Lane:
     handle: Handle
     touches_pictures: bool = True
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    suspects: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where there is one for a lane that touches no pictures."""
 
 
 class Worker:
@@ -170,23 +175,36 @@ class Worker:
         }
 
     def _turn_of(self, lane: _Lane) -> Turn:
-        async def turn() -> bool:
-            inside: AbstractAsyncContextManager[None] = (
-                self._gate.together() if lane.touches_pictures else nullcontext()
-            )
-            async with inside:
+        async def beside_others() -> bool:
+            async with self._gate.together():
                 return await self._one_batch(lane, suspects=False)
 
-        return turn
+        async def out_of_their_way() -> bool:
+            found = False
+            # Where another one is on trial, what is no suspect does not wait for that.
+            if lane.suspects.is_set() and not self._gate.has_trial:
+                lane.suspects.clear()
+                async with self._gate.beside(TRIAL_SECONDS):
+                    found = await self._one_batch(lane, suspects=True)
+            return await self._one_batch(lane, suspects=False) or found
+
+        return beside_others if lane.touches_pictures else out_of_their_way
 
     async def _try_suspects(self, lanes: Mapping[JobKind, _Lane]) -> bool:
-        """Takes back what dead workers left, and tries one suspect of each kind with no other picture beside it."""
-        kinds = await self._take_back()
+        """Takes back what dead workers left, and tries one suspect of each kind with no other picture beside it.
+
+        One that touches no picture is left to its lane: it may take hours, for which no picture waits.
+        """
+        suspected = [lanes[kind] for kind in await self._take_back()]
         found, errors = False, []
-        for kind in kinds:
+        for lane in suspected:
+            if not lane.touches_pictures:
+                lane.suspects.set()
+                lane.woken.set()
+                continue
             try:
                 async with self._gate.alone():
-                    found |= await self._one_batch(lanes[kind], suspects=True)
+                    found |= await self._one_batch(lane, suspects=True)
             except Exception as error:
                 # The model may be away: that is nothing to the thumbnails.
                 errors.append(error)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -27,10 +29,11 @@ from app.imaging.decoder import MIB, Limits
 from app.imaging.refusals import refusal
 from app.resources import Resources
 from app.services import embedding_models, job_runs, jobs
+from app.services.exports import datasets
 from app.services.intake import processing
 from app.services.people import teams
 from app.services.searching import search
-from app.storage import storage_from_url
+from app.storage import Storage, storage_from_url
 from app.worker import Worker, models
 from app.worker.handlers import failed
 from tests import make
@@ -49,11 +52,13 @@ async def working(resources: Resources) -> AsyncIterator[Worker]:
     worker = Worker(resources)
     running = asyncio.create_task(worker.run())
     keeping = asyncio.create_task(models.keep(resources, building=True))
-    yield worker
-    keeping.cancel()
-    await asyncio.wait([keeping])
-    await worker.stop()
-    await running
+    try:
+        yield worker
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        await worker.stop()
+        await running
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
@@ -496,3 +501,53 @@ async def test_a_deleted_team_leaves_neither_bytes_nor_rows(
         for table in ("image", "image_job", "tag", "draw_head", "draw_line", "image_vector"):
             query = text(f"select count(*) from {table} where team_id = :team")
             assert await session.scalar(query, {"team": team_id}) == 0
+
+
+class NeverStores:
+    """A store to which no export ever comes through."""
+
+    def __init__(self, inner: Storage) -> None:
+        self.inner = inner
+        self.asked = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def put(self, key: str, source: Path, *, size: int) -> None:
+        if f"/{datasets.FOLDER}/" in key:
+            self.asked.set()
+            await asyncio.Event().wait()
+        await self.inner.put(key, source, size=size)
+
+
+async def test_no_upload_waits_for_a_suspect_that_touches_no_picture(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart in the midst of a large export; of the uploads that were lost with it, neither does any."""
+    monkeypatch.setattr("app.worker.worker.CALM_SECONDS", 0.0)
+    monkeypatch.setattr("app.worker.worker.TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr("app.worker.worker.GRACE_SECONDS", 0.1)
+    actor, db = await make.actor(resources.db), resources.db
+    (team_id,) = actor.team_ids
+    async with db.acting(actor).transaction() as session:
+        await datasets.export(
+            session, actor, team_id=team_id, name="All of it", wanted=ImageFilter()
+        )
+    lost = await stored(resources, team_id, jpeg(noise(1)))
+    kinds = (*BOTH, JobKind.EXPORT)
+    await db.worker.run(lambda s: job_runs.claim(s, kinds, 3, timedelta(0)))
+    storage: Any = NeverStores(resources.storage)
+    async with working(replace(resources, storage=storage)):
+        await asyncio.wait_for(storage.asked.wait(), PATIENCE_SECONDS)
+        fresh = await stored(resources, team_id, jpeg(noise(2)))
+        await until_ready(db, [lost, fresh])
+        # It goes on all the same.
+        export = await export_job(db, team_id)
+        assert (export.state, export.suspect) == (JobState.RUNNING, True)
+    assert (await export_job(db, team_id)).state is JobState.QUEUED
+
+
+async def export_job(db: Database, team_id: UUID) -> ImageJob:
+    async with db.transaction() as session:
+        rows = select(ImageJob).where(ImageJob.team_id == team_id, ImageJob.kind == JobKind.EXPORT)
+        return (await session.scalars(rows)).one()
