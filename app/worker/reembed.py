@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -15,14 +14,12 @@ from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.services import reembedding, reembedding_runs
 from app.services.reembedding_runs import Batch
-from app.worker import files
+from app.worker import files, leases
 from app.worker.pictures import Picture, pixels, reason
 
 log = logging.getLogger(__name__)
 
 BATCH: Final = 32
-LEASE: Final = timedelta(seconds=60)
-"""After a crash, its batch is taken up again within this time; a living run renews it in time."""
 WAIT_SECONDS: Final = 1.0
 
 
@@ -63,7 +60,9 @@ class Reembedding:
 
     async def _claim(self, after: UUID) -> Batch:
         return await self._db.run(
-            lambda session: reembedding_runs.claim(session, self._model.id, after, BATCH, LEASE)
+            lambda session: reembedding_runs.claim(
+                session, self._model.id, after, BATCH, leases.LEASE
+            )
         )
 
     async def _read(self, embedder: Embedder, batch: Batch) -> None:
@@ -79,7 +78,9 @@ class Reembedding:
                     return None
 
         try:
-            async with self._lease_kept(batch):
+            async with leases.kept(
+                self._db, lambda session: reembedding_runs.renew(session, batch, leases.LEASE)
+            ):
                 looks = [look(image) for image in batch.images]
                 pictures = dict(zip(batch.images, await asyncio.gather(*looks), strict=True))
                 seen = {image: one for image, one in pictures.items() if one is not None}
@@ -116,20 +117,3 @@ class Reembedding:
         why = reason(error)
         log.warning("%s could not be read by %s: %s", image.id, self._model, why)
         await self._db.run(lambda session: reembedding_runs.fail(session, batch, image.id, why))
-
-    @asynccontextmanager
-    async def _lease_kept(self, batch: Batch) -> AsyncIterator[None]:
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(LEASE.total_seconds() / 3)
-                # Where the database is away for long, the fence decides in the end.
-                with suppress(AppError):
-                    await self._db.run(
-                        lambda session: reembedding_runs.renew(session, batch, LEASE)
-                    )
-
-        keeper = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeper.cancel()

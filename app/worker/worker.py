@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final
 
 from app.db.notifications import notified
@@ -16,7 +15,7 @@ from app.resources import Resources
 from app.services import job_runs, jobs
 from app.services.intake import intents, tickets
 from app.services.job_runs import Job
-from app.worker import duplicates, files, upkeep
+from app.worker import duplicates, files, leases, upkeep
 from app.worker.bulk import Bulk
 from app.worker.embed import Embedding
 from app.worker.export import exports
@@ -25,10 +24,6 @@ from app.worker.handlers import failed, purge, purge_teams, thumbnails
 
 log = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(seconds=60)
-"""After a crash, work is taken up again within this time; a living worker renews it in time."""
-RENEWAL_PAUSE_SECONDS: Final = 1.0
-"""Between two tries to renew a lease while the database is away."""
 CALM_SECONDS: Final = 5.0
 """For so long the database has answered before another's work is taken back: after an outage that outlasted the
 leases, workers that live renew theirs first."""
@@ -138,7 +133,9 @@ class Worker:
             async def claim(suspects: bool) -> list[Job]:
                 most = 1 if suspects else limit
                 return await self._db.worker.run(
-                    lambda session: job_runs.claim(session, [kind], most, LEASE, suspects=suspects)
+                    lambda session: job_runs.claim(
+                        session, [kind], most, leases.LEASE, suspects=suspects
+                    )
                 )
 
             return _Lane(claim, handle, touches_pictures)
@@ -146,7 +143,7 @@ class Worker:
         batch = 4 * resources.settings.pictures_at_once
         return {
             JobKind.EMBED: _Lane(
-                lambda suspects: embedding.claim(LEASE, suspects=suspects), embedding.handle
+                lambda suspects: embedding.claim(leases.LEASE, suspects=suspects), embedding.handle
             ),
             JobKind.THUMBNAILS: lane(
                 JobKind.THUMBNAILS,
@@ -265,7 +262,9 @@ class Worker:
         if not claimed:
             return False
         try:
-            async with self._lease_kept(claimed):
+            async with leases.kept(
+                self._db.worker, lambda session: job_runs.renew(session, claimed, leases.LEASE)
+            ):
                 await lane.handle(claimed)
         except (AppError, asyncio.CancelledError):
             with suppress(AppError):
@@ -276,25 +275,3 @@ class Worker:
                 await failed(self._resources, job, error)
             raise
         return True
-
-    @asynccontextmanager
-    async def _lease_kept(self, claimed: Sequence[Job]) -> AsyncIterator[None]:
-        async def keep() -> None:
-            pause = LEASE.total_seconds() / 3
-            while True:
-                await asyncio.sleep(pause)
-                try:
-                    await self._db.worker.run(
-                        lambda session: job_runs.renew(session, claimed, LEASE)
-                    )
-                    pause = LEASE.total_seconds() / 3
-                except Exception as error:
-                    # Where the database is away for long, the fence decides in the end.
-                    log.warning("a lease could not be renewed: %r", error)
-                    pause = RENEWAL_PAUSE_SECONDS
-
-        keeper = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeper.cancel()

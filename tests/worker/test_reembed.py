@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from subprocess import DEVNULL
 from typing import Any
 from uuid import UUID
@@ -19,11 +20,14 @@ from app.embedding import Embedder, embedder_from_name
 from app.graphql.schema import build_schema
 from app.resources import Resources
 from app.services import embedding_models, reembedding
+from app.storage import Storage
 from app.worker import models
+from app.worker.reembed import Reembedding
 from tests import make
 from tests.fixtures import forked, tiny_model
 from tests.graphql.conftest import Client
 from tests.services import planted
+from tests.worker import planted as planted_rows
 from tests.worker.test_worker import jpeg, noise, stored, until, until_ready, working
 
 HITS = "{ model edges { score node { id } } pageInfo { endCursor } candidateCount }"
@@ -273,6 +277,60 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
     status, said, _ = await pictor(resources, "--model", str(new))
     assert status == 0
     assert "with 201 images" in said
+
+
+class NeverReads:
+    """A store that opens no object."""
+
+    def __init__(self, inner: Storage) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def open(self, *_args: Any, **_more: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_a_lease_is_renewed_after_a_renewal_that_failed(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever was wrong with it: it need not be an outage."""
+    monkeypatch.setattr("app.worker.leases.LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr("app.worker.leases.RENEWAL_PAUSE_SECONDS", 0.05)
+    db, team_id = resources.db, await make.team(resources.db)
+    await models.introduce(resources)
+    image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    await planted.vectors(db, 1, {image_id: planted.random(1, dimension=32)[0]})
+    storage: Any = NeverReads(resources.storage)
+    held_up = replace(resources, storage=storage)
+    async with another_process(held_up, embedder_from_name(str(tiny_model.folder(1, 48)))) as other:
+        await models.introduce(other)
+        model = await model_of(resources, 48)
+        running = asyncio.create_task(Reembedding(other, model).run())
+
+        async def renewed() -> bool:
+            async with db.transaction() as session:
+                until_then = await session.scalar(select(VectorClaim.lease_until))
+            return until_then is not None and until_then > last
+
+        last = datetime.min.replace(tzinfo=UTC)
+        await until(renewed)
+        for statement in (
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$",
+            "create trigger refuse before update on vector_claim execute function refuse()",
+        ):
+            await planted_rows.execute(db, statement)
+
+        async def refused() -> bool:
+            return "could not be renewed" in caplog.text
+
+        await until(refused)
+        last = datetime.now(UTC) + timedelta(seconds=0.6)
+        await planted_rows.execute(db, "drop trigger refuse on vector_claim")
+        await until(renewed)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_does_not_load_changes_nothing(resources: Resources) -> None:
