@@ -1,8 +1,8 @@
 """The end of what was thrown away: images that lay in the trash for long are deleted, as if somebody had done it."""
 
 from datetime import timedelta
-from itertools import groupby
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,12 +22,18 @@ async def overdue(session: AsyncSession, retention: timedelta) -> int:
     return await session.scalar(select(func.count()).where(*_overdue(retention))) or 0
 
 
-async def empty_trash(
-    session: AsyncSession, key: bytes, retention: timedelta, purge_after: timedelta
-) -> int:
-    """Deletes some of the images that have been in the trash for longer than `retention`; how many.
+async def teams(session: AsyncSession, retention: timedelta) -> list[UUID]:
+    """Those in whose trash such images are."""
+    rows = select(Image.team_id).where(*_overdue(retention)).distinct().order_by(Image.team_id)
+    return list(await session.scalars(rows))
 
-    0 where another worker is at it. Each team's record gets an `image.delete` by nobody.
+
+async def empty_trash(
+    session: AsyncSession, key: bytes, team_id: UUID, retention: timedelta, purge_after: timedelta
+) -> int:
+    """Deletes some of the team's images that have been in the trash for longer than `retention`; how many.
+
+    0 where another worker is at it. The team's record gets an `image.delete` by nobody.
     """
     mine = await session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext(LOCK))))
     if not mine:
@@ -35,8 +41,8 @@ async def empty_trash(
     rows = list(
         await session.scalars(
             select(Image)
-            .where(*_overdue(retention))
-            .order_by(Image.team_id, Image.id)
+            .where(Image.team_id == team_id, *_overdue(retention))
+            .order_by(Image.id)
             .limit(AT_ONCE)
             .with_for_update(key_share=True, skip_locked=True)
         )
@@ -44,18 +50,15 @@ async def empty_trash(
     if not rows:
         return 0
     await images.end(session, rows, purge_after)
-    events = [
-        Event(
-            "image.delete",
-            AuditOutcome.ALLOWED,
-            Origin("pictor"),
-            team_id=team_id,
-            subject_ids=tuple(row.id for row in its),
-            detail={"reason": "trash_retention"},
-        )
-        for team_id, its in groupby(rows, lambda row: row.team_id)
-    ]
-    await audit.append(session, key, events)
+    event = Event(
+        "image.delete",
+        AuditOutcome.ALLOWED,
+        Origin("pictor"),
+        team_id=team_id,
+        subject_ids=tuple(row.id for row in rows),
+        detail={"reason": "trash_retention"},
+    )
+    await audit.append(session, key, [event])
     return len(rows)
 
 

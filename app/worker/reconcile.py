@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from app.db import listing
 from app.db.database import Entrance
@@ -94,20 +95,11 @@ class _Pass:
                 report.expired_intents += ended
             while await tickets.expire(self.db, self.resources.storage):
                 pass
-            await self._empty_trash()
+            report.trash_emptied = await empty_trash(self.resources, self.db)
         report.purges_revived = await self.db.run(
             lambda session: purges.revive(session, settings.purge_retention, dry_run=report.dry_run)
         )
         report.purged = await self._purged()
-
-    async def _empty_trash(self) -> None:
-        """An image that cannot be deleted keeps nothing else from being brought in step."""
-        try:
-            self.report.trash_emptied = await empty_trash(self.resources, self.db)
-        except AppError:
-            raise
-        except Exception:
-            log.exception("the trash is not emptied")
 
     async def _purged(self) -> int:
         """Purges are done here too, so that the pass leaves nothing to a worker that may not run."""
@@ -187,15 +179,35 @@ class _Pass:
 
 
 async def empty_trash(resources: Resources, db: Entrance) -> int:
-    """Deletes what was in the trash for long, a batch after the other; how many images."""
-    settings, done = resources.settings, 0
+    """Deletes what was in the trash for long, a team after the other; how many images.
+
+    What cannot be deleted stops no other team's, nor the pass that this is a part of.
+    """
+    retention_time, done = resources.settings.trash_retention, 0
+    for team_id in await db.run(lambda session: retention.teams(session, retention_time)):
+        try:
+            async for ended in _emptied(resources, db, team_id):
+                done += ended
+        except AppError:
+            raise
+        except Exception:
+            log.exception("the trash of team %s could not be emptied", team_id)
+    return done
+
+
+async def _emptied(resources: Resources, db: Entrance, team_id: UUID) -> AsyncIterator[int]:
+    """A batch after the other; how many images each had."""
+    settings = resources.settings
     while ended := await db.run(
         lambda session: retention.empty_trash(
-            session, settings.signing_key, settings.trash_retention, settings.purge_retention
+            session,
+            settings.signing_key,
+            team_id,
+            settings.trash_retention,
+            settings.purge_retention,
         )
     ):
-        done += ended
-    return done
+        yield ended
 
 
 async def _batches(resources: Resources) -> AsyncIterator[list[StoredObject]]:

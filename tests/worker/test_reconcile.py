@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from app.db import locks
-from app.db.models import AuditEvent, BulkJob, Image, ImageJob, Orphan
+from app.db.models import AuditEvent, Image, ImageJob, Orphan
 from app.domain import BulkAction, Damage, ImageState, JobKind, JobState, Role
 from app.resources import Resources
 from app.services import images, job_runs, retention
@@ -376,36 +376,58 @@ async def test_the_worker_takes_its_turn_when_it_is_due(resources: Resources) ->
     assert await upkeep.reconcile_if_due(resources) is None
 
 
-async def test_an_image_that_cannot_be_deleted_stops_nothing_else(resources: Resources) -> None:
-    """Neither in the worker's round, nor in the pass that is a part of it."""
-    db, actor = resources.db, await make.actor(resources.db)
-    await picture(resources, actor.team_ids[0], trashed_at=LONG_AGO)
+async def refuses(resources: Resources, when: str) -> None:
+    """The database takes no such change."""
     for statement in (
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$",
-        "create trigger refuse before update of deleted_at on image execute function refuse()",
+        f"create trigger refuse before {when} execute function refuse()",
     ):
-        await execute(db, statement)
-    change = bulk.Change(BulkAction.TRASH)
-    prepared = await db.acting(actor).run(
-        lambda session: bulk.prepare(session, actor, actor.team_ids[0], Selection(), change)
-    )
-    await execute(db, "update bulk_job set created_at = now() - interval '2 hours'")
+        await execute(resources.db, statement)
+
+
+async def until_sighted(resources: Resources, team_id: UUID) -> None:
+    """Until the worker's rounds have come to a pass of reconcile, and that one to its objects."""
     await upkeep.reconcile_if_due(resources)
-    await execute(db, "update upkeep set began_at = began_at - interval '25 hours'")
-    lost = await planted.put(resources, f"t/{actor.team_ids[0]}/gone/1", b"orphan")
+    await execute(resources.db, "update upkeep set began_at = began_at - interval '25 hours'")
+    lost = await planted.put(resources, f"t/{team_id}/gone/1", b"orphan")
+
+    async def sighted() -> bool:
+        async with resources.db.transaction() as session:
+            return await session.get(Orphan, lost) is not None
 
     keeping = asyncio.create_task(upkeep.keep(resources))
+    try:
+        await until(sighted)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
-    async def all_done() -> bool:
-        async with db.transaction() as session:
-            return (
-                await session.get(BulkJob, prepared.id) is None
-                and await session.get(Orphan, lost) is not None
-            )
 
-    await until(all_done)
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+async def test_an_image_that_cannot_be_deleted_stops_nothing_else(resources: Resources) -> None:
+    """Neither another team's trash, nor what comes after it."""
+    team_id, other_id = [await make.team(resources.db) for _ in range(2)]
+    stuck = await picture(resources, team_id, trashed_at=LONG_AGO)
+    other = await picture(resources, other_id, trashed_at=LONG_AGO)
+    only = f"for each row when (new.id = '{stuck.id}')"
+    await refuses(resources, f"update of deleted_at on image {only}")
+
+    await until_sighted(resources, team_id)
+
+    assert (await row(resources.db, stuck.id)).state is ImageState.STORED
+    assert (await row(resources.db, other.id)).state is ImageState.DELETED
+
+
+async def test_a_step_that_fails_stops_none_behind_it(resources: Resources) -> None:
+    actor = await make.actor(resources.db)
+    (team_id,) = actor.team_ids
+    change = bulk.Change(BulkAction.TRASH)
+    await resources.db.acting(actor).run(
+        lambda session: bulk.prepare(session, actor, team_id, Selection(), change)
+    )
+    await execute(resources.db, "update bulk_job set created_at = now() - interval '2 hours'")
+    await refuses(resources, "delete on bulk_job")
+
+    await until_sighted(resources, team_id)
 
 
 async def test_an_intent_that_ends_and_is_published_at_once(resources: Resources) -> None:
