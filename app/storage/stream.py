@@ -36,11 +36,13 @@ class Threads:
             raise
 
     def run_later(self, work: Callable[[], None]) -> None:
-        """Starts `work` without waiting for it; on the spot where the pool has closed."""
+        """Starts `work` without waiting for it; on the spot where the pool has closed, or closes before it begins."""
         try:
-            self._pool.submit(work)
+            begun = self._pool.submit(work)
         except RuntimeError:
             work()
+        else:
+            begun.add_done_callback(lambda it: work() if it.cancelled() else None)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -74,10 +76,11 @@ class ByteStream:
     """
 
     def __init__(self, source: Source, threads: Threads) -> None:
-        self.length = source.length
-        """How many bytes there are, told before the first one is read; None where the store does not say."""
         self._guarded = _Guarded(source)
         self._threads = threads
+        self._is_let_go = False
+        self.length = source.length
+        """How many bytes there are, told before the first one is read; None where the store does not say."""
 
     def __aiter__(self) -> "ByteStream":
         return self
@@ -88,15 +91,20 @@ class ByteStream:
         try:
             chunk = await self._threads.run(self._guarded.read)
         except BaseException:
-            # A cancelled task may not wait any more: a thread closes the source once the read has ended.
-            self._threads.run_later(self._guarded.close)
+            # A cancelled task may not wait any more.
+            self._let_go()
             raise
         if not chunk:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        if not self._guarded.closed:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A thread closes the source, once a read that has begun has ended: that may take as long as the store is silent."""
+        if not self._is_let_go and not self._guarded.closed:
+            self._is_let_go = True
             self._threads.run_later(self._guarded.close)
 
     async def __aenter__(self) -> "ByteStream":
@@ -111,7 +119,7 @@ class ByteStream:
         await self.aclose()
 
     def __del__(self) -> None:
-        self._guarded.close()
+        self._let_go()
 
 
 class _Guarded:
