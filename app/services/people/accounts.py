@@ -1,10 +1,8 @@
 """How a person gets in: register, log in, set and change the password. Hashing is done outside transactions."""
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -12,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Entrance, constraints
 from app.db.models import Membership, PasswordToken, User
-from app.domain import Actor, Role, email_address, line
+from app.domain import MAX_EMAIL_LENGTH, Actor, Role, composed, email_address, line
 from app.errors import AppError, bad_input, conflict, forbidden, unauthenticated
 from app.services.people import passwords, sessions, teams, throttle
 from app.services.people.sessions import Login
-
-MAX_EMAIL_LENGTH: Final = 254
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Accounts:
 
         UNAUTHENTICATED alike, and after as long, for an unknown address and a wrong password. RATE_LIMITED.
         """
-        address = unicodedata.normalize("NFC", email).strip().lower()[:MAX_EMAIL_LENGTH]
+        address = composed(email.strip(), MAX_EMAIL_LENGTH).lower()[:MAX_EMAIL_LENGTH]
         account, client = throttle.account(address), throttle.client(self.client_ip)
         await self.db.run(lambda session: throttle.attempt(session, [account, *client]))
         async with self.db.transaction() as session:

@@ -1,0 +1,92 @@
+"""Texts and bytes that are made to be slow to read: what they cost grows with their length, and not faster."""
+
+import resource
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+
+from app import domain
+from app.errors import AppError
+from app.imaging.formats import foreign_name
+
+MARKS = "\u0301\u0316"
+CPU_SECONDS = 20
+"""A process that starts in one of them, and reads what is below in another; it took minutes, or no end."""
+
+
+def read_by_another(code: str) -> str:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-500:] or "killed for its processor time"
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "domain.email_address(text)",
+        "domain.tag_name(text)",
+        "domain.line(text, field='title')",
+        "domain.paragraph(text, field='description')",
+    ],
+)
+def test_a_million_marks_on_a_letter_are_refused(call: str) -> None:
+    code = (
+        f"from app import domain\nfrom app.errors import AppError\ntext = 'a' + {MARKS!r} * 500_000\n"
+        f"try: {call}\nexcept AppError as error: print(error.code)\n"
+    )
+    assert read_by_another(code).strip() == "BAD_USER_INPUT"
+
+
+def test_as_many_marks_as_a_text_may_have_are_read() -> None:
+    code = (
+        f"from app import domain\ntext = 'a' + {MARKS!r} * 4_999\n"
+        "for _ in range(20): print(len(domain.paragraph(text, field='description')))\n"
+        "for _ in range(2_000): domain.tag_key('a' + '\\u0316\\u0301' * 500)\n"
+        "domain.tag_key(text * 100)\n"
+    )
+    assert set(read_by_another(code).split()) == {"9998"}
+
+
+@pytest.mark.parametrize(
+    "text", ["Cafe\u0301", "\u1112\u1161\u11ab", "a\u0316\u0301", "Å", "plain"]
+)
+def test_plain_words_are_composed_as_unicode_has_it(text: str) -> None:
+    for spelled in (text, unicodedata.normalize("NFD", text)):
+        assert domain.composed(spelled, 100) == unicodedata.normalize("NFC", text)
+        assert domain.tag_key(spelled) == unicodedata.normalize("NFC", text.casefold())
+
+
+def test_four_letters_that_become_one_fit_where_one_fits() -> None:
+    one = "\u1f82"
+    assert len(unicodedata.normalize("NFD", one)) == domain.MOST_COMPOSED
+    spelled = unicodedata.normalize("NFD", one * domain.MAX_TAG_LENGTH)
+    assert domain.tag_name(spelled) == unicodedata.normalize("NFC", one * domain.MAX_TAG_LENGTH)
+    with pytest.raises(AppError):
+        domain.tag_name(spelled + "x")
+
+
+def test_room_around_a_name_does_not_make_it_too_long() -> None:
+    assert domain.tag_name(" " * 10_000 + "red   car" + "\n" * 10_000) == "red car"
+    assert domain.paragraph("\n" * 100_000 + "é", field="description") == "é"
+
+
+def test_comments_that_lead_to_no_picture_are_passed_over_once() -> None:
+    code = (
+        "from app.imaging.formats import foreign_name\n"
+        "for head in (b'<!---->' * 580, b'<!--' * 1000, b'<?xml ' * 600, b'<!DOCTYPE>' * 400, b' ' * 4096):\n"
+        "    print(foreign_name(head + b'x'))\n"
+    )
+    assert set(read_by_another(code).split()) == {"None"}
+    assert foreign_name(b"<!-- a -- b -->" * 100 + b"<svg/>") is None
+    assert foreign_name(b"<!-- a -- b -->" * 100 + b"<svg >") == "SVG"
