@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = _settings(asked)
     except ValidationError as error:
         parser.error("; ".join(_said(fault) for fault in error.errors()))
+    except OSError as error:
+        # A secret's file that is not there, or not readable.
+        parser.error(str(error))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             # Without a command, the parser has ended this.

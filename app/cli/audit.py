@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import date
+from pathlib import Path
 from uuid import UUID
 
 from app.domain import NO_ID
@@ -16,6 +17,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verify = what.add_parser("verify", help="name the first bad row of each chain; exit status 1")
     verify.add_argument("--team", type=UUID, help="this team's chain alone")
     prune = what.add_parser("prune", help="drop whole months, once their rows are verified")
+    for one in (verify, prune):
+        # What is said before these words stands where it is not said behind them.
+        one.add_argument(
+            "--data-dir",
+            type=Path,
+            default=argparse.SUPPRESS,
+            help="database, objects and temporary files",
+        )
     prune.add_argument(
         "--before", type=month, required=True, metavar="YYYY-MM", help="the first month that stays"
     )

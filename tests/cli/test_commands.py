@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,26 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     *listed, loaded = said.stdout.splitlines()
     assert all(any(command in line for line in listed) for command in cli.COMMANDS)
     assert not {one.partition(".")[0] for one in loaded.split()} & set(HEAVY)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_folder_is_said_before_or_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, behind: bool
+) -> None:
+    """A folder that cannot be made: nothing else is begun."""
+    (tmp_path / "file").touch()
+    said = ["--data-dir", str(tmp_path / "file" / "folder")]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["audit", "verify", *said] if behind else ["audit", *said, "verify"])
+    assert ended.value.code == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_secret_that_is_not_there_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PICTOR_SECRET_KEY_FILE", "/no/such/secret")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["errors"])
+    assert ended.value.code == 2
+    assert "/no/such/secret" in capsys.readouterr().err
