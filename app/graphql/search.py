@@ -20,7 +20,7 @@ from app.services.searching import search
 class SearchQueries:
     @strawberry.field(
         description="Images ranked by meaning, best first. more draws towards what it describes, less and not"
-        " push away from it. Only images whose processing is READY take part."
+        " push away from it. Only images that have a vector take part: it comes while they are processed."
     )
     async def search_images(
         self,

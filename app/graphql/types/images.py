@@ -63,7 +63,9 @@ class Processing:
         status = await info.context.loaders.status_of_image.load(self.row.id)
         return status.error if status else None
 
-    @strawberry.field(description="The embedding model of the stored vector; null until READY.")
+    @strawberry.field(
+        description="The embedding model of the stored vector; null until there is one."
+    )
     async def model(self, info: Info) -> str | None:
         status = await info.context.loaders.status_of_image.load(self.row.id)
         return status.model if status else None
@@ -178,7 +180,7 @@ class Image(Node):
         ]
 
     @strawberry.field(
-        description="The team's images that look most like this one; empty until processing is READY."
+        description="The team's images that look most like this one; empty until it has a vector, which comes while it is processed."
     )
     async def similar(
         self,

@@ -13,7 +13,9 @@ from app.services.people import teams
 class ProcessingCounts:
     pending: int = strawberry.field(description="Images that wait for a worker.")
     processing: int = strawberry.field(description="Images that a worker is at.")
-    ready: int = strawberry.field(description="Images that search finds.")
+    ready: int = strawberry.field(
+        description="Images that are processed: with thumbnails, and found by meaning."
+    )
     failed: int = strawberry.field(
         description="Images whose processing was given up; they wait for retryProcessing."
     )
