@@ -6,18 +6,28 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Select, delete, func, select, tuple_
+from sqlalchemy import Select, Uuid, column, delete, exists, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Duplicate, DuplicateCheck, Image, ImageVector
-from app.domain import Actor, ImageFilter, ImageState
+from app.db.models import Duplicate, DuplicateCheck, EmbeddingModel, Image, ImageVector
+from app.domain import Actor, ImageFilter, ImageState, ModelState
 from app.errors import bad_input
-from app.services import access, duplicate_groups, embedding_models, images, paging
+from app.services import access, arrays, duplicate_groups, embedding_models, images, paging
 from app.services.duplicate_groups import MAX_GROUP, Pair
 from app.services.filters import Match
 from app.services.searching import nearest
 
-__all__ = ["MAX_GROUP", "NEWEST", "THRESHOLD", "check_some", "groups_of", "images_of", "mark"]
+__all__ = [
+    "MAX_GROUP",
+    "NEWEST",
+    "THRESHOLD",
+    "check_some",
+    "groups_of",
+    "images_of",
+    "mark",
+    "queue_some",
+]
 
 THRESHOLD: Final = 0.985
 """Cosine similarity of near-copies. Measured with the built-in model on 300 drawn pictures: it holds for 99 in 100 copies
@@ -27,6 +37,8 @@ NEIGHBOURS: Final = 10
 """Of each image, so many pairs are kept at most: among a thousand copies of one picture each is still tied to the rest."""
 CHECKS: Final = 20
 """Images whose neighbours are looked for in one transaction."""
+QUEUED_AT_ONCE: Final = 2_000
+"""Images of before that are queued in one transaction, which takes a tenth of a second."""
 
 NEWEST: Final = paging.Keyset(
     "duplicates",
@@ -119,6 +131,52 @@ async def check_some(session: AsyncSession) -> int:
         await duplicate_groups.lock(session, due.team_id)
         await duplicate_groups.put_near(session, due.team_id, model.id, near)
     return len(due.image_ids)
+
+
+async def queue_some(session: AsyncSession) -> int:
+    """After a change of the model, queues some of the images that were read before it; how many it went past.
+
+    Call it where none wait: uploads that came meanwhile are not behind all of the library. One does it at a time, and
+    whoever dies has neither queued nor gone on.
+    """
+    model = await session.scalar(
+        select(EmbeddingModel)
+        .where(
+            EmbeddingModel.state == ModelState.ACTIVE, EmbeddingModel.duplicates_after.is_not(None)
+        )
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if model is None:
+        return 0
+    next_ones = (
+        select(Image.team_id, Image.id)
+        .where(Image.id > model.duplicates_after, Image.state == ImageState.STORED)
+        .order_by(Image.id)
+        .limit(QUEUED_AT_ONCE)
+    )
+    found = (await session.execute(next_ones)).all()
+    if found:
+        await _queue(session, model.id, found)
+    model.duplicates_after = found[-1].id if found else None
+    return len(found)
+
+
+async def _queue(session: AsyncSession, model_id: int, found: Sequence[Any]) -> None:
+    """Those that the model has read: the others are queued when they get their vectors."""
+    given = (
+        func.unnest(arrays.of(row.team_id for row in found), arrays.of(row.id for row in found))
+        .table_valued(column("team_id", Uuid), column("image_id", Uuid))
+        .render_derived("given")
+    )
+    is_read = exists().where(
+        ImageVector.team_id == given.c.team_id,
+        ImageVector.model_id == model_id,
+        ImageVector.image_id == given.c.image_id,
+    )
+    new = insert(DuplicateCheck).from_select(
+        ["team_id", "image_id"], select(given.c.team_id, given.c.image_id).where(is_read)
+    )
+    await session.execute(new.on_conflict_do_nothing())
 
 
 async def _claim(session: AsyncSession) -> _Due | None:

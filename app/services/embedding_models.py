@@ -7,8 +7,8 @@ from sqlalchemy import Select, bindparam, exists, func, literal, or_, select, te
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageJob, ImageVector
-from app.domain import ImageState, JobKind, JobState, ModelState
+from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector
+from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState
 from app.embedding import Known
 from app.errors import bad_input, conflict, unavailable
 from app.services import jobs
@@ -150,19 +150,20 @@ async def begin(
 
 
 async def activate(session: AsyncSession, row: EmbeddingModel) -> None:
-    """Under LOCK. The one before it is RETIRED from this moment on. Near-copies are looked for anew, by its vectors."""
+    """Under LOCK. The one before it is RETIRED from this moment on.
+
+    That near-copies are looked for anew, by its vectors, is only noted: of millions of images it takes minutes to say so one
+    by one, for which whoever keeps a vector would have to wait. `duplicates.queue_some` does it.
+    """
     now = await active(session)
     if now is not None and now.id != row.id:
-        now.state = ModelState.RETIRED
+        now.state, now.duplicates_after = ModelState.RETIRED, None
         if await _has_vectors(session, now.id):
             now.retired_at = (await session.execute(select(func.now()))).scalar_one()
         # First the old one: the unique index allows no two, not even for a moment.
         await session.flush()
-    row.state, row.retired_at = ModelState.ACTIVE, None
+    row.state, row.retired_at, row.duplicates_after = ModelState.ACTIVE, None, NO_ID
     await session.flush()
-    read = select(ImageVector.team_id, ImageVector.image_id).where(ImageVector.model_id == row.id)
-    again = insert(DuplicateCheck).from_select(["team_id", "image_id"], read)
-    await session.execute(again.on_conflict_do_nothing())
 
 
 async def building(session: AsyncSession) -> EmbeddingModel | None:

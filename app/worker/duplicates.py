@@ -19,7 +19,8 @@ async def keep(resources: Resources) -> None:
     while True:
         began = clock()
         try:
-            found = await resources.db.worker.run(duplicates.check_some)
+            db = resources.db.worker
+            found = await db.run(duplicates.check_some) or await db.run(duplicates.queue_some)
         except Exception as error:
             log.warning("looking for near-copies is put off: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from app.db.models import EmbeddingModel, Image, ImageVector, VectorClaim
+from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageVector, VectorClaim
 from app.domain import Actor, JobKind, ModelState
 from app.embedding import Embedder, embedder_from_name
 from app.graphql.schema import build_schema
@@ -191,6 +191,13 @@ async def test_the_model_changes_while_two_processes_answer(resources: Resources
         late = await stored(resources, actor.team_ids[0], jpeg(noise(99)))
         await until_ready(resources.db, [late])
         assert (await vectors(resources, 32), await vectors(resources, 48)) == (12, 13)
+
+        async def near_copies_were_looked_for_anew() -> bool:
+            async with resources.db.transaction() as session:
+                left = await session.scalars(select(EmbeddingModel.duplicates_after))
+                return set(left) == {None} and not await session.scalar(select(DuplicateCheck))
+
+        await until(near_copies_were_looked_for_anew)
 
 
 async def until_more(answers: list[dict[str, Any]], count: int) -> None:

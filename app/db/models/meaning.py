@@ -31,6 +31,8 @@ class EmbeddingModel(Base):
 
     `source`: what it is loaded from on any host, as the setting has it. `retired_at`: until then it answered,
     and every image that was read has a vector of it; null where it never did, or its vectors are dropped.
+    `duplicates_after`: it took over, and near-copies of images with a greater id than this are still to be looked
+    for by its vectors; null where none are.
     """
 
     __tablename__ = "embedding_model"
@@ -52,6 +54,7 @@ class EmbeddingModel(Base):
     created_at: Mapped[datetime] = columns.now()
     source: Mapped[str | None]
     retired_at: Mapped[datetime | None]
+    duplicates_after: Mapped[UUID | None]
 
 
 class ImageVector(Base):
