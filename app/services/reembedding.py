@@ -26,6 +26,12 @@ from app.services import embedding_models, job_runs, jobs
 
 REFUSED: Final = VectorClaim.lease_until.is_(None)
 """The model had its tries at this image."""
+EMBEDS: Final = (
+    ImageJob.kind == JobKind.EMBED,
+    ImageJob.team_id == Image.team_id,
+    ImageJob.image_id == Image.id,
+)
+"""The job by which a model reads the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,8 @@ async def cancel(session: AsyncSession) -> str:
 async def rollback(session: AsyncSession) -> str:
     """Makes the model before the active one ACTIVE again, at once; the name of it. CONFLICT where there is none.
 
-    Images that came since its retirement are queued, and PENDING until it has read them.
+    Images that came since its retirement are queued, and PENDING until it has read them. What the newer model alone
+    could not read is no failure any more.
     """
     await session.execute(embedding_models.LOCK)
     before: EmbeddingModel | None = await session.scalar(
@@ -88,18 +95,31 @@ async def rollback(session: AsyncSession) -> str:
         raise conflict("rollback", "No earlier model's vectors are kept.")
     await embedding_models.activate(session, before)
     await session.execute(delete(VectorClaim).where(VectorClaim.model_id == before.id))
+    await jobs.follow(session, await _settle_read(session, before.id))
     await embedding_models.queue_missing(session, before.id)
+    await _follow_queued(session, before.id)
+    return f"{before.name} ({before.revision})"
+
+
+async def _follow_queued(session: AsyncSession, model_id: int) -> None:
+    """Images whose EMBED jobs were queued for want of a vector are PENDING, unless their thumbnails have failed."""
+    is_failed = exists().where(
+        ImageJob.team_id == Image.team_id,
+        ImageJob.image_id == Image.id,
+        ImageJob.kind.in_(jobs.PROCESSING),
+        jobs.GIVEN_UP,
+    )
     await session.execute(
         update(Image)
         .where(
             Image.state == ImageState.STORED,
-            ~_has_vector(before.id),
-            Image.processing == ProcessingStatus.READY,
+            ~_has_vector(model_id),
+            Image.processing.in_((ProcessingStatus.READY, ProcessingStatus.FAILED)),
+            ~is_failed,
         )
         .values(processing=ProcessingStatus.PENDING)
         .execution_options(synchronize_session=False)
     )
-    return f"{before.name} ({before.revision})"
 
 
 async def forget_retired(session: AsyncSession) -> list[int]:
@@ -210,21 +230,10 @@ def is_unread(model_id: int) -> ColumnElement[bool]:
 
 async def _settle(session: AsyncSession, model_id: int) -> None:
     """Ended EMBED jobs say what the new model made of their images."""
-    ended = [
-        ImageJob.kind == JobKind.EMBED,
-        ImageJob.team_id == Image.team_id,
-        ImageJob.image_id == Image.id,
-    ]
-    now_read = (
-        update(ImageJob)
-        .where(*ended, ImageJob.state == JobState.FAILED, _has_vector(model_id))
-        .values(state=JobState.DONE, error=None)
-        .returning(ImageJob.image_id)
-    )
     not_read = (
         update(ImageJob)
         .where(
-            *ended,
+            *EMBEDS,
             ImageJob.state == JobState.DONE,
             VectorClaim.model_id == model_id,
             VectorClaim.image_id == Image.id,
@@ -235,8 +244,18 @@ async def _settle(session: AsyncSession, model_id: int) -> None:
         )
         .returning(ImageJob.image_id)
     )
-    changed: list[UUID] = []
-    for change in (now_read, not_read):
-        changed += await session.scalars(change.execution_options(synchronize_session=False))
+    changed = await _settle_read(session, model_id)
+    changed += await session.scalars(not_read.execution_options(synchronize_session=False))
     await jobs.follow(session, changed)
     await session.execute(delete(VectorClaim).where(VectorClaim.model_id == model_id))
+
+
+async def _settle_read(session: AsyncSession, model_id: int) -> list[UUID]:
+    """Ends FAILED EMBED jobs whose images have a vector of the model; the images, which have to follow."""
+    now_read = (
+        update(ImageJob)
+        .where(*EMBEDS, ImageJob.state == JobState.FAILED, _has_vector(model_id))
+        .values(state=JobState.DONE, error=None)
+        .returning(ImageJob.image_id)
+    )
+    return list(await session.scalars(now_read.execution_options(synchronize_session=False)))

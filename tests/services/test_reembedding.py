@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, ImageState, JobKind, JobState, ModelState, ProcessingStatus
 from app.errors import AppError, ErrorCode
-from app.services import embedding_models, job_runs, reembedding, reembedding_runs
+from app.services import embedding_models, job_runs, jobs, reembedding, reembedding_runs
 from app.services.intake import processing
 from app.services.reembedding import Progress
 from app.services.reembedding_runs import Batch
@@ -19,7 +19,7 @@ from tests.database import Database
 from tests.fixtures.own_database import own_database
 from tests.services import planted
 from tests.services.test_embedding_models import begin, embedded, ensure
-from tests.services.test_jobs import queued, row
+from tests.services.test_jobs import queued, row, status
 
 LEASE, NO_LEASE = timedelta(minutes=5), timedelta(0)
 
@@ -61,6 +61,16 @@ async def fail(db: Database, batch: Batch, image_id: UUID) -> None:
     await db.worker.run(
         lambda session: reembedding_runs.fail(session, batch, image_id, "no colours")
     )
+
+
+async def refused(db: Database, model_id: int, bad: UUID) -> None:
+    """The model has read all but this one, at which it had its tries."""
+    for _ in range(job_runs.MAX_ATTEMPTS):
+        batch = await claim(db, model_id)
+        await fail(db, batch, bad)
+        rest = [one for one in batch.images if one.id != bad]
+        await keep(db, Batch(model_id, batch.run_id, rest))
+        await due(db)
 
 
 async def due(db: Database) -> None:
@@ -269,6 +279,51 @@ async def test_the_way_back_is_one_step_and_tells_what_is_missing(
         image = await session.get_one(Image, late)
         assert image.processing is not ProcessingStatus.READY
     assert await db.worker.run(reembedding.rollback) == "second (1)"
+
+
+async def test_what_the_newer_model_alone_could_not_read_is_no_failure_after_the_way_back(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    bad, *_ = images
+    await refused(db, second, bad)
+    await switch(db, second)
+    assert (await row(db, bad)).state is JobState.FAILED
+    assert await status(db, bad) is ProcessingStatus.FAILED
+
+    await db.worker.run(reembedding.rollback)
+
+    job = await row(db, bad)
+    assert (job.state, job.error) == (JobState.DONE, None)
+    assert await status(db, bad) is not ProcessingStatus.FAILED
+    assert await db.worker.run(reembedding.rollback) == "second (1)"
+    assert (await row(db, bad)).state is JobState.QUEUED, "forward again, it is tried again"
+
+
+async def test_what_was_uploaded_since_and_failed_is_pending_after_the_way_back(
+    db: Database, second: int
+) -> None:
+    await keep(db, await claim(db, second))
+    await switch(db, second)
+    team_id = await make.team(db)
+    late, broken = [await queued(db, team_id) for _ in range(2)]
+    async with db.transaction() as session:
+        await session.execute(
+            update(ImageJob)
+            .where(
+                ImageJob.image_id.in_((late, broken)),
+                (ImageJob.kind == JobKind.EMBED) | (ImageJob.image_id == broken),
+            )
+            .values(state=JobState.FAILED, error="no colours")
+        )
+        await jobs.follow(session, [late, broken])
+    assert await status(db, late) is ProcessingStatus.FAILED
+
+    await db.worker.run(reembedding.rollback)
+
+    job = await row(db, late)
+    assert (job.state, job.error) == (JobState.QUEUED, None)
+    assert await status(db, late) is ProcessingStatus.PENDING
+    assert await status(db, broken) is ProcessingStatus.FAILED, "so have its thumbnails"
 
 
 async def test_without_an_earlier_model_there_is_no_way_back(db: Database, second: int) -> None:
