@@ -34,7 +34,7 @@ from app.web.metrics import Counted
 from app.web.middleware import Shortcut, stack
 from app.web.sockets import Sockets
 from app.web.uploads import Uploads
-from app.worker import Worker, models, working
+from app.worker import Worker, gate, models, working
 
 GRAPHQL: Final = "/graphql"
 
@@ -137,15 +137,16 @@ def _lifespan(
         # Before the first question comes, so that the right model begins to load.
         with suppress(AppError):
             (await models.refresh(resources)).prepare()
+        pictures = gate.Gate()
         upkeep = [
             asyncio.create_task(audit_months.keep_ahead(resources.db.audit)),
-            asyncio.create_task(models.keep(resources, building=settings.worker)),
+            asyncio.create_task(models.keep(resources, building=settings.worker, gate=pictures)),
         ]
         try:
             if not settings.worker:
                 yield
                 return
-            async with working(lambda: Worker(resources), draining):
+            async with working(lambda: Worker(resources, pictures), draining):
                 yield
         finally:
             for task in upkeep:

@@ -9,6 +9,7 @@ from app.embedding import Embedders, Known
 from app.resources import Resources
 from app.services import embedding_models, reembedding
 from app.worker import graphs
+from app.worker.gate import Gate
 from app.worker.reembed import Reembedding
 from app.worker.relevance import Calibration
 
@@ -29,13 +30,16 @@ async def refresh(resources: Resources) -> Embedders:
     return resources.models
 
 
-async def keep(resources: Resources, *, building: bool) -> None:
-    """Until it is cancelled: loads the models that are needed, and with `building` helps to build the next one."""
+async def keep(resources: Resources, *, building: bool, gate: Gate | None = None) -> None:
+    """Until it is cancelled: loads the models that are needed, and with `building` helps to build the next one.
+
+    `gate`: that of the worker beside it.
+    """
     # Not gather, which leaves when the first of them is cancelled: the other may still have a connection.
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_follow(resources))
         if building:
-            tasks.create_task(_build(resources))
+            tasks.create_task(_build(resources, gate))
 
 
 async def _follow(resources: Resources) -> None:
@@ -47,13 +51,13 @@ async def _follow(resources: Resources) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _build(resources: Resources) -> None:
+async def _build(resources: Resources, gate: Gate | None) -> None:
     await _introduced(resources)
     while True:
         model = resources.models.building
         try:
             if model is not None and resources.models.ready(model):
-                await build(resources, model)
+                await build(resources, model, gate=gate)
         except Exception as error:
             log.warning("reading images for %s waits: %s", model, error)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -61,10 +65,14 @@ async def _build(resources: Resources) -> None:
 
 
 async def build(
-    resources: Resources, model: Known, told: Callable[[int], None] | None = None
+    resources: Resources,
+    model: Known,
+    told: Callable[[int], None] | None = None,
+    *,
+    gate: Gate | None = None,
 ) -> bool:
     """Reads what is missing, builds what it is searched by, and switches; False where the model is not being built any more."""
-    await Reembedding(resources, model, told).run()
+    await Reembedding(resources, model, told, gate=gate).run()
     await graphs.prepare(resources, model.id)
     await Calibration(resources).before_switch(model)
     switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))

@@ -61,12 +61,13 @@ class _Lane:
 class Worker:
     """Does what is queued until it is stopped. Any number of workers may run, in any process."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, gate: Gate | None = None) -> None:
+        """`gate`: shared with whoever else in this process reads pictures in the background."""
         self._resources = resources
         self._db = resources.db
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
-        self._gate = Gate()
+        self._gate = gate or Gate()
         self._calm_since: float | None = None
         self._loops: list[asyncio.Task[None]] = []
 

@@ -1,4 +1,4 @@
-"""A model that took over has its near-copies looked for a few at a time: how far that is."""
+"""A model that took over has its near-copies looked for a few at a time; an image that may have killed its reader is read alone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("embedding_model", sa.Column("duplicates_after", sa.Uuid(), nullable=True))
+    op.add_column(
+        "vector_claim",
+        sa.Column("suspect", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("vector_claim", "suspect")
     op.drop_column("embedding_model", "duplicates_after")

@@ -51,6 +51,29 @@ async def claim(
     )
 
 
+async def alone(db: Database, model_id: int, *, lease: timedelta = LEASE) -> Batch:
+    """One of those whose run did not come back."""
+    await db.worker.run(lambda session: reembedding_runs.take_back(session, model_id))
+    return await db.worker.run(
+        lambda session: reembedding_runs.claim_suspect(session, model_id, lease)
+    )
+
+
+async def release(db: Database, batch: Batch) -> None:
+    async with db.worker.transaction() as session:
+        await reembedding_runs.release(session, batch)
+
+
+async def attempts(db: Database, model_id: int) -> dict[UUID, int]:
+    async with db.transaction() as session:
+        found = await session.execute(
+            select(VectorClaim.image_id, VectorClaim.attempts).where(
+                VectorClaim.model_id == model_id
+            )
+        )
+        return {row.image_id: row.attempts for row in found}
+
+
 async def keep(db: Database, batch: Batch) -> None:
     rows = planted.random(len(batch.images))
     vectors = {image.id: row for image, row in zip(batch.images, rows, strict=True)}
@@ -71,6 +94,13 @@ async def refused(db: Database, model_id: int, bad: UUID) -> None:
         rest = [one for one in batch.images if one.id != bad]
         await keep(db, Batch(model_id, batch.run_id, rest))
         await due(db)
+
+
+async def die(db: Database, model_id: int) -> None:
+    """Whoever reads now does not come back; somebody else has noticed it, and the pause is over."""
+    await due(db)
+    await db.worker.run(lambda session: reembedding_runs.take_back(session, model_id))
+    await due(db)
 
 
 async def due(db: Database) -> None:
@@ -131,21 +161,37 @@ async def test_it_takes_over_when_every_image_was_read(
 async def test_a_run_that_comes_back_too_late_writes_nothing(db: Database, second: int) -> None:
     lost = await claim(db, second, lease=NO_LEASE)
     await due(db)
-    again = await claim(db, second)
-    assert ids(again) == ids(lost)
+    again = await alone(db, second)
+    assert ids(again) == ids(lost)[:1]
     await keep(db, lost)
     assert (await progress(db))["second"].vectors == 0
     await keep(db, again)
-    assert (await progress(db))["second"].vectors == 5
+    assert (await progress(db))["second"].vectors == 1
 
 
 async def test_what_is_handed_back_costs_no_attempt(db: Database, second: int) -> None:
     for _ in range(job_runs.MAX_ATTEMPTS + 1):
         batch = await claim(db, second)
         assert len(batch.images) == 5
-        async with db.worker.transaction() as session:
-            await reembedding_runs.release(session, batch)
+        await release(db, batch)
         await due(db)
+
+
+async def test_one_alone_that_is_handed_back_costs_no_attempt_and_stays_alone(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    (one, *_) = images
+    await claim(db, second, limit=1)
+    await due(db)
+    for _ in range(job_runs.MAX_ATTEMPTS + 1):
+        batch = await alone(db, second)
+        assert ids(batch) == [one]
+        assert (await attempts(db, second))[one] == 1
+        # Twice, as where the first answer did not come.
+        await release(db, batch)
+        await release(db, batch)
+        assert (await attempts(db, second))[one] == 0
+        assert one not in ids(await claim(db, second, limit=1))
 
 
 async def test_an_image_that_cannot_be_read_holds_nothing_up(
@@ -167,14 +213,44 @@ async def test_an_image_that_cannot_be_read_holds_nothing_up(
     assert (await row(db, good[0])).state is JobState.DONE
 
 
-async def test_a_batch_that_kills_its_process_is_not_tried_for_ever(
-    db: Database, second: int
+async def test_one_that_kills_its_process_costs_the_others_nothing(
+    db: Database, second: int, images: list[UUID]
 ) -> None:
-    for _ in range(job_runs.MAX_ATTEMPTS):
-        assert len((await claim(db, second)).images) == 5
-        await due(db)
-    assert ids(await claim(db, second)) == []
-    assert (await progress(db))["second"].refused == 5
+    bad, *good = images
+    assert len((await claim(db, second)).images) == 5
+    await die(db, second)
+    assert ids(await claim(db, second)) == [], "what had company is read alone from here on"
+    assert set((await attempts(db, second)).values()) == {0}
+    tried: list[UUID] = []
+    while (trial := await alone(db, second)).images:
+        tried += ids(trial)
+        if ids(trial) == [bad]:
+            assert (await attempts(db, second))[bad] == tried.count(bad)
+            await die(db, second)
+        else:
+            await keep(db, trial)
+    assert sorted(tried) == [*[bad] * job_runs.MAX_ATTEMPTS, *good]
+    told = (await progress(db))["second"]
+    assert (told.vectors, told.refused) == (4, 1)
+    assert await switch(db, second)
+    job = await row(db, bad)
+    assert (job.state, job.error) == (JobState.FAILED, job_runs.LOST)
+    assert {(await row(db, one)).state for one in good} == {JobState.DONE}
+
+
+async def test_two_processes_try_different_ones_and_none_that_has_a_pause(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await claim(db, second, limit=2)
+    await due(db)
+    died, lives = await alone(db, second, lease=NO_LEASE), await alone(db, second)
+    assert ids(died) + ids(lives) == images[:2]
+    assert ids(await alone(db, second)) == [], "it died a moment ago"
+    await fail(db, lives, images[1])
+    await due(db)
+    assert ids(await claim(db, second))[0] == images[1], "whoever read it lives: it is no suspect"
+    assert await attempts(db, second) == {**dict.fromkeys(images, 0), images[0]: 1, images[1]: 1}
+    assert ids(await alone(db, second)) == images[:1]
 
 
 async def test_an_image_that_the_old_model_could_not_read_is_ready_if_the_new_one_can(

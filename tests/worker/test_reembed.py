@@ -15,13 +15,15 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageVector, VectorClaim
-from app.domain import Actor, JobKind, ModelState
+from app.domain import NO_ID, Actor, JobKind, ModelState
 from app.embedding import Embedder, embedder_from_name
+from app.errors import AppError, unavailable
 from app.graphql.schema import build_schema
 from app.resources import Resources
-from app.services import embedding_models, reembedding
+from app.services import embedding_models, reembedding, reembedding_runs
 from app.storage import Storage
 from app.worker import models
+from app.worker.gate import Gate
 from app.worker.reembed import Reembedding
 from tests import make
 from tests.fixtures import forked, tiny_model
@@ -338,6 +340,102 @@ async def test_a_lease_is_renewed_after_a_renewal_that_failed(
         await until(renewed)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+class Away:
+    """A store that is away when it is asked, once it has been let go."""
+
+    def __init__(self, inner: Storage) -> None:
+        self.inner = inner
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def open(self, *_args: Any, **_more: Any) -> Any:
+        self.asked.set()
+        await self.let_go.wait()
+        raise unavailable("The store is away.")
+
+
+async def died(resources: Resources, model_id: int, limit: int) -> None:
+    """A run that had so many images in hand did not come back, and that was noticed."""
+    worker = resources.db.worker
+    await worker.run(
+        lambda s: reembedding_runs.claim(s, model_id, NO_ID, limit, timedelta(seconds=-1))
+    )
+    assert await worker.run(lambda s: reembedding_runs.take_back(s, model_id)) == limit
+
+
+async def the_claim(resources: Resources) -> VectorClaim:
+    async with resources.db.transaction() as session:
+        return (await session.scalars(select(VectorClaim))).one()
+
+
+async def test_what_cannot_be_handed_back_is_not_left_with_its_attempt(
+    resources: Resources, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store and the database go away while a suspect is read."""
+    monkeypatch.setattr("app.worker.reembed.RELEASE_PAUSE_SECONDS", 0.05)
+    db, team_id = resources.db, await make.team(resources.db)
+    await models.introduce(resources)
+    image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    await planted.vectors(db, 1, {image_id: planted.random(1, dimension=32)[0]})
+    storage: Any = Away(resources.storage)
+    out = replace(resources, storage=storage)
+    async with another_process(out, embedder_from_name(str(tiny_model.folder(1, 48)))) as other:
+        await models.introduce(other)
+        model = await model_of(resources, 48)
+        await died(resources, model.id, 1)
+        running = asyncio.create_task(Reembedding(other, model).run())
+        await storage.asked.wait()
+        assert (await the_claim(resources)).attempts == 1
+        for statement in (
+            "create function away() returns trigger language plpgsql as"
+            " $$ begin raise 'away' using errcode = '57P03'; end $$",
+            "create trigger away before update on vector_claim execute function away()",
+        ):
+            await planted_rows.execute(db, statement)
+        storage.let_go.set()
+
+        async def was_refused() -> bool:
+            return "handed back later" in caplog.text
+
+        await until(was_refused)
+        assert not running.done()
+        await planted_rows.execute(db, "drop trigger away on vector_claim")
+        with pytest.raises(AppError, match="The store is away"):
+            await running
+    claim = await the_claim(resources)
+    assert (claim.attempts, claim.suspect, claim.run_id) == (0, True, None)
+
+
+async def test_no_picture_is_read_beside_one_that_may_kill(resources: Resources) -> None:
+    db, team_id, gate = resources.db, await make.team(resources.db), Gate()
+    await models.introduce(resources)
+    images = [
+        await stored(resources, team_id, jpeg(noise(seed)), [JobKind.THUMBNAILS])
+        for seed in range(2)
+    ]
+    rows = planted.random(2, dimension=32)
+    await planted.vectors(db, 1, dict(zip(images, rows, strict=True)))
+    async with another_process(
+        resources, embedder_from_name(str(tiny_model.folder(1, 48)))
+    ) as other:
+        await models.introduce(other)
+        model = await model_of(resources, 48)
+        await died(resources, model.id, 1)
+
+        async def the_other_was_read() -> bool:
+            return await vectors(resources, 48) == 1 and gate.has_trial
+
+        async with gate.together():
+            running = asyncio.create_task(Reembedding(other, model, gate=gate).run())
+            await until(the_other_was_read)
+            claim = await the_claim(resources)
+            assert (claim.attempts, claim.run_id) == (0, None)
+        await running
+    assert await vectors(resources, 48) == 2
 
 
 async def test_what_does_not_load_changes_nothing(resources: Resources) -> None:

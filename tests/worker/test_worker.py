@@ -35,6 +35,7 @@ from app.services.people import teams
 from app.services.searching import search
 from app.storage import Storage, storage_from_url
 from app.worker import Worker, models
+from app.worker.gate import Gate
 from app.worker.handlers import failed
 from tests import make
 from tests.database import Database
@@ -49,9 +50,10 @@ BOTH = (JobKind.THUMBNAILS, JobKind.EMBED)
 
 @asynccontextmanager
 async def working(resources: Resources) -> AsyncIterator[Worker]:
-    worker = Worker(resources)
+    gate = Gate()
+    worker = Worker(resources, gate)
     running = asyncio.create_task(worker.run())
-    keeping = asyncio.create_task(models.keep(resources, building=True))
+    keeping = asyncio.create_task(models.keep(resources, building=True, gate=gate))
     try:
         yield worker
     finally:

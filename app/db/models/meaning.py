@@ -103,7 +103,8 @@ class RelevanceFit(Base):
 class VectorClaim(Base):
     """An image that a BUILDING model is reading, or could not read: then `lease_until` is null.
 
-    `run_id` fences a run that came back too late. The row goes when the vector comes.
+    `run_id`: who is reading it, null where nobody is; it fences a run that came back too late. `suspect`: whoever read it
+    did not come back, so it is read alone; `attempts` that failed, and those alone. The row goes when the vector comes.
     """
 
     __tablename__ = "vector_claim"
@@ -117,4 +118,5 @@ class VectorClaim(Base):
     run_id: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    suspect: Mapped[bool] = mapped_column(server_default=text("false"))
     error: Mapped[str | None] = mapped_column(Text)
