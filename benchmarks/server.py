@@ -23,7 +23,7 @@ GIB = 1024**3
 def settings() -> dict[str, str]:
     """Of postgresql.conf: see docs/operations.md for why. Nothing is copied from this server, hence wal_level."""
     memory = psutil.virtual_memory().total
-    shared = max(GIB // 8, min(4 * GIB, memory // 5))
+    shared = max(GIB // 8, min(8 * GIB, memory // 4))
     return {
         "shared_buffers": f"{shared // 1024**2}MB",
         "effective_cache_size": f"{memory // 2 // 1024**2}MB",
