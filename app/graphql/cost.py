@@ -244,6 +244,7 @@ PRICES: Final[dict[str, Price]] = {
     "Mutation.markNotDuplicates": marked,
     "Mutation.addTags": by_id("imageIds", 3, each="tags", base=WRITE),
     "Mutation.removeTags": by_id("imageIds", 3, each="tags", base=WRITE),
+    "Mutation.renameTag": flat(WRITE + SWEEP),
     "Mutation.mergeTags": flat(WRITE + SWEEP),
     "Mutation.deleteTag": flat(WRITE + SWEEP),
     "Mutation.deleteTeam": flat(WRITE + SWEEP),

@@ -303,6 +303,20 @@ async def test_a_search_costs_what_it_is_chosen_from(
     assert 100 < sum(rows) <= plan.cost(Request.of({}, world.actor))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        'renameTag(id: "x", name: "y") { id }',
+        'mergeTags(sourceIds: ["x"], targetId: "y") { id }',
+        'deleteTag(id: "x")',
+    ],
+)
+def test_what_changes_all_images_of_a_tag_pays_for_them(change: str) -> None:
+    (plan,) = plans.read(parse(f"mutation {{ {change} }}"), PRICES).operations.values()
+    actor = Actor(user_id=UUID(int=1), roles={UUID(int=2): Role.EDITOR})
+    assert plan.cost(Request.of({}, actor)) >= cost.SWEEP / cost.ROW
+
+
 def test_the_generated_queries_reach_the_whole_schema() -> None:
     """Runs last in this module."""
     reachable: set[tuple[str, str]] = set()
