@@ -24,6 +24,8 @@ MAX_NAME_LENGTH: Final = 200
 MAX_DESCRIPTION_LENGTH: Final = 10_000
 MAX_TAGS_PER_CALL: Final = 50
 MAX_TAGS_OF_IMAGE: Final = 100
+MAX_IMAGES_OF_CHANGED_TAG: Final = 10_000
+"""Beyond it a tag is neither merged nor deleted: each image is locked, worded anew and its vector told, in one operation."""
 MAX_COLLECTIONS_OF_IMAGE: Final = 100
 DEFAULT_MEMBERSHIPS: Final = 100
 MAX_MEMBERSHIPS: Final = 1_000

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from app.domain import parse_id
+from app.domain import MAX_IMAGES_OF_CHANGED_TAG, parse_id
 from app.errors import bad_input
 from app.graphql.arguments import After, Fifty, Id, ImageIds, NameContains, Offset, OfTeam, TagNames
 from app.graphql.context import Info
@@ -109,7 +109,9 @@ class TagMutation:
         return Tag.of(row)
 
     @strawberry.mutation(
-        description="Gives all images of the sources the target; the sources go (EDITOR)."
+        description="Gives all images of the sources the target; the sources go (EDITOR). BAD_USER_INPUT where the sources"
+        f" are on more than {MAX_IMAGES_OF_CHANGED_TAG:,} images together, those in the trash included: bulk jobs put the"
+        " target on and take the sources off in parts."
     )
     async def merge_tags(
         self,
@@ -128,7 +130,8 @@ class TagMutation:
         return Tag.of(row)
 
     @strawberry.mutation(
-        description="Takes a tag off all images and out of the team (EDITOR). Answers its id."
+        description="Takes a tag off all images and out of the team (EDITOR). Answers its id. BAD_USER_INPUT where it is"
+        f" on more than {MAX_IMAGES_OF_CHANGED_TAG:,} images, those in the trash included: a bulk job takes it off in parts."
     )
     async def delete_tag(self, info: Info, id: Id) -> strawberry.ID:
         actor = info.context.viewer

@@ -23,7 +23,7 @@ from app.domain import (
     tag_name,
 )
 from app.errors import AppError, ErrorCode, UploadProblem, bad_input, conflict, not_found
-from app.services import access, paging
+from app.services import access, paging, tag_bounds
 
 BY_NAME = paging.Keyset(
     "tag",
@@ -32,6 +32,8 @@ BY_NAME = paging.Keyset(
 
 TO_BE_DONE: Final = (BulkStatus.PREPARED, BulkStatus.QUEUED, BulkStatus.RUNNING)
 NAME_TAKEN: Final = "The team has a tag of this name."
+MERGE_IN_PARTS: Final = "let bulk jobs put the target on them and take the sources off, then merge or delete what is left."
+DELETE_IN_PARTS: Final = "let a bulk job take the tag off them, then delete it."
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Tag | None]:
@@ -189,12 +191,15 @@ async def merge(
 ) -> Tag:
     """Gives all images of the sources the target, with who tagged them, when and how; the sources go.
 
-    Bulk jobs that are still to put a source on put the target on.
+    Bulk jobs that are still to put a source on put the target on. BAD_USER_INPUT where the sources are on too many images.
     """
     if target_id in source_ids:
         raise bad_input("sourceIds", "The target is not one of the sources.")
     if len(source_ids) > MAX_IDS:
         raise bad_input("sourceIds", f"At most {MAX_IDS} ids.", limit=MAX_IDS)
+    await tag_bounds.refuse_large(
+        session, actor, source_ids, field="sourceIds", instead=MERGE_IN_PARTS
+    )
     # Jobs are locked before tags, as when a part of a job is done.
     jobs = await _jobs_with(session, actor, source_ids)
     *sources, target = await _locked(session, actor, [*dict.fromkeys(source_ids), target_id])
@@ -243,7 +248,8 @@ async def _jobs_with(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -
 
 
 async def delete_forever(session: AsyncSession, actor: Actor, tag_id: UUID) -> UUID:
-    """Takes the tag off all images and out of the team."""
+    """Takes the tag off all images and out of the team; BAD_USER_INPUT where those are too many."""
+    await tag_bounds.refuse_large(session, actor, [tag_id], field="id", instead=DELETE_IN_PARTS)
     tag = (await _locked(session, actor, [tag_id]))[0]
     await session.delete(tag)
     await session.flush()

@@ -31,7 +31,7 @@ EXTRAS: Final = {
     ),
     "reason": ("UploadProblem", "what is wrong with a file: see below"),
     "ids": ("[ID!]", "those of the ids that were not found"),
-    "limit": ("Int", "what is allowed where more was asked for"),
+    "limit": ("Int", "what is allowed where more was asked for: ids, bytes, images of a tag"),
     "cost": ("Int", "what the operation may cost: [limits.md](limits.md)"),
     "allowed": ("[String!]", "what may stand there instead, at most 100"),
     "existing": ("ID", "the thing that has the name already"),

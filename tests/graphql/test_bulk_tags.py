@@ -243,10 +243,10 @@ async def test_a_merge_reads_the_jobs_once(client: Client, db: Database) -> None
     unused = await client.statements(actor, MERGE, s=tags[:1], t=tags[1])
     used = await client.statements(actor, MERGE, s=tags[2:], t=tags[1])
 
-    # The jobs, the tags, the images' tags, the tags that go; then the head of the chain and the event.
-    assert len(unused) == 4 + 2
+    # How many images, the jobs, the tags, the images' tags, the tags that go; then the head of the chain and the event.
+    assert len(unused) == 5 + 2
     assert [one for one in used if one.startswith("UPDATE bulk_job")] != []
-    assert len(used) == 5 + 2
+    assert len(used) == 6 + 2
     assert (await started(client, actor, job))["status"] == "QUEUED"
 
 
