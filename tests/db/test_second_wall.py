@@ -125,6 +125,7 @@ async def foreign(db: Database) -> UUID:
         session.add_all([collection, model, job])
         await session.flush()
         now = collection.created_at
+        tag_id = await session.scalar(select(Tag.id).where(Tag.team_id == team_id))
         about = {"team_id": team_id, "image_id": image_id}
         session.add_all(
             [
@@ -132,6 +133,7 @@ async def foreign(db: Database) -> UUID:
                 models.ImageVector(**about, model_id=model.id, created_at=now, embedding=[1, 0]),
                 models.ImageJob(**about, kind="EMBED", state="DONE"),
                 models.DuplicateCheck(**about),
+                models.TagRename(team_id=team_id, tag_id=tag_id),
                 models.DuplicatePair(
                     team_id=team_id, low_id=two[0], high_id=two[1], model_id=model.id, score=1
                 ),

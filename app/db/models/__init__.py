@@ -16,7 +16,7 @@ from app.db.models.people import (
     User,
 )
 from app.db.models.record import AuditAnchor, AuditEvent, AuditHead
-from app.db.models.tags import Collection, CollectionImage, ImageTag, Tag
+from app.db.models.tags import Collection, CollectionImage, ImageTag, Tag, TagRename
 from app.db.models.work import BulkJob, BulkPart, ImageJob, Orphan, Upkeep
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "RelevanceFit",
     "Session",
     "Tag",
+    "TagRename",
     "Team",
     "Upkeep",
     "UploadTicket",

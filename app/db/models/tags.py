@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint, desc
+from sqlalchemy import ForeignKeyConstraint, Index, Text, UniqueConstraint, desc, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import columns
@@ -47,6 +47,24 @@ class ImageTag(Base):
     tagged_by: Mapped[UUID | None] = columns.person()
     tagged_at: Mapped[datetime] = columns.now()
     source: Mapped[TagSource] = mapped_column(columns.enum(TagSource), server_default="UNKNOWN")
+
+
+class TagRename(Base):
+    """A tag of many images that got another name: down to the last one, in the order of its pages, they are worded with it.
+
+    `run_id` is another one after each renaming, which begins anew.
+    """
+
+    __tablename__ = "tag_rename"
+    __table_args__ = (
+        ForeignKeyConstraint(["team_id", "tag_id"], ["tag.team_id", "tag.id"], ondelete="CASCADE"),
+    )
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(server_default=text("new_id()"))
+    last_created_at: Mapped[datetime | None]
+    last_image_id: Mapped[UUID | None]
 
 
 class Collection(Base):
