@@ -162,6 +162,11 @@ async def _purge_team(resources: Resources, job: Job, _image: Image | None) -> N
 
 
 async def _delete_all(resources: Resources, prefix: str) -> None:
-    keys = [stored.key async for stored in resources.storage.list(prefix)]
-    for start in range(0, len(keys), DELETED_AT_ONCE):
-        await resources.storage.delete(keys[start : start + DELETED_AT_ONCE])
+    """As they are listed, which every store bears: a team may have millions, too many to hold."""
+    keys: list[str] = []
+    async for stored in resources.storage.list(prefix):
+        keys.append(stored.key)
+        if len(keys) == DELETED_AT_ONCE:
+            await resources.storage.delete(keys)
+            keys = []
+    await resources.storage.delete(keys)
