@@ -203,3 +203,19 @@ async def test_churn_leaves_everything_right(database_url: str) -> None:
         kept = select(func.count()).select_from(DrawLine).where(DrawLine.team_id == team_id)
         assert await session.scalar(kept)
     await db.close()
+
+
+async def test_a_change_of_many_images_takes_as_long_as_they_are_many(
+    database_url: str, db: Database
+) -> None:
+    """Not as their square, which would be more than a statement has, also where the connection changed one alone before."""
+    team_id = await make.team(db)
+    ids = await make.images(db, team_id, 25_000)
+    one_connection = Database(database_url, pool_size=1)
+    touched = update(Image).values(updated_at=func.now())
+    async with one_connection.transaction() as session:
+        await session.execute(touched.where(Image.id == ids[0]))
+    async with one_connection.transaction() as session:
+        changed = await session.execute(touched.where(Image.team_id == team_id).returning(Image.id))
+        assert len(changed.all()) == len(ids)
+    await one_connection.close()
