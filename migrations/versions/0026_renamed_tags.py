@@ -11,7 +11,7 @@ from alembic import op
 from app.db.database import ACTING_ROLE, WORKER_ROLE
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
