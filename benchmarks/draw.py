@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tqdm import tqdm
 
 from app.db import embedded, migrate
+from app.db.prepared import Prepared
 from app.domain import NO_ID, Actor, DateTimeRange, ImageFilter, Role, TagFilter, Window
 from app.services.draws import sampling, shuffles
 from app.services.draws.shuffles import Shuffle
@@ -40,6 +41,7 @@ from tests.database import Database
 BATCH = 5_000
 TAGS = {"half": 2, "tenth": 10, "rare": 1_000}
 """Every n-th image carries the tag."""
+ONE = Prepared(text("select 1"))
 LAST_TWENTIETH = DateTimeRange(datetime(2024, 1, 1, tzinfo=UTC))
 TRIGGERED = ("image", "image_tag", "tag", "image_vector")
 
@@ -201,6 +203,7 @@ async def side_by_side(
         return await times(
             {
                 "select 1": lambda: there.execute(text("select 1")),
+                "select 1, as a draw goes": lambda: ONE.rows(there, {}),
                 "small: 1": draw(here, small[1]),
                 "small: 20": draw(here, small[1], 20),
                 "small: 1 of a tag": draw(here, small[1], tags=tagged(2)),
