@@ -15,7 +15,7 @@ from app.resources import Resources
 from app.services import job_runs, jobs
 from app.services.intake import intents, tickets
 from app.services.job_runs import Job
-from app.worker import duplicates, files, leases, renames, upkeep
+from app.worker import aside, files, leases, upkeep
 from app.worker.bulk import Bulk
 from app.worker.embed import Embedding
 from app.worker.export import exports
@@ -88,7 +88,7 @@ class Worker:
             self._resources.metrics.worker(up=True)
             keeping = [
                 asyncio.create_task(keep(self._resources))
-                for keep in (upkeep.keep, duplicates.keep, renames.keep)
+                for keep in (upkeep.keep, aside.find_duplicates, aside.word_renamed)
             ]
             try:
                 await asyncio.wait(self._loops)
