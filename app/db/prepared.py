@@ -14,6 +14,8 @@ from sqlalchemy.orm.attributes import instance_state, manager_of_class
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from app.db.models import Image
+
 Entity = TypeVar("Entity")
 DIALECT: Final = make_url("postgresql+asyncpg://").get_dialect()()
 NAMED: Final = re.compile(r"(?<![:\w]):(\w+)\b(?!:)")
@@ -120,3 +122,7 @@ class Whole(Generic[Entity]):
         state.dict.update(values)
         state.key = (self._entity, (values["id"],), None)
         return made
+
+
+IMAGES: Final = Whole(Image)
+"""Of what searches find and draws hit."""

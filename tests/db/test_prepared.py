@@ -12,13 +12,12 @@ from sqlalchemy.types import TypeEngine
 
 from app.db.database import ACTING_ROLE, counted_statements, sqlstate
 from app.db.models import Image
-from app.db.prepared import Prepared, Whole
+from app.db.prepared import IMAGES, Prepared
 from app.domain import Damage, ImageState, ProcessingStatus
 from app.errors import AppError
 from tests import make
 from tests.database import Database
 
-IMAGES = Whole(Image)
 OF_TEAM = Prepared(
     select(*IMAGES.columns).where(
         Image.team_id == bindparam("team", type_=Uuid()), Image.state == ImageState.STORED

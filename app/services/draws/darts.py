@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageTag
-from app.db.prepared import Prepared, Whole
+from app.db.prepared import IMAGES, Prepared
 from app.domain import NO_ID
 from app.services.draws import recency
 from app.services.draws.values import MOMENT, UUIDS, array, value
@@ -37,7 +37,6 @@ IMAGES_A_DART: Final = 40
 FEW: Final = 1_000
 """Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
 ROUNDS: Final = 3
-IMAGES: Final = Whole(Image)
 LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 """The driver sends it as infinity, and the first one as -infinity."""
 

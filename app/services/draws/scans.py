@@ -7,7 +7,7 @@ from sqlalchemy import Double, Integer, Select, all_, any_, cast, func, literal,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
-from app.db.prepared import Prepared
+from app.db.prepared import IMAGES, Prepared
 from app.services.draws import darts, recency, shuffles
 from app.services.draws.values import MOMENT, array, value
 from app.services.filters import ALWAYS, Match
@@ -33,7 +33,7 @@ async def draw(
         values = darts.values(match, count, half_life_days) | {"drawn": [one.id for one in drawn]}
         rows = await DATED[half_life_days is not None].rows(session, values)
         if rows[0][-1]:
-            return [darts.IMAGES.of(row) for row in rows if row[0] is not None]
+            return [IMAGES.of(row) for row in rows if row[0] is not None]
     key = _key(Image.draw_weight)
     if half_life_days is not None:
         key = _logarithm(key) - recency.gain(half_life_days)

@@ -26,12 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import ImageVector
+from app.db.prepared import IMAGES
 from app.embedding import Vectors
 from app.services.searching import vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
 from app.services.searching.places import After
 from app.services.searching.vector_plan import Plan
-from app.services.searching.vector_text import IMAGES, Shape
+from app.services.searching.vector_text import Shape
 
 SPARE: Final = 8
 """Beside a page and an eighth of it, so many more are taken from the vectors alone: some of them may be in the trash."""

@@ -17,8 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.db.models import Image
-from app.db.prepared import Prepared, Whole
+from app.db.prepared import IMAGES, Prepared
 
 GRAPH: Final = """
 (select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
@@ -66,7 +65,6 @@ union all
 select null, null, null, (select count(*) from top) {nulls} where set_config('enable_sort', 'on', true) = 'on'
 """
 """What comes after this statement may sort."""
-IMAGES: Final = Whole(Image)
 IDS: Final = ARRAY(Uuid())
 TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "most": Integer(),
