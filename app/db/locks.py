@@ -3,25 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+from app.db.apart import connected, going_away
+from app.db.database import Database
 
-from app.db.database import CONNECT_SECONDS, Database
-from app.db.notifications import arguments
-from app.errors import unavailable
+LOCK = "select pg_try_advisory_lock(hashtext($1))"
 
 
 @asynccontextmanager
 async def alone(database: Database, name: str) -> AsyncIterator[bool]:
     """Whether nobody else is in a block of this name; True keeps the others out until the end.
 
-    The connection is not the pool's: a long block takes none from those who serve requests. Where the
-    server loses it, another may enter, so what runs here must bear that.
+    Where the server loses the connection, another may enter, so what runs here must bear that. UNAVAILABLE where
+    the database cannot be asked.
     """
-    try:
-        connection = await asyncpg.connect(**arguments(database.engine), timeout=CONNECT_SECONDS)
-    except (OSError, asyncpg.PostgresError) as error:
-        raise unavailable("The database cannot be reached; try again.") from error
-    try:
-        yield await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", name)
-    finally:
-        connection.terminate()
+    async with connected(database.engine) as connection:
+        with going_away():
+            mine = await connection.fetchval(LOCK, name)
+        yield mine

@@ -6,9 +6,8 @@ from typing import Final, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 
-from app.db.database import CONNECT_SECONDS, Database
-from app.db.notifications import arguments
-from app.errors import unavailable
+from app.db.apart import connected, going_away
+from app.db.database import Database
 
 Run: TypeAlias = Callable[[str], Awaitable[None]]
 """Runs one statement, outside any transaction."""
@@ -24,24 +23,15 @@ class NoRoomError(RuntimeError):
 @asynccontextmanager
 async def maintenance(database: Database, settings: Mapping[str, str]) -> AsyncIterator[Run]:
     """UNAVAILABLE where the database cannot be reached or goes away; NoRoomError where it has no room."""
-    try:
-        connection = await asyncpg.connect(
-            **{**arguments(database.engine), "command_timeout": None}, timeout=CONNECT_SECONDS
-        )
-    except (OSError, asyncpg.PostgresError) as error:
-        raise unavailable("The database cannot be reached; try again.") from error
+    async with connected(database.engine, command_timeout=None) as connection:
 
-    async def run(statement: str) -> None:
-        try:
-            await connection.execute(statement)
-        except asyncpg.InsufficientResourcesError as error:
-            raise NoRoomError(str(error)) from error
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            raise unavailable("The database went away.") from error
+        async def run(statement: str, *values: str) -> None:
+            try:
+                with going_away():
+                    await connection.execute(statement, *values)
+            except asyncpg.InsufficientResourcesError as error:
+                raise NoRoomError(str(error)) from error
 
-    try:
         for name, value in {**LIVES, **settings}.items():
-            await connection.execute("select set_config($1, $2, false)", name, value)
+            await run("select set_config($1, $2, false)", name, value)
         yield run
-    finally:
-        connection.terminate()

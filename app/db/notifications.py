@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.apart import REFUSED, connected
 from app.db.database import CONNECT_SECONDS, Database
+from app.errors import AppError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ async def listen(
     while True:
         try:
             await _until_lost(database.engine, channel, heard, alive)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (AppError, *REFUSED) as error:
             log.debug("no calls from the database: %s", error)
         await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -54,8 +55,7 @@ async def _until_lost(
     engine: AsyncEngine, channel: str, heard: Heard, alive: Callable[[], None]
 ) -> None:
     lost = asyncio.Event()
-    connection = await asyncpg.connect(**arguments(engine), timeout=CONNECT_SECONDS)
-    try:
+    async with connected(engine) as connection:
         connection.add_termination_listener(lambda *_: lost.set())
         await connection.add_listener(channel, lambda *call: heard(call[-1]))
         heard(None)
@@ -65,19 +65,6 @@ async def _until_lost(
                 await asyncio.wait_for(lost.wait(), PULSE_SECONDS)
                 return
             await connection.execute("select 1", timeout=CONNECT_SECONDS)
-    finally:
-        # At once: there is nothing to wait for, and the server may be gone.
-        connection.terminate()
-
-
-def arguments(engine: AsyncEngine) -> dict[str, Any]:
-    """How SQLAlchemy would connect, in asyncpg's own words."""
-    _, arguments = engine.dialect.create_connect_args(engine.url)
-    return {
-        name: value
-        for name, value in arguments.items()
-        if not name.startswith("prepared_statement")
-    }
 
 
 def _set(events: Sequence[asyncio.Event]) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,9 +53,11 @@ async def held_up(db: Database, statements: str) -> AsyncIterator[None]:
     async with db.engine.connect() as connection:
         for statement in statements.split("; "):
             await connection.execute(text(statement))
-        yield
-        with suppress(DBAPIError):
-            await connection.rollback()
+        try:
+            yield
+        finally:
+            # PostgreSQL may have ended it.
+            await connection.invalidate()
 
 
 async def building(db: Database) -> Mapping[str, int]:
