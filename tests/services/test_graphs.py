@@ -1,6 +1,7 @@
 """Large teams are searched by a graph: it is taken where it should be, misses next to nothing, and never shortens a page."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -194,6 +195,34 @@ async def test_the_plan_is_the_graph_under_the_second_wall(world: World) -> None
     assert "One-Time Filter: ((set_config('hnsw.ef_search'::text, '64'::text, true))" in plans
     narrow = await explained(world, ImageFilter(tags=TagFilter(all=("few",))))
     assert graphs.PREFIX not in narrow.replace("'image_vector_graph_", "")
+    assert BY_ONE_ARRAY.search(narrow)
+
+
+BY_ONE_ARRAY = re.compile(r"Index Cond: .*\(image_id = ANY \(\(InitPlan")
+"""The index is walked once."""
+ONE_BY_ONE = re.compile(r"Filter: .*\(image_id = ANY")
+
+
+@pytest.mark.parametrize(
+    "dates", [DateTimeRange(), DateTimeRange(start=START + timedelta(days=10_000))]
+)
+async def test_the_vectors_of_a_tag_are_found_by_one_array_whatever_is_known(
+    world: World, dates: DateTimeRange
+) -> None:
+    """Of the team PostgreSQL has no statistics, and of the dates that nothing is there: it would compare each with each."""
+    new = await make.actor(world.db)
+    await planted.library(
+        world.db,
+        new.team_ids[0],
+        world.model_id,
+        planted.random(500),
+        tags={"few": range(0, 500, 5)},
+    )
+    wanted = ImageFilter(tags=TagFilter(all=("few",)), created_at=dates)
+    for actor in (new, world.actor):
+        plan = await explained(replace(world, actor=actor), wanted)
+        assert BY_ONE_ARRAY.search(plan)
+        assert not ONE_BY_ONE.search(plan)
 
 
 async def explained(world: World, wanted: ImageFilter) -> str:

@@ -112,7 +112,7 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     sorts = False
     while turn:
         now = turn.now
-        if sorts and now.by_graph:
+        if sorts and (now.by_graph or now.rarest):
             await session.execute(NO_SORTS)
         seen = await look.through(session, now, alone=turn.alone, known=turn.known)
         # A look ends with what comes after it being sorted.

@@ -32,17 +32,19 @@ when its turn comes, for the graph's own size: what is joined laterally is not b
 SCAN: Final = """
 (select image_id, team_id, score from (
   select v.image_id, v.team_id, greatest(-1.0, least(1.0, -(v.embedding <#> {vector}))) as score
-  from {source} and v.model_id = {model} {dates} {without} offset 0
+  from {source} and v.model_id = {model} {dates} {without} {order} offset 0
 ) every where {wanted} order by score desc, image_id limit :most)
 """
 """Each of them compared. The offset is a fence: no condition on the score is ever tried on a vector of another model,
 which may have another length."""
 ALL: Final = "image_vector v where v.team_id = any(:scanned)"
 TAGGED: Final = """
-image_tag t join image_vector v on v.team_id = t.team_id and v.image_id = t.image_id
-where t.team_id = :scanned_{n} and v.team_id = :scanned_{n} and t.tag_id = :rarest_{n} {tag_dates}
+image_vector v where v.team_id = :scanned_{n} and v.image_id = any(array(
+  select t.image_id from image_tag t where t.team_id = :scanned_{n} and t.tag_id = :rarest_{n} {tag_dates}
+))
 """
-"""By the tag that fewest have."""
+"""By the tag that fewest have: with all ids as one array, PostgreSQL walks the leaves of the index once, where a join
+descends for each. It cannot take the array for a filter, whatever statistics say: their order would have to be sorted."""
 BEST: Final = """
 with found as materialized ({branches}), top as materialized (
   select image_id, team_id, score from found where {wanted} order by score desc, image_id limit :most
@@ -150,12 +152,12 @@ def _branches(shape: Shape, wanted: str) -> Iterator[str]:
     parts["without"] = "and v.image_id <> :without" if shape.has_without else ""
     parts["dates"] = _dates(shape, "v.created_at")
     if shape.scanned and not shape.tags:
-        yield SCAN.format(source=ALL, **parts)
+        yield SCAN.format(source=ALL, order="", **parts)
         return
     for n in range(shape.scanned):
         source = TAGGED.format(n=n, tag_dates=_dates(shape, "t.created_at"))
         others = f"and v.tag_ids @> :others_{n}" if shape.tags > 1 else ""
-        yield SCAN.format(source=source + others, **parts)
+        yield SCAN.format(source=source + others, order="order by v.image_id", **parts)
 
 
 def _dates(shape: Shape, column: str) -> str:
