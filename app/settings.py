@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL >= 16 with pgvector >= 0.8; unset: the embedded server"
     )
-    database_pool_size: int = Field(10, ge=1, le=200, description="connections of one process")
+    database_pool_size: int = Field(10, ge=2, le=200, description="connections of one process")
     storage_url: SecretStr | None = Field(
         None,
         description="`s3://bucket?endpoint=…` or `file:///path`; unset: a folder in the data dir",

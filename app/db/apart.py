@@ -19,8 +19,13 @@ GONE: Final = (
     asyncpg.CrashShutdownError,
 )
 """What a statement fails with where PostgreSQL, or the way to it, is lost."""
-REFUSED: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
-"""What connecting fails with."""
+REFUSED: Final = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+"""What connecting fails with. The last: of several servers none is the one that writes, as in the middle of a failover."""
 
 
 @asynccontextmanager

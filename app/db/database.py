@@ -3,6 +3,8 @@
 Nothing is read or written but through an entrance, and PostgreSQL holds each entrance to its role (migration 0005).
 """
 
+import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +12,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
-from asyncpg import Connection, PostgresError  # type: ignore[import-untyped]  # it ships no types
+from asyncpg import (  # type: ignore[import-untyped]  # it ships no types
+    Connection,
+    PostgresError,
+    TargetServerAttributeNotMatched,
+)
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -30,14 +36,18 @@ T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
 """What runs in a transaction."""
 
-RETRIED = {"40001", "40P01", "23503"}
-"""SQLSTATE of a serialization failure, of a deadlock, and of a reference to a row that another transaction
-deleted in between: the whole transaction is run again, and sees what is there now."""
+CROWDED: Final = {"40001", "40P01"}
+"""SQLSTATE of a serialization failure and of a deadlock: others were at the same rows."""
+RETRIED: Final = CROWDED | {"23503"}
+"""And of a reference to a row that another transaction deleted in between: the whole transaction is run again, and
+sees what is there now."""
 UNREACHABLE: Final = ("08", "57P", "53")
 """How SQLSTATE begins where there is no connection, PostgreSQL shuts down, or has no room for another."""
 NO_SUCH_ROLE: Final = ("22023", "42501")
 """SQLSTATE where the role to enter as is missing or not granted: no waiting helps."""
-TRIES = 4
+TRIES: Final = 4
+PAUSE_SECONDS: Final = 0.05
+"""At most, before the second try, and twice as long before each further one: those who met would meet again."""
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0
 PING_AFTER_SECONDS: Final = 5.0
@@ -140,16 +150,24 @@ class Entrance:
             yield session
 
     async def run(self, work: Work[T]) -> T:
-        """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect."""
-        for _ in range(TRIES - 1):
+        """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect.
+
+        UNAVAILABLE where others were in the way each time.
+        """
+        tries = 0
+        while True:
             try:
                 async with self.transaction() as session:
                     return await work(session)
             except DBAPIError as error:
-                if sqlstate(error) not in RETRIED:
+                state = sqlstate(error)
+                tries += 1
+                if tries == TRIES and state in CROWDED:
+                    raise unavailable("Too many change the same at once; try again.") from error
+                if tries == TRIES or state not in RETRIED:
                     raise
-        async with self.transaction() as session:
-            return await work(session)
+            # No secret.
+            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * 2**tries / 2))  # noqa: S311
 
 
 class Database:
@@ -246,6 +264,7 @@ def _translated() -> Iterator[None]:
     except DBAPIError as error:
         state = sqlstate(error) or ""
         lost = error.connection_invalidated and state not in NO_SUCH_ROLE
+        lost = lost or isinstance(_cause(error), TargetServerAttributeNotMatched)
         if lost or state.startswith(UNREACHABLE):
             raise unavailable("The database cannot be reached; try again.") from error
         raise
@@ -253,8 +272,13 @@ def _translated() -> Iterator[None]:
 
 def sqlstate(error: DBAPIError) -> str | None:
     """PostgreSQL's code of the error behind SQLAlchemy's."""
-    cause = getattr(error.orig, "__cause__", None)
+    cause = _cause(error)
     return cause.sqlstate if isinstance(cause, PostgresError) else None
+
+
+def _cause(error: DBAPIError) -> BaseException | None:
+    """The driver's own."""
+    return getattr(error.orig, "__cause__", None)
 
 
 @contextmanager
@@ -263,7 +287,7 @@ def constraints(**refusals: AppError) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
+        name = getattr(_cause(error), "constraint_name", None)
         if name in refusals:
             raise refusals[name] from error
         raise

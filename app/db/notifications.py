@@ -48,6 +48,9 @@ async def listen(
             await _until_lost(database.engine, channel, heard, alive)
         except (AppError, *REFUSED) as error:
             log.debug("no calls from the database: %s", error)
+        except Exception:
+            # Whoever waits for calls would wait for ever.
+            log.exception("no calls from the database")
         await asyncio.sleep(RECONNECT_SECONDS)
 
 

@@ -2,15 +2,20 @@
 
 import asyncio
 import threading
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import database as module
+from app.db import locks
 from app.db.database import ACTING_ROLE, Entrance, sqlstate
+from app.db.notifications import listen
 from app.domain import NO_ID, Actor, Role
+from app.errors import AppError, ErrorCode
 from tests.database import Database
 
 PID = text("select pg_backend_pid()")
@@ -155,3 +160,46 @@ async def test_where_a_role_is_refused_nothing_runs_as_another(one: Database) ->
         await who(Entrance(one.worker.sessions, entering))
     assert sqlstate(refused.value) == "22023"
     assert (await who(one.worker))[0] == module.WORKER_ROLE
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001", "23503"])
+async def test_who_is_in_the_way_each_time_is_told_of_after_four_tries(
+    db: Database, state: str
+) -> None:
+    tries = 0
+
+    async def meet(session: AsyncSession) -> None:
+        nonlocal tries
+        tries += 1
+        await session.execute(text(f"do $$ begin raise using errcode = '{state}'; end $$"))
+
+    if state == "23503":
+        # Nothing that waiting would help.
+        with pytest.raises(DBAPIError):
+            await db.run(meet)
+    else:
+        with pytest.raises(AppError) as caught:
+            await db.run(meet)
+        assert caught.value.code is ErrorCode.UNAVAILABLE
+    assert tries == 4
+
+
+async def test_without_a_server_that_writes_the_database_is_unavailable(database_url: str) -> None:
+    """As in the middle of a failover: there is one, and it is not of the kind that the address asks for."""
+    url = make_url(database_url).update_query_dict({"target_session_attrs": "standby"})
+    failing = Database(url.render_as_string(hide_password=False), pool_size=2)
+    listening = asyncio.create_task(listen(failing, "calls", lambda _: None))
+    for ask in (failing.check(), failing.reach(), entered(locks.alone(failing, "tests.lock"))):
+        with pytest.raises(AppError) as caught:
+            await ask
+        assert caught.value.code is ErrorCode.UNAVAILABLE
+    assert not listening.done()
+    listening.cancel()
+    await asyncio.wait([listening])
+    assert listening.cancelled()
+    await failing.close()
+
+
+async def entered(block: AbstractAsyncContextManager[object]) -> None:
+    async with block:
+        pass
