@@ -94,7 +94,7 @@ class SearchConnection:
             model=hits.model,
             strategy=hits.near.strategy,
             complete=hits.near.complete,
-            took_ms=hits.took_ms,
+            took_ms=round(hits.took_ms, 3),
             measure=hits.measure,
             counter=counter,
         )
