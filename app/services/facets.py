@@ -56,6 +56,9 @@ A_DAY: Final = timedelta(hours=24)
 FIRST_INSTANT: Final = text("timestamptz '0001-01-01 00:00:00Z'")
 LAST_INSTANT: Final = text("timestamptz '9999-12-31 23:59:59.999999Z'")
 """Between which Python, and most clients, have names for them."""
+FIRST_LOCAL: Final = text("timestamp '0001-01-01 00:00:00'")
+LAST_LOCAL: Final = text("timestamp '9999-12-31 23:59:59.999999'")
+"""What clocks show between them; where a zone is a day ahead or behind, its first or last span takes in what is beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,8 @@ def _buckets(
     at = literal(zone, Text())
     # The driver stores Python's first and last instant as infinities, which are in no year.
     instant = func.greatest(func.least(date, LAST_INSTANT), FIRST_INSTANT)
-    local = func.date_trunc(unit.lower(), func.timezone(at, instant)).label("local")
+    shown = func.greatest(func.least(func.timezone(at, instant), LAST_LOCAL), FIRST_LOCAL)
+    local = func.date_trunc(unit.lower(), shown).label("local")
     found = (
         match.images()
         .with_only_columns(local, func.count().label("count"))
@@ -217,11 +221,11 @@ def _buckets(
         .subquery("found")
     )
     start = found.c.local
-    step = literal(f"1 {unit.lower()}", Text()).cast(Interval())
+    end = start + literal(f"1 {unit.lower()}", Text()).cast(Interval())
     return select(
         func.to_char(start, LABELS[unit]),
-        func.greatest(_first_instant(start, at), FIRST_INSTANT),
-        func.least(_first_instant(start + step, at), LAST_INSTANT),
+        case((start > FIRST_LOCAL, _first_instant(start, at)), else_=FIRST_INSTANT),
+        case((end <= LAST_LOCAL, _first_instant(end, at)), else_=LAST_INSTANT),
         found.c.count,
     ).order_by(start)
 

@@ -330,3 +330,27 @@ async def test_the_ends_of_time(client: Client, db: Database, zone: str) -> None
     for by in ("DAY", "MONTH", "YEAR"):
         data = await client.get(actor, TIMELINE, timeZone=zone, by=by, field="TAKEN_AT")
         assert [one["count"] for one in data["imageTimeline"]] == [1, 1]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+@pytest.mark.parametrize("by", ["DAY", "MONTH", "YEAR"])
+async def test_the_first_and_the_last_span_take_in_what_clocks_have_no_name_for(
+    client: Client, db: Database, zone: str, by: str
+) -> None:
+    """The first hours of year 1 are 1 BC in New York, the last of 9999 are 10000 in Tokyo."""
+    actor = await make.actor(db)
+    for at in (
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1, 1, 1, 12, tzinfo=UTC),
+        datetime(9999, 12, 31, 12, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 30, tzinfo=UTC),
+    ):
+        await make.image(db, actor.team_ids[0], taken_at=at)
+    data = await client.get(actor, TIMELINE, timeZone=zone, by=by, field="TAKEN_AT")
+    spans = data["imageTimeline"]
+    length = {"DAY": 10, "MONTH": 7, "YEAR": 4}[by]
+    assert [one["label"] for one in spans] == ["0001-01-01"[:length], "9999-12-31"[:length]]
+    for one in spans:
+        within = {"takenAt": {"from": one["start"], "to": one["end"]}}
+        counted = (await client.get(actor, COUNT, filter=within))["images"]["totalCount"]
+        assert counted == one["count"] == 2
