@@ -35,6 +35,11 @@ MAX_DATASETS_OF_TEAM: Final = 100
 MAX_EMAIL_LENGTH: Final = 254
 MOST_COMPOSED: Final = 4
 """So many characters at most become one in NFC."""
+JOINERS: Final = "\u200c\u200d"
+"""ZWNJ and ZWJ."""
+STRAY_JOINER: Final = re.compile(
+    r"(?<![^\0-\x7f\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\0-\x7f\u200c\u200d])"
+)
 MARKS_AT_ONCE: Final = 30
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""
@@ -434,14 +439,22 @@ def tag_name(name: str, *, field: str = "tags") -> str:
     clean = composed(" ".join(name.split()), MAX_TAG_LENGTH)
     if not 1 <= len(clean) <= MAX_TAG_LENGTH:
         raise bad_input(field, f"A tag name has 1 to {MAX_TAG_LENGTH} characters.")
-    if not clean.isprintable():
+    if clean != shown(clean):
         raise bad_input(field, "A tag name has printable characters only.")
     return clean
 
 
+def shown(text: str) -> str:
+    """Without what nobody would see. Joiners stay where they join: Persian and Hindi are spelled with them, and families
+    of emoji; between ASCII they would make two of what looks the same."""
+    kept = "".join(letter for letter in text if letter.isprintable() or letter in JOINERS)
+    return STRAY_JOINER.sub("", kept)
+
+
 def tag_key(name: str) -> str:
     """What makes two tag names the same in a team: case does not count. Folding may make three letters of one."""
-    return composed(" ".join(name.split()).casefold(), 3 * MAX_TAG_LENGTH)
+    folded = composed(" ".join(name.split()), MAX_TAG_LENGTH).casefold()
+    return composed(folded, 3 * MAX_TAG_LENGTH)
 
 
 def micro_weight(weight: float, *, field: str = "weight") -> int:

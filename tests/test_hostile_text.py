@@ -10,6 +10,7 @@ import pytest
 from app import domain
 from app.errors import AppError
 from app.imaging.formats import foreign_name
+from app.services.intake import intents
 
 MARKS = "\u0301\u0316"
 CPU_SECONDS = 20
@@ -90,3 +91,31 @@ def test_comments_that_lead_to_no_picture_are_passed_over_once() -> None:
     assert set(read_by_another(code).split()) == {"None"}
     assert foreign_name(b"<!-- a -- b -->" * 100 + b"<svg/>") is None
     assert foreign_name(b"<!-- a -- b -->" * 100 + b"<svg >") == "SVG"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "👨\u200d👩\u200d👧",
+        "❤\ufe0f\u200d🔥",
+        "क्\u200dष",
+    ],
+)
+def test_joiners_stay_where_they_join(name: str) -> None:
+    assert domain.tag_name(name) == name
+    assert intents.clean_filename(f"{name}.jpg") == f"{name}.jpg"
+
+
+@pytest.mark.parametrize(
+    "name", ["ca\u200dt", "\u200d", "می\u200c", "\u200cمی", "م\u200c\u200dی", "a\u200b", "a\u202eb"]
+)
+def test_what_nobody_would_see_is_no_name(name: str) -> None:
+    with pytest.raises(AppError):
+        domain.tag_name(name)
+    assert intents.clean_filename(name).isprintable()
+
+
+def test_a_tag_is_found_by_the_very_text_it_was_made_with() -> None:
+    for made in ("\u03b1\u0345\u0301", "\u0130", "ŉ", "ẞ", "ǅ"):
+        assert domain.tag_key(made) == domain.tag_key(domain.tag_name(made))

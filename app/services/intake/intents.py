@@ -24,6 +24,7 @@ from app.domain import (
     line,
     micro_weight,
     paragraph,
+    shown,
 )
 from app.errors import AppError, ErrorCode, bad_input, unavailable
 from app.imaging import Inspection
@@ -167,8 +168,7 @@ def _title(filename: str) -> str:
 def clean_filename(name: str) -> str:
     """The last part of the name, without what no terminal or header should see: MAX_FILENAME_LENGTH characters at most."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    clean = "".join(letter for letter in last if letter.isprintable()).strip()
-    return clean[-MAX_FILENAME_LENGTH:]
+    return shown(last).strip()[-MAX_FILENAME_LENGTH:]
 
 
 async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
