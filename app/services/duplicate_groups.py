@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Delete,
     Uuid,
     any_,
     column,
@@ -20,12 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
 from app.services import arrays
 
 MAX_GROUP: Final = 50
 """Images of a group. A burst of more becomes several groups."""
+GRADE: Final = 3
+"""Decimals of a similarity that decide which pair comes first: the rest is how vectors were rounded when they were stored."""
 IN_PLACE: Final = 500
 """Pairs that become groups in less than 10 ms. A library full of copies has more of them: 200,000 take 3 s."""
 
@@ -43,17 +47,27 @@ class Pair:
         return cls(min(one, other), max(one, other), score)
 
 
-def clusters(near: Iterable[Pair], apart: Iterable[Pair]) -> list[list[UUID]]:
-    """The groups that pairs make, the nearest pairs first; each in the order of its ids.
+def clusters(
+    near: Iterable[Pair], apart: Iterable[Pair], stands: Mapping[UUID, UUID] | None = None
+) -> list[list[UUID]]:
+    """The groups that pairs make; each in the order of its ids.
 
-    No group has two images of a pair in `apart`, nor more than MAX_GROUP: two groups that together would are not joined.
+    Pairs within a group as it `stands` come first, then the nearest, and among those the oldest: a burst of copies fills
+    one group after the other. No group has two images of a pair in `apart`, nor more than MAX_GROUP: two groups that
+    together would are not joined.
     """
+    group_now = stands or {}
+
+    def turn(pair: Pair) -> tuple[bool, float, UUID, UUID]:
+        together = pair.low in group_now and group_now[pair.low] == group_now.get(pair.high)
+        return not together, -round(pair.score, GRADE), pair.high, pair.low
+
     foes: dict[UUID, set[UUID]] = {}
     for pair in apart:
         foes.setdefault(pair.low, set()).add(pair.high)
         foes.setdefault(pair.high, set()).add(pair.low)
     group_of: dict[UUID, set[UUID]] = {}
-    for pair in sorted(near, key=lambda pair: (-pair.score, pair.low, pair.high)):
+    for pair in sorted(near, key=turn):
         one, other = (group_of.setdefault(its, {its}) for its in (pair.low, pair.high))
         if one is other or len(one) + len(other) > MAX_GROUP:
             continue
@@ -96,8 +110,11 @@ async def put_near(
     team_id: UUID,
     model_id: int,
     near: Mapping[UUID, Sequence[Pair]],
-) -> None:
-    """The pairs of each image by this model, in place of those that another one found. One lock for all: see `lock`."""
+) -> set[UUID]:
+    """The pairs of each image by this model, in place of those that another one found; who is left alone by `regroup`.
+
+    One lock for all: see `lock`.
+    """
     images = list(near)
     await session.execute(
         delete(DuplicatePair).where(
@@ -122,7 +139,7 @@ async def put_near(
         again = {"score": new.excluded.score, "model_id": model_id}
         keys = ["team_id", "low_id", "high_id"]
         await session.execute(new.on_conflict_do_update(index_elements=keys, set_=again))
-    await regroup(session, team_id, [*images, *(its for two in pairs for its in two)])
+    return await regroup(session, team_id, [*images, *(its for two in pairs for its in two)])
 
 
 async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> None:
@@ -139,10 +156,15 @@ async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> 
     await regroup(session, team_id, await _near(session, team_id, touched))
 
 
-async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID]) -> None:
-    """Makes the groups of these images anew, from the pairs that there are now."""
+async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID]) -> set[UUID]:
+    """Makes the groups of these images anew, from the pairs that there are now.
+
+    Whoever stands together stays together as long as pairs allow it. The images that have pairs and come into no group:
+    theirs are full, or have somebody whom they were told apart from.
+    """
     await lock(session, team_id)
-    members = arrays.of(await _companions(session, team_id, touched))
+    stands = await _standing(session, team_id, touched)
+    members = arrays.of({*touched, *stands})
     among = [
         select(table.low_id, table.high_id).where(
             table.team_id == team_id, table.low_id == any_(members), table.high_id == any_(members)
@@ -152,19 +174,24 @@ async def regroup(session: AsyncSession, team_id: UUID, touched: Collection[UUID
     near = (await session.execute(among[0].add_columns(DuplicatePair.score))).all()
     apart = (await session.execute(among[1])).all()
     if len(near) + len(apart) <= IN_PLACE:
-        groups = _grouped(near, apart)
+        groups = _grouped(near, apart, stands)
     else:
         # In a thread, which touches nothing of the session: whoever is served by this process does not wait for it.
-        groups = await asyncio.to_thread(_grouped, near, apart)
+        groups = await asyncio.to_thread(_grouped, near, apart, stands)
     await session.execute(
         delete(Duplicate).where(Duplicate.team_id == team_id, Duplicate.image_id == any_(members))
     )
     if groups:
         await session.execute(_made(team_id, groups))
+    if full := [its for group in groups if len(group) == MAX_GROUP for its in group]:
+        await session.execute(_between_full_ones(team_id, full))
+    return {its for pair in near for its in pair[:2]} - {its for group in groups for its in group}
 
 
-def _grouped(near: Iterable[Any], apart: Iterable[Any]) -> list[list[UUID]]:
-    return clusters([Pair(*row) for row in near], [Pair(*row) for row in apart])
+def _grouped(
+    near: Iterable[Any], apart: Iterable[Any], stands: Mapping[UUID, UUID]
+) -> list[list[UUID]]:
+    return clusters([Pair(*row) for row in near], [Pair(*row) for row in apart], stands)
 
 
 def _made(team_id: UUID, groups: Sequence[Sequence[UUID]]) -> Insert:
@@ -180,15 +207,52 @@ def _made(team_id: UUID, groups: Sequence[Sequence[UUID]]) -> Insert:
     return insert(Duplicate).from_select(["team_id", "image_id", "group_id"], rows)
 
 
+def _between_full_ones(team_id: UUID, full: Collection[UUID]) -> Delete:
+    """Pairs of these images with those of other full groups hold nothing together.
+
+    Without this, the few that are nearest to all of a burst would be read with all of it for each copy that comes.
+    """
+    one, other = aliased(Duplicate), aliased(Duplicate)
+    return delete(DuplicatePair).where(
+        DuplicatePair.team_id == team_id,
+        _either(DuplicatePair, full),
+        one.team_id == team_id,
+        one.image_id == DuplicatePair.low_id,
+        other.team_id == team_id,
+        other.image_id == DuplicatePair.high_id,
+        one.group_id != other.group_id,
+        is_full(one),
+        is_full(other),
+    )
+
+
+def is_full(stands: type[Duplicate]) -> ColumnElement[bool]:
+    """No other image comes into this one's group."""
+    its = aliased(Duplicate)
+    count = select(func.count()).where(
+        its.team_id == stands.team_id, its.group_id == stands.group_id
+    )
+    return count.scalar_subquery() >= MAX_GROUP
+
+
 async def _companions(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
     """These images and all that stand in a group with one of them."""
+    return {*images, *await _standing(session, team_id, images)}
+
+
+async def _standing(
+    session: AsyncSession, team_id: UUID, images: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """The groups of these images as they are now: each image's group."""
     mine = select(Duplicate.group_id).where(
         Duplicate.team_id == team_id, arrays.among(Duplicate.image_id, images)
     )
-    found = await session.scalars(
-        select(Duplicate.image_id).where(Duplicate.team_id == team_id, Duplicate.group_id.in_(mine))
+    found = await session.execute(
+        select(Duplicate.image_id, Duplicate.group_id).where(
+            Duplicate.team_id == team_id, Duplicate.group_id.in_(mine)
+        )
     )
-    return {*images, *found}
+    return {row.image_id: row.group_id for row in found}
 
 
 async def _near(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:

@@ -13,7 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Duplicate, DuplicateCheck, EmbeddingModel, Image, ImageVector
 from app.domain import Actor, ImageFilter, ImageState, ModelState
 from app.errors import bad_input
-from app.services import access, arrays, duplicate_groups, embedding_models, images, paging
+from app.services import (
+    access,
+    arrays,
+    duplicate_bursts,
+    duplicate_groups,
+    embedding_models,
+    images,
+    paging,
+)
 from app.services.duplicate_groups import MAX_GROUP, Pair
 from app.services.filters import Match
 from app.services.searching import nearest
@@ -34,7 +42,8 @@ THRESHOLD: Final = 0.985
 that were scaled or strongly compressed, for two thirds of those cropped by 2 % on each side, and for 4 in 100 pictures
 and the nearest other one."""
 NEIGHBOURS: Final = 10
-"""Of each image, so many pairs are kept at most: among a thousand copies of one picture each is still tied to the rest."""
+"""So many of the nearest are looked for, for each image. Among many copies of one picture they are the same few for all of
+them: what comes of that is in duplicate_bursts."""
 CHECKS: Final = 20
 """Images whose neighbours are looked for in one transaction."""
 QUEUED_AT_ONCE: Final = 2_000
@@ -129,7 +138,13 @@ async def check_some(session: AsyncSession) -> int:
         near[image_id] = [Pair.of(image_id, one.image_id, one.score) for one in found]
     if near:
         await duplicate_groups.lock(session, due.team_id)
-        await duplicate_groups.put_near(session, due.team_id, model.id, near)
+        alone = await duplicate_groups.put_near(session, due.team_id, model.id, near)
+        if alone and (
+            more := await duplicate_bursts.beside(
+                session, due.team_id, model.id, alone, floor=THRESHOLD
+            )
+        ):
+            await duplicate_groups.put_near(session, due.team_id, model.id, more)
     return len(due.image_ids)
 
 
