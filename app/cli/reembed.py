@@ -15,7 +15,7 @@ from app.cli.logs import configure
 from app.db.database import Database, Entrance
 from app.domain import ModelState
 from app.embedding import Embedder, Known, embedder_from_name
-from app.errors import AppError
+from app.errors import AppError, ErrorCode
 from app.resources import Resources, open_database, open_resources
 from app.services import embedding_models, reembedding
 from app.services.reembedding import Progress
@@ -38,28 +38,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--cancel", action="store_true", help="end what is being built")
     what.add_argument("--rollback", action="store_true", help="switch to the model before, at once")
     what.add_argument("--prune", action="store_true", help="drop the vectors of retired models")
+    parser.add_argument(
+        "--anyway", action="store_true", help="let --model switch though it refused most images"
+    )
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
 
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     if asked.model is not None:
         configure("warning")
-        return await _change(settings, asked.model)
+        return await _change(settings, asked.model, anyway=asked.anyway)
     async with open_database(settings) as db:
         return await _ACTIONS[next(name for name in _ACTIONS if getattr(asked, name))](db, asked)
 
 
-async def _change(settings: Settings, name: str) -> int:
+async def _change(settings: Settings, name: str, *, anyway: bool) -> int:
     async with open_resources(settings) as opened:
         resources = replace(opened, embedder=_embedder(opened, name))
         model = await _begun(resources)
         if model.state is ModelState.ACTIVE:
             print(f"{model} is the model in use.")
             return 0
-        done = await _built(resources, model)
-        await resources.models.close()
-        if resources.embedder is not opened.embedder:
-            await resources.embedder.close()
+        try:
+            done = await _built(resources, model, anyway=anyway)
+        finally:
+            await resources.models.close()
+            if resources.embedder is not opened.embedder:
+                await resources.embedder.close()
         _total, listed = await _progress(opened.db.worker)
     its = next(one for one in listed if one.id == model.id)
     if not done:
@@ -93,15 +98,17 @@ async def _begun(resources: Resources) -> Known:
     return next(model for model in known if model.id == row.id)
 
 
-async def _built(resources: Resources, model: Known) -> bool:
+async def _built(resources: Resources, model: Known, *, anyway: bool) -> bool:
     """Whether it answers now; what is away for a time is waited for."""
     with tqdm(desc=f"Reading images with {model.name}", unit="image") as bar:
         watching = asyncio.create_task(_watch(resources.db.worker, model.id, bar))
         try:
             while True:
                 try:
-                    return await models.build(resources, model)
+                    return await models.build(resources, model, anyway=anyway)
                 except AppError as error:
+                    if error.code is not ErrorCode.UNAVAILABLE:
+                        raise
                     bar.write(f"waiting: {error.message}", file=sys.stderr)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:

@@ -5,18 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    delete,
-    exists,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
@@ -24,6 +13,14 @@ from app.domain import ImageState, JobKind, JobState, ModelState, ProcessingStat
 from app.errors import conflict
 from app.services import embedding_models, job_runs, jobs
 
+FEW: Final = 5
+"""So many images may be refused whatever their share: in a small library half of them is soon reached."""
+DOUBTFUL: Final = (
+    "{name} ({revision}) refused {refused} of the {asked} images that it was to read, most often with: {error}"
+    " That looks like a fault of the model or of a host, not of the images, so it does not take over."
+    " Put it right and have them read again: `pictor reembed --cancel`, then `pictor reembed --model` once more."
+    " Or switch without them: `pictor reembed --model NAME --anyway`."
+)
 REFUSED: Final = VectorClaim.lease_until.is_(None)
 """The model had its tries at this image."""
 EMBEDS: Final = (
@@ -54,14 +51,47 @@ async def unread(session: AsyncSession, model_id: int) -> bool:
     return bool(await session.scalar(select(waiting)))
 
 
-async def switch(session: AsyncSession, model_id: int) -> bool:
+async def trust(session: AsyncSession, model_id: int) -> None:
+    """CONFLICT where a BUILDING model refused more than FEW images, and more than it read.
+
+    Those that the active model could not read either do not count.
+    """
+    mine = await session.get_one(EmbeddingModel, model_id)
+    active = await embedding_models.active(session)
+    if mine.state is not ModelState.BUILDING or active is None:
+        return
+    refusals = (
+        select(func.count(), func.mode().within_group(VectorClaim.error))
+        .join(Image, Image.id == VectorClaim.image_id)
+        .where(
+            VectorClaim.model_id == model_id,
+            REFUSED,
+            Image.state == ImageState.STORED,
+            _has_vector(active.id),
+            ~_has_vector(model_id),
+        )
+    )
+    refused, error = (await session.execute(refusals)).one()
+    if refused <= FEW:
+        return
+    mine_read = select(func.count()).where(ImageVector.model_id == model_id)
+    read = await session.scalar(mine_read) or 0
+    if refused > read:
+        said = {"refused": f"{refused:,}", "asked": f"{refused + read:,}", "error": error}
+        raise conflict("model", DOUBTFUL.format(name=mine.name, revision=mine.revision, **said))
+
+
+async def switch(session: AsyncSession, model_id: int, *, anyway: bool = False) -> bool:
     """Makes a BUILDING model ACTIVE, in one step, if every image had its turn; whether it is ACTIVE now.
 
-    `processing` of the images follows: FAILED is what the new model could not read.
+    `processing` of the images follows: FAILED is what the new model could not read. CONFLICT as `trust` has it, but not
+    `anyway`.
     """
     await session.execute(embedding_models.LOCK)
     mine = await session.get_one(EmbeddingModel, model_id)
     if mine.state is ModelState.BUILDING and not await unread(session, model_id):
+        if not anyway:
+            await trust(session, model_id)
         await embedding_models.activate(session, mine)
         await _settle(session, model_id)
     return mine.state is ModelState.ACTIVE

@@ -31,9 +31,8 @@ async def local_copy(
 
     ObjectDamaged where they have another hash, if it is known: a decoder may take wrong bytes for a picture.
     """
-    stream = await storage.open(key)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
-        async with stream:
+        async with await storage.open(key) as stream:
             async for part in verified(stream, sha256) if sha256 else stream:
                 await asyncio.to_thread(file.write, part)
         file.flush()

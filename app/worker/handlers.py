@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.db.models import Image
 from app.domain import Damage, ImageState, ThumbnailSize
-from app.errors import AppError, ErrorCode, unavailable
+from app.errors import AppError
 from app.resources import Resources
 from app.services import damage, job_runs
 from app.services.exports import datasets
@@ -18,6 +18,7 @@ from app.services.intake import processing
 from app.services.job_runs import Job, SupersededError
 from app.storage import ObjectMissing
 from app.worker import files
+from app.worker.outages import outage
 from app.worker.pictures import reason
 
 log = logging.getLogger(__name__)
@@ -84,12 +85,12 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         log.info("%s of %s is another run's now", job.kind, job.image_id)
         resources.metrics.job_ended(job.kind, "superseded")
         return None
-    outage = _outage(error)
-    if outage is not None:
-        log.warning("%s of %s waits: %s", job.kind, job.image_id, outage.message)
+    away = outage(error)
+    if away is not None:
+        log.warning("%s of %s waits: %s", job.kind, job.image_id, away.message)
         resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: job_runs.release(session, [job], POSTPONED))
-        return outage
+        return away
     if isinstance(error, ObjectMissing):
         key = error.args[0]
         await resources.db.worker.run(lambda session: damage.flag(session, key, Damage.MISSING))
@@ -100,15 +101,6 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
     await resources.db.worker.run(lambda session: job_runs.fail(session, job, why))
     outcome = "given_up" if job.attempts >= job_runs.MAX_ATTEMPTS else "retried"
     resources.metrics.job_ended(job.kind, outcome)
-    return None
-
-
-def _outage(error: Exception) -> AppError | None:
-    """What is nobody's image's fault. Pictures are read in other processes: an OSError in this one is its disk's."""
-    if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
-        return error
-    if isinstance(error, OSError):
-        return unavailable(f"This host cannot work just now ({error.strerror or error}).")
     return None
 
 

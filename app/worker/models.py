@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app.embedding import Embedders, Known
+from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.services import embedding_models, reembedding
 from app.worker import graphs
@@ -60,7 +61,9 @@ async def _build(resources: Resources, gate: Gate | None) -> None:
                 await build(resources, model, gate=gate)
         except Exception as error:
             log.warning("reading images for %s waits: %s", model, error)
-            await asyncio.sleep(PAUSE_SECONDS)
+            # Until an operator has done something about it, or the model reads pictures again.
+            is_stuck = isinstance(error, AppError) and error.code is ErrorCode.CONFLICT
+            await asyncio.sleep(RETRY_SECONDS if is_stuck else PAUSE_SECONDS)
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -70,12 +73,20 @@ async def build(
     told: Callable[[int], None] | None = None,
     *,
     gate: Gate | None = None,
+    anyway: bool = False,
 ) -> bool:
-    """Reads what is missing, builds what it is searched by, and switches; False where the model is not being built any more."""
+    """Reads what is missing, builds what it is searched by, and switches; False where the model is not being built any more.
+
+    CONFLICT where it reads nothing, or so little that it must not take over, unless it is to do so `anyway`.
+    """
+    db = resources.db.worker
     await Reembedding(resources, model, told, gate=gate).run()
+    if not anyway:
+        # Here too, since what comes now takes long.
+        await db.run(lambda session: reembedding.trust(session, model.id))
     await graphs.prepare(resources, model.id)
     await Calibration(resources).before_switch(model)
-    switched = await resources.db.worker.run(lambda s: reembedding.switch(s, model.id))
+    switched = await db.run(lambda s: reembedding.switch(s, model.id, anyway=anyway))
     if switched:
         log.info("%s has read every image, and answers from now on", model)
     await refresh(resources)

@@ -1,5 +1,7 @@
 """A stored image as pixels for a model, and in which words its team is told why there are none."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from app.storage import ObjectMissing
 from app.worker import files
 
 Picture = NDArray[np.uint8]
+PLAIN: Final[Picture] = np.full((PICTURE_SIDE, PICTURE_SIDE, 3), (200, 60, 40), np.uint8)
+"""As large as any, with nothing in it: what does not read this reads no picture."""
 
 
 async def pixels(resources: Resources, image: Image) -> Picture:

@@ -10,13 +10,14 @@ from uuid import UUID
 from app.db.models import Image
 from app.domain import NO_ID
 from app.embedding import Embedder, Known, Vectors
-from app.errors import AppError, ErrorCode
+from app.errors import AppError, conflict
 from app.resources import Resources
 from app.services import reembedding, reembedding_runs
 from app.services.reembedding_runs import Batch
 from app.worker import files, leases
 from app.worker.gate import Gate
-from app.worker.pictures import Picture, pixels, reason
+from app.worker.outages import outage
+from app.worker.pictures import PLAIN, Picture, pixels, reason
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ BATCH: Final = 32
 WAIT_SECONDS: Final = 1.0
 CALM_SECONDS: Final = 5.0
 """For so long a run has found the database there before it takes back another's images: see worker."""
+USELESS: Final = (
+    "{model} reads no picture at all here, not even a plain one ({why}). No image is charged with that."
+    " Put it right and begin again, which goes on from here, or end it: `pictor reembed --cancel`."
+)
 RELEASE_PAUSE_SECONDS: Final = 1.0
 """Between two tries to hand back what was claimed while the database is away."""
 
@@ -50,7 +55,8 @@ class Reembedding:
     async def run(self) -> None:
         """Returns when every image had its turn, by whomever, or the model is not being built any more.
 
-        UNAVAILABLE where the model, the store or the database is away: it may be called again.
+        UNAVAILABLE where the model, the store, the database or this host's disk is away: it may be called again.
+        CONFLICT where the model reads no picture at all.
         """
         embedder = await self._resources.models.load(self._model)
         await asyncio.to_thread(files.prepare, self._resources.settings.tmp_dir)
@@ -158,18 +164,30 @@ class Reembedding:
             raise
         except Exception as error:
             if len(images) == 1:
+                await self._must_read(embedder)
                 await self._failed(batch, images[0], error)
                 return
             for image, picture in zip(images, pictures, strict=True):
                 await self._embed(embedder, batch, [image], [picture])
+
+    async def _must_read(self, embedder: Embedder) -> None:
+        """CONFLICT unless the model reads a plain picture: else it would refuse the whole library, image by image."""
+        try:
+            await embedder.pictures([PLAIN])
+        except AppError:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise conflict("model", USELESS.format(model=self._model, why=why)) from error
 
     async def _keep(self, batch: Batch, vector_of: dict[UUID, Vectors]) -> None:
         await self._db.run(lambda session: reembedding_runs.keep(session, batch, vector_of))
 
     async def _failed(self, batch: Batch, image: Image, error: Exception) -> None:
         """Lays the image down for later. What is not its own fault goes up."""
-        if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
-            raise error
+        away = outage(error)
+        if away is not None:
+            raise away from error
         why = reason(error)
         log.warning("%s could not be read by %s: %s", image.id, self._model, why)
         await self._db.run(lambda session: reembedding_runs.fail(session, batch, image.id, why))

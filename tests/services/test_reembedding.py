@@ -213,6 +213,50 @@ async def test_an_image_that_cannot_be_read_holds_nothing_up(
     assert (await row(db, good[0])).state is JobState.DONE
 
 
+async def refuse_all(db: Database, model_id: int, among: list[UUID]) -> None:
+    """The model had its tries at these images."""
+    async with db.transaction() as session:
+        facts = {"model_id": model_id, "attempts": job_runs.MAX_ATTEMPTS, "lease_until": None}
+        session.add_all([VectorClaim(image_id=one, error="no colours", **facts) for one in among])
+
+
+@pytest.mark.parametrize(("read", "takes_over"), [(0, False), (5, False), (6, True)])
+async def test_a_model_that_refused_more_than_it_read_does_not_take_over(
+    db: Database, images: list[UUID], second: int, read: int, takes_over: bool
+) -> None:
+    more = sorted(await embedded(db, read + 6 - len(images), await ensure(db, "first")))
+    all_images = images + more
+    await refuse_all(db, second, all_images[read:])
+    if read:
+        await keep(db, await claim(db, second))
+    if takes_over:
+        assert await switch(db, second)
+        return
+    with pytest.raises(AppError, match=f"refused 6 of the {read + 6} images") as doubted:
+        await switch(db, second)
+    assert (doubted.value.code, doubted.value.field) == (ErrorCode.CONFLICT, "model")
+    assert (await progress(db))["first"].state is ModelState.ACTIVE
+    assert await status(db, images[0]) is not ProcessingStatus.FAILED
+    assert await db.worker.run(lambda s: reembedding.switch(s, second, anyway=True))
+
+
+async def test_what_no_model_can_read_is_no_reason_to_doubt_the_new_one(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await keep(db, await claim(db, second))
+    team_id = await make.team(db)
+    await refuse_all(db, second, [await make.image(db, team_id) for _ in range(9)])
+    assert await switch(db, second)
+
+
+async def test_a_few_may_be_refused_whatever_their_share(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    await refuse_all(db, second, images)
+    assert await switch(db, second)
+    assert (await progress(db))["second"].vectors == 0
+
+
 async def test_one_that_kills_its_process_costs_the_others_nothing(
     db: Database, second: int, images: list[UUID]
 ) -> None:
