@@ -11,7 +11,7 @@ import numpy as np
 
 from app.db.models import Image
 from app.domain import ImageState
-from app.embedding import Known, Vectors
+from app.embedding import Vectors
 from app.errors import AppError
 from app.resources import Resources
 from app.services import job_runs
@@ -35,22 +35,33 @@ class Embedding:
         self._stopping = stopping
         self._began = 0.0
 
-    async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
-        """The next batch, or one suspect. The model is loaded before anything is claimed: that takes long, and may fail.
+    @property
+    def has_model(self) -> bool:
+        """Whether what is claimed could be read at once."""
+        active = self._resources.models.active
+        return active is not None and self._resources.models.ready(active) is not None
 
-        Whoever stops meanwhile has claimed nothing, and does not wait for it.
+    async def prepare(self) -> None:
+        """Loads the model, which takes minutes where it must be fetched, and may fail. Nobody is to wait for it meanwhile.
+
+        Whoever stops does not wait for it either: `has_model` tells how it ended.
         """
-        loading = asyncio.create_task(self._loaded())
+        loading = asyncio.create_task(self._load())
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            active = loading.result() if loading.done() else None
+            if loading.done():
+                loading.result()
         finally:
             loading.cancel()
             stopped.cancel()
             # It may have a connection, which is to be given back before the pool closes.
             await asyncio.wait({loading, stopped})
-        if active is None:
+
+    async def claim(self, lease: timedelta, *, suspects: bool = False) -> list[Job]:
+        """The next batch, or one suspect; nothing where the model is not here."""
+        active = self._resources.models.active
+        if active is None or not self.has_model:
             return []
         limit = 1 if suspects else BATCH
         return await self._db.run(
@@ -59,16 +70,13 @@ class Embedding:
             )
         )
 
-    async def _loaded(self) -> Known | None:
-        """The active model, once this process has it."""
+    async def _load(self) -> None:
         models = await refresh(self._resources)
         if models.active is None:
             await introduce(self._resources)
             models = await refresh(self._resources)
-        active = models.active
-        if active is not None:
-            await models.load(active)
-        return active
+        if models.active is not None:
+            await models.load(models.active)
 
     async def handle(self, claimed: list[Job]) -> None:
         self._began = time.perf_counter()

@@ -37,6 +37,7 @@ FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 Handle = Callable[[list[Job]], Awaitable[None]]
+Prepare = Callable[[], Awaitable[None]]
 Turn = Callable[[], Awaitable[bool]]
 """Does what is due; whether there was anything."""
 
@@ -53,6 +54,9 @@ class _Lane:
     """A batch, or with True one suspect."""
     handle: Handle
     touches_pictures: bool = True
+    prepare: Prepare | None = None
+    """What takes long before the first batch, and is done while nobody waits at the gate."""
+    is_ready: Callable[[], bool] = lambda: True
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     suspects: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where there is one for a lane that touches no pictures."""
@@ -144,7 +148,10 @@ class Worker:
         batch = 4 * resources.settings.pictures_at_once
         return {
             JobKind.EMBED: _Lane(
-                lambda suspects: embedding.claim(leases.LEASE, suspects=suspects), embedding.handle
+                lambda suspects: embedding.claim(leases.LEASE, suspects=suspects),
+                embedding.handle,
+                prepare=embedding.prepare,
+                is_ready=lambda: embedding.has_model,
             ),
             JobKind.THUMBNAILS: lane(
                 JobKind.THUMBNAILS,
@@ -174,6 +181,8 @@ class Worker:
 
     def _turn_of(self, lane: _Lane) -> Turn:
         async def beside_others() -> bool:
+            if lane.prepare is not None:
+                await lane.prepare()
             async with self._gate.together():
                 return await self._one_batch(lane, suspects=False)
 
@@ -199,6 +208,9 @@ class Worker:
             if not lane.touches_pictures:
                 lane.suspects.set()
                 lane.woken.set()
+                continue
+            if not lane.is_ready():
+                # Its own turn sees to that; the next look finds the suspect.
                 continue
             try:
                 async with self._gate.alone():
