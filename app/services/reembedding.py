@@ -200,7 +200,8 @@ async def progress(session: AsyncSession) -> tuple[int, list[Progress]]:
     )
     refusals = await session.execute(
         select(VectorClaim.model_id, func.count().label("images"))
-        .where(REFUSED)
+        .join(Image, Image.id == VectorClaim.image_id)
+        .where(REFUSED, Image.state == ImageState.STORED, ~_has_vector(VectorClaim.model_id))
         .group_by(VectorClaim.model_id)
     )
     vectors = {row.model_id: row.vectors for row in counts}
@@ -268,6 +269,7 @@ async def _settle(session: AsyncSession, model_id: int) -> None:
             VectorClaim.model_id == model_id,
             VectorClaim.image_id == Image.id,
             REFUSED,
+            ~_has_vector(model_id),
         )
         .values(
             state=JobState.FAILED, error=func.coalesce(VectorClaim.error, literal(job_runs.LOST))

@@ -257,6 +257,32 @@ async def test_a_few_may_be_refused_whatever_their_share(
     assert (await progress(db))["second"].vectors == 0
 
 
+async def test_what_was_refused_and_then_read_by_its_job_is_no_failure(
+    db: Database, second: int, images: list[UUID]
+) -> None:
+    """Its bytes were missing, and came back before the switch: its job reads it with both."""
+    healed, lost, *_ = images
+    await keep(db, await claim(db, second, after=lost))
+    await refuse_all(db, second, [healed, lost])
+    async with db.transaction() as session:
+        team_id = (await session.get_one(Image, healed)).team_id
+        await jobs.enqueue(session, team_id, healed, [JobKind.EMBED])
+    claimed = await db.run(lambda session: job_runs.claim(session, [JobKind.EMBED], 9, LEASE))
+    vectors = {1: planted.random(1), second: planted.random(1, 2)}
+    await db.worker.run(lambda session: processing.keep_vectors(session, claimed, vectors))
+
+    told = (await progress(db))["second"]
+    assert (told.vectors, told.refused) == (4, 1)
+    assert set(await attempts(db, second)) == {lost}
+    # As an older worker leaves it, which does not end the claim.
+    await refuse_all(db, second, [healed])
+    told = (await progress(db))["second"]
+    assert (told.vectors, told.refused) == (4, 1)
+    assert await switch(db, second)
+    assert (await row(db, healed)).state is JobState.DONE
+    assert (await row(db, lost)).state is JobState.FAILED
+
+
 async def test_one_that_kills_its_process_costs_the_others_nothing(
     db: Database, second: int, images: list[UUID]
 ) -> None:

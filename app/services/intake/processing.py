@@ -9,7 +9,15 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Dataset, DuplicateCheck, Image, ImageJob, ImageVector, Team
+from app.db.models import (
+    Dataset,
+    DuplicateCheck,
+    Image,
+    ImageJob,
+    ImageVector,
+    Team,
+    VectorClaim,
+)
 from app.domain import ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
@@ -58,8 +66,19 @@ async def keep_vectors(
     ids = [job.image_id for job in claimed]
     for model_id, vectors in vectors_of.items():
         if model_id in alive:
+            if model_id != active:
+                await _end_claims(session, model_id, ids)
             await write_vectors(session, model_id, dict(zip(ids, vectors, strict=True)))
     await queue_checks(session, active, ids)
+
+
+async def _end_claims(session: AsyncSession, model_id: int, ids: Sequence[UUID]) -> None:
+    """The model has read these images now, whoever was at it or gave them up. Before their vectors, as others have it."""
+    claims = (VectorClaim.model_id == model_id, VectorClaim.image_id.in_(ids))
+    # In one order: another run may end some of them at this moment.
+    locked = select(VectorClaim.image_id).where(*claims).order_by(VectorClaim.image_id)
+    await session.execute(locked.with_for_update())
+    await session.execute(delete(VectorClaim).where(*claims))
 
 
 async def write_vectors(
