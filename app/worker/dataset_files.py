@@ -106,6 +106,11 @@ class Files:
         self._open.callback(file.close)
         return file
 
+    @property
+    def to_come(self) -> int:
+        """How many bytes `finish` copies."""
+        return self._spool.tell()
+
     def add(self, pictures: Sequence[Picture]) -> None:
         """The next images in the order of their ids."""
         lines, sums, images, annotations = [], [], [], []

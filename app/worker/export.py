@@ -1,7 +1,9 @@
 """An export: one state of a team's images becomes files in storage. A run that dies leaves nothing that anybody sees."""
 
 import asyncio
+import errno
 import logging
+import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
@@ -25,6 +27,7 @@ PREFIX: Final = "export-"
 """Of the folder in which the files are written before they are stored."""
 TOLD_EVERY: Final = 10
 """Batches."""
+FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 class TooManyImages(AppError):
@@ -33,6 +36,17 @@ class TooManyImages(AppError):
     def __init__(self, limit: int) -> None:
         super().__init__(
             ErrorCode.BAD_USER_INPUT, f"The filter lets more than {limit:,} images through."
+        )
+
+
+class NoRoomError(AppError):
+    """The files of this export do not fit on the host's disk. It costs an attempt: the export itself is what fills it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            "The server's disk has no room for the files of this export. Once whoever runs it has made room, export"
+            " again; or export fewer images.",
         )
 
 
@@ -46,20 +60,47 @@ async def _export(resources: Resources, job: Job, _image: Image | None) -> None:
     dataset = await db.run(lambda session: exporting.begin(session, job))
     if dataset is None:
         return
+    try:
+        await _make_in_folder(resources, job, dataset)
+    except TooManyImages as error:
+        why = error.message
+        await db.run(lambda session: job_runs.fail(session, job, why, for_good=True))
+    except (SupersededError, NoRoomError):
+        # Surely not committed, which nobody knows after other errors: then the next run, or `pictor reconcile`, does it.
+        with suppress(AppError):
+            await resources.storage.delete(_keys(job).values())
+        raise
+    else:
+        await _forget_other_runs(resources, job)
+
+
+async def _make_in_folder(resources: Resources, job: Job, dataset: Dataset) -> None:
+    """In a folder that is gone when this ends, however it does. NoRoomError where the disk is full."""
     folder = resources.settings.tmp_dir
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True) as own:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix=PREFIX, dir=folder, ignore_cleanup_errors=True
+        ) as own:
             await _make(resources, job, dataset, Path(own))
-        except TooManyImages as error:
-            why = error.message
-            await db.run(lambda session: job_runs.fail(session, job, why, for_good=True))
-        except SupersededError:
-            # Surely not committed, which nobody knows after other errors: then the next run, or `pictor reconcile`, does it.
-            with suppress(AppError):
-                await resources.storage.delete(_keys(job).values())
+    except (OSError, AppError) as error:
+        # A folder storage says UNAVAILABLE when the disk takes no more; the cause tells.
+        if not (_is_full(error) or _is_full(error.__cause__)):
             raise
-        else:
-            await _forget_other_runs(resources, job)
+        log.error("dataset %s has no room in %s: %s", job.image_id, folder, error)
+        raise NoRoomError from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def _must_have_room(resources: Resources, more: int = 0) -> None:
+    """OSError unless an upload of the largest size still has room beside `more` bytes: exports leave uploads alone."""
+    folder = resources.settings.tmp_dir
+    free, kept_free = shutil.disk_usage(folder).free, resources.settings.max_request_bytes
+    if free - more < kept_free:
+        why = f"{free:,} bytes are free, {more:,} are wanted, and {kept_free:,} are left to uploads"
+        raise OSError(errno.ENOSPC, why)
 
 
 async def _make(resources: Resources, job: Job, dataset: Dataset, folder: Path) -> None:
@@ -69,6 +110,7 @@ async def _make(resources: Resources, job: Job, dataset: Dataset, folder: Path) 
         with await asyncio.to_thread(Files, folder, view.labels) as files:
             await _write(resources, job, view, files)
             said = _said(dataset, view)
+            await asyncio.to_thread(_must_have_room, resources, files.to_come)
             made = await asyncio.to_thread(files.finish, said)
     keys, kept = _keys(job), {}
     for name, facts in made.items():
@@ -85,6 +127,7 @@ async def _write(resources: Resources, job: Job, view: View, files: Files) -> No
     async with aclosing(view.pictures()) as found:
         async for pictures in found:
             # In a thread: whoever is served by this process does not wait for it.
+            await asyncio.to_thread(_must_have_room, resources, files.to_come)
             await asyncio.to_thread(files.add, pictures)
             if files.count > limit:
                 raise TooManyImages(limit)

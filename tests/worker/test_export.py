@@ -1,8 +1,10 @@
 """Exports by a real worker, on the folder and on a bucket: what is in the files, that they never change, and what is left."""
 
 import asyncio
+import errno
 import hashlib
 import json
+import os
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -34,7 +36,7 @@ from app.services.exports import datasets, exporting
 from app.services.job_runs import Job, SupersededError
 from app.services.people import teams
 from app.settings import Settings
-from app.storage import storage_from_url
+from app.storage import Storage, storage_from_url
 from app.worker import export, handlers, reconcile
 from app.worker.dataset_files import Files
 from tests import make
@@ -497,6 +499,81 @@ async def test_an_outage_costs_no_attempt(everywhere: Resources, actor: Actor) -
         await session.execute(update(ImageJob).values(run_after=func.now()))
     await export.exports(everywhere, [await claimed(everywhere)])
     assert (await row(everywhere, dataset_id)).image_count == 3
+
+
+async def the_job(resources: Resources) -> ImageJob:
+    async with resources.db.transaction() as session:
+        return (await session.scalars(select(ImageJob))).one()
+
+
+async def test_an_export_that_the_disk_does_not_hold_fails_and_says_so(
+    everywhere: Resources, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the largest upload is left, so that uploads go on meanwhile."""
+    monkeypatch.setattr("app.services.job_runs.BACKOFF", AT_ONCE)
+    await library(everywhere, actor)
+    settings = Settings(data_dir=everywhere.settings.data_dir, max_request_bytes=2**60)
+    dataset_id = await made(replace(everywhere, settings=settings), actor)
+    first = await the_job(everywhere)
+    assert (first.state, first.attempts) == (JobState.QUEUED, 1)
+    assert list(everywhere.settings.tmp_dir.iterdir()) == []
+
+    for _ in range(job_runs.MAX_ATTEMPTS - 1):
+        await export.exports(replace(everywhere, settings=settings), [await claimed(everywhere)])
+
+    found = await progress(everywhere, actor, dataset_id)
+    assert found.status is DatasetStatus.FAILED
+    assert found.error is not None
+    assert found.error.startswith("The server's disk has no room for the files of this export.")
+    assert list(everywhere.settings.tmp_dir.iterdir()) == []
+
+
+class Full:
+    """A folder storage whose disk takes one more file. What it says of the next is `error`."""
+
+    def __init__(self, inner: Storage, error: Exception) -> None:
+        self.inner, self.error, self.stored = inner, error, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def put(self, *args: Any, **more: Any) -> None:
+        self.stored += 1
+        if self.stored > 1:
+            raise self.error
+        await self.inner.put(*args, **more)
+
+
+def away_because(code: int) -> AppError:
+    error = unavailable("Storage is unavailable (test).")
+    error.__cause__ = OSError(code, os.strerror(code))
+    return error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), away_because(errno.EDQUOT)])
+async def test_where_the_files_fill_the_disk_it_costs_an_attempt_and_leaves_nothing(
+    everywhere: Resources, actor: Actor, error: Exception
+) -> None:
+    await library(everywhere, actor)
+    storage: Any = Full(everywhere.storage, error)
+
+    await made(replace(everywhere, storage=storage), actor)
+
+    job = await the_job(everywhere)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 1)
+    assert job.error is not None
+    assert "no room" in job.error
+    assert await keys(everywhere) == set()
+    assert list(everywhere.settings.tmp_dir.iterdir()) == []
+
+
+async def test_a_broken_disk_is_an_outage(everywhere: Resources, actor: Actor) -> None:
+    await library(everywhere, actor)
+    storage: Any = Full(everywhere.storage, away_because(errno.EIO))
+    with pytest.raises(AppError, match="Storage is unavailable"):
+        await made(replace(everywhere, storage=storage), actor)
+    job = await the_job(everywhere)
+    assert (job.state, job.attempts, job.error) == (JobState.QUEUED, 0, None)
 
 
 @ON_BOTH
