@@ -8,37 +8,45 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from app.db import embedded
+from tests.fixtures import forked
 
 QUESTION = b'{"query": "{ __typename }"}'
-Serve = Callable[[float], "Process"]
+
+
+class Serve(Protocol):
+    def __call__(self, drain_seconds: float, *, cold: bool) -> "Process": ...
 
 
 class Process:
-    """`pictor serve` on a free port, with the embedded database in `folder`."""
+    """`pictor serve` on a free port, with the embedded database in `folder`; cold, it begins from nothing."""
 
-    def __init__(self, folder: Path, drain_seconds: float) -> None:
+    def __init__(self, folder: Path, drain_seconds: float, *, cold: bool) -> None:
         self.log = folder / "log"
         self.data_dir = folder / "data"
         env = {name: value for name, value in os.environ.items() if not name.startswith("PICTOR")}
+        env |= {
+            "PICTOR_DATA_DIR": str(self.data_dir),
+            "PICTOR_DRAIN_SECONDS": str(drain_seconds),
+        }
+        command = ("app", "serve", "--port", "0")
+        self.process: subprocess.Popen[bytes] | forked.Process
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", "0"],
-                env=env
-                | {
-                    "PICTOR_DATA_DIR": str(self.data_dir),
-                    "PICTOR_DRAIN_SECONDS": str(drain_seconds),
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            if cold:
+                whole = (sys.executable, "-m", *command)
+                self.process = subprocess.Popen(
+                    whole, env=env, stdout=log, stderr=subprocess.STDOUT
+                )
+            else:
+                self.process = forked.Process(*command, env=env, stdout=log, stderr=log)
         self.address = self._wait()
 
     def _wait(self) -> str:
@@ -75,8 +83,8 @@ def serve() -> Iterator[Serve]:
         folder = Path(name)
         folder.chmod(0o755)
 
-        def start(drain_seconds: float) -> Process:
-            running.append(Process(folder, drain_seconds))
+        def start(drain_seconds: float, *, cold: bool) -> Process:
+            running.append(Process(folder, drain_seconds, cold=cold))
             return running[-1]
 
         yield start
@@ -100,7 +108,7 @@ def half_asked(address: str) -> socket.socket:
 
 
 def test_requests_are_answered_while_the_server_takes_its_leave(serve: Serve) -> None:
-    server = serve(2)
+    server = serve(2, cold=True)
     with (
         httpx.Client(base_url=server.address, timeout=120) as client,
         half_asked(server.address) as slow,
@@ -142,7 +150,7 @@ def _accepts(address: str) -> bool:
 
 
 def test_second_signal_ends_at_once_and_leaves_no_database_behind(serve: Serve) -> None:
-    server = serve(600)
+    server = serve(600, cold=False)
     server.process.send_signal(signal.SIGTERM)
     server.says("stopping")
 

@@ -180,7 +180,7 @@ def silent_store() -> Iterator[str]:
 
 
 async def test_stopping_hands_back_what_is_not_done(database_url: str, tmp_path: Path) -> None:
-    """In both commands that have a worker; they wait for what it does for 8 s, and do so beside each other."""
+    """In both commands that have a worker; they wait a while for what it does, and do so beside each other."""
     async with (
         own_database(database_url) as one,
         own_database(database_url) as other,
@@ -195,7 +195,10 @@ async def stopped(command: str, url: str, folder: Path) -> None:
         team_id = await make.team(resources.db)
         for seed in range(6):
             await stored(resources, team_id, jpeg(noise(seed)))
-        with silent_store() as store, process(["app", command], url, folder, store) as it:
+        with (
+            silent_store() as store,
+            process(["tests.worker.hasty", command], url, folder, store) as it,
+        ):
             await until_counted(resources.db, 6, ImageJob.state == JobState.RUNNING)
             it.terminate()
             assert await end_of(it) == 0
