@@ -12,7 +12,7 @@ from app.db import embedded, migrate
 from app.imaging import Decoder
 from app.settings import Settings
 from tests.database import Database
-from tests.fixtures.own_database import keep_migrated
+from tests.fixtures.own_database import emptied, keep_migrated, own_database
 from tests.fixtures.s3 import s3_server, s3_url
 from tests.parallel import ByFile, longest_first
 
@@ -43,14 +43,19 @@ def database_url() -> Iterator[str]:
 
 async def _prepare(url: str) -> None:
     database = Database(url)
+    await sync_nothing(database)
+    await migrate.upgrade(database.engine)
+    await database.close()
+    await keep_migrated(url)
+
+
+async def sync_nothing(database: Database) -> None:
+    """For a server that is thrown away."""
     async with database.engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             await autocommit.exec_driver_sql(f"alter system set {setting} = off")
         await autocommit.exec_driver_sql("select pg_reload_conf()")
-    await migrate.upgrade(database.engine)
-    await database.close()
-    await keep_migrated(url)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +77,23 @@ async def db(one_engine: Database) -> AsyncIterator[Database]:
             task.cancel()
         await asyncio.wait(left)
     assert one_engine.connections_in_use == 0
+
+
+@pytest.fixture(scope="session")
+async def other_engine(database_url: str) -> AsyncIterator[Database]:
+    """Of a second database, which no test's rows outlive."""
+    async with own_database(database_url) as url:
+        database = Database(url, pool_size=5)
+        yield database
+        await database.close()
+
+
+@pytest.fixture
+async def own_db(other_engine: Database) -> AsyncIterator[Database]:
+    """Empty, for what a database has only one of: the active model, the queue, the operators' chain of the audit."""
+    async with emptied(other_engine):
+        yield other_engine
+    assert other_engine.connections_in_use == 0
 
 
 @pytest.fixture(scope="session")

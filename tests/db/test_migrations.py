@@ -1,15 +1,12 @@
 """The migrations and the models say the same, upwards and downwards."""
 
 import asyncio
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic import command
 from sqlalchemy import text
 
-from app.db import embedded, migrate
+from app.db import migrate
 from app.errors import AppError
 from app.resources import NotMigratedError, open_database
 from app.settings import Settings
@@ -19,14 +16,6 @@ from tests.database import Database
 async def test_models_and_migrations_agree(db: Database) -> None:
     async with db.engine.connect() as connection:
         await connection.run_sync(lambda sync: command.check(migrate.config(sync)))
-
-
-@pytest.fixture
-def other_server() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="pictor-test-") as folder:
-        Path(folder).chmod(0o755)
-        yield embedded.start(Path(folder))
-        embedded.stop(Path(folder))
 
 
 async def test_downgrade_leaves_nothing(other_server: str) -> None:

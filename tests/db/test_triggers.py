@@ -1,16 +1,12 @@
 """Lines, counters, words and the tags beside vectors are right whoever writes, and however many at once."""
 
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from app.db import embedded, migrate
+from app.db import migrate
 from app.db.models import (
     DrawHead,
     DrawLine,
@@ -157,14 +153,6 @@ async def test_vectors_carry_the_tags_of_their_image(db: Database) -> None:
         await session.execute(delete(Tag).where(Tag.id == sea))
         assert await session.scalar(tag_ids) == [sun]
     assert await truth.faults(db, team_id) == {}
-
-
-@pytest.fixture
-def other_server() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="pictor-test-") as folder:
-        Path(folder).chmod(0o755)
-        yield embedded.start(Path(folder))
-        embedded.stop(Path(folder))
 
 
 async def test_rows_from_before_the_triggers_are_counted(other_server: str) -> None:

@@ -24,7 +24,13 @@ ROWS = 40
 
 
 @pytest.fixture
-async def own(database_url: str) -> AsyncIterator[Database]:
+def own(own_db: Database) -> Database:
+    return own_db
+
+
+@pytest.fixture
+async def months(database_url: str) -> AsyncIterator[Database]:
+    """A database whose months may be dropped."""
     async with own_database(database_url) as url:
         database = Database(url, pool_size=5)
         yield database
@@ -233,22 +239,22 @@ async def put_forward(db: Database, team_id: UUID, at: datetime) -> None:
         row.last_at, row.mac = at, head.mac(KEY)
 
 
-async def test_pruning_drops_months_and_keeps_the_chain(own: Database) -> None:
-    old, new = await make.team(own), await make.team(own)
-    await written(own, old)
-    await written(own, new)
+async def test_pruning_drops_months_and_keeps_the_chain(months: Database) -> None:
+    old, new = await make.team(months), await make.team(months)
+    await written(months, old)
+    await written(months, new)
     turn = next_month(datetime.now(UTC))
     for chain in (new, NO_ID):
-        await put_forward(own, chain, turn)
-    await written(own, new, 15)
+        await put_forward(months, chain, turn)
+    await written(months, new, 15)
 
     with pytest.raises(AppError, match="has begun"):
-        await audit_months.prune(own, KEY, turn.date())
-    pruned = await audit_months.prune(own, KEY, turn.date(), now=turn)
+        await audit_months.prune(months, KEY, turn.date())
+    pruned = await audit_months.prune(months, KEY, turn.date(), now=turn)
 
     # The opening of two chains is in the installation's.
     assert pruned == audit_months.Pruned(months=1, events=2 * ROWS + 2)
-    async with own.snapshot() as session:
+    async with months.snapshot() as session:
         found = dict(await audit_verify.verify_all(session, KEY))
         counts = {one: r.head.count for one, r in found.items() if isinstance(r, Verified)}
         rows = {one: r.rows for one, r in found.items() if isinstance(r, Verified)}
@@ -258,41 +264,41 @@ async def test_pruning_drops_months_and_keeps_the_chain(own: Database) -> None:
     assert (rows[old], rows[new]) == (0, 15)
 
 
-async def test_pruning_refuses_what_does_not_fit(own: Database) -> None:
-    team_id = await make.team(own)
-    await written(own, team_id)
-    await tamper(own, EDITS["action"].format(team=team_id, seq=5))
+async def test_pruning_refuses_what_does_not_fit(months: Database) -> None:
+    team_id = await make.team(months)
+    await written(months, team_id)
+    await tamper(months, EDITS["action"].format(team=team_id, seq=5))
     turn = next_month(datetime.now(UTC))
 
-    found = await audit_months.prune(own, KEY, turn.date(), now=turn)
+    found = await audit_months.prune(months, KEY, turn.date(), now=turn)
 
     assert isinstance(found, list)
     assert [(one.team_id, one.seq) for one in found] == [(team_id, 5)]
-    async with own.transaction() as session:
+    async with months.transaction() as session:
         assert await session.scalar(select(AuditAnchor.seq)) is None
 
 
-async def test_anchor_counts_where_it_was_made(own: Database) -> None:
+async def test_anchor_counts_where_it_was_made(months: Database) -> None:
     """An anchor that is moved to hide rows is signed for another place."""
-    team_id = await make.team(own)
-    await written(own, team_id)
+    team_id = await make.team(months)
+    await written(months, team_id)
     turn = next_month(datetime.now(UTC))
     for chain in (team_id, NO_ID):
-        await put_forward(own, chain, turn)
-    await written(own, team_id)
-    await audit_months.prune(own, KEY, turn.date(), now=turn)
-    assert team_id not in await faults(own)
+        await put_forward(months, chain, turn)
+    await written(months, team_id)
+    await audit_months.prune(months, KEY, turn.date(), now=turn)
+    assert team_id not in await faults(months)
 
-    await tamper(own, "update audit_anchor set seq = seq + 1")
+    await tamper(months, "update audit_anchor set seq = seq + 1")
 
-    assert "anchor" in (await fault_of(own, team_id)).reason
+    assert "anchor" in (await fault_of(months, team_id)).reason
 
 
-async def test_months_are_made_ahead(own: Database) -> None:
+async def test_months_are_made_ahead(months: Database) -> None:
     for _ in range(2):
-        await own.run(lambda session: audit_months.make_ahead(session))
-    async with own.transaction() as session:
+        await months.run(lambda session: audit_months.make_ahead(session))
+    async with months.transaction() as session:
         query = "select count(*) from pg_inherits where inhparent = 'audit_event'::regclass"
         assert await session.scalar(text(query)) == audit_months.AHEAD + 1
     with pytest.raises(AppError):
-        await audit_months.prune(own, KEY, date(2999, 1, 1))
+        await audit_months.prune(months, KEY, date(2999, 1, 1))

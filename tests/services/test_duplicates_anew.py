@@ -1,6 +1,5 @@
 """Near-copies after a change of the model: all images are looked at again, some at a time, and the switch waits for none."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,17 +14,13 @@ from app.errors import AppError
 from app.services import duplicates, embedding_models, images, reembedding
 from tests import make
 from tests.database import Database
-from tests.fixtures.own_database import own_database
 from tests.services import planted
 from tests.services.test_duplicates import Groups, add, copies, groups
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    async with own_database(database_url) as url:
-        database = Database(url, pool_size=5)
-        yield database
-        await database.close()
+def db(own_db: Database) -> Database:
+    return own_db
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Which model is what: the first answers at once, the next is built beside it, and no start undoes a switch."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from app.errors import AppError, ErrorCode
 from app.services import embedding_models, job_runs
 from tests import make
 from tests.database import Database
-from tests.fixtures.own_database import own_database
 from tests.services import planted
 from tests.services.test_jobs import queued
 
@@ -21,12 +19,9 @@ LEASE = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
+def db(own_db: Database) -> Database:
     """A database has one active model, and one queue: each of these tests has its own."""
-    async with own_database(database_url) as url:
-        database = Database(url, pool_size=5)
-        yield database
-        await database.close()
+    return own_db
 
 
 async def ensure(db: Database, name: str, revision: str = "1") -> EmbeddingModel:

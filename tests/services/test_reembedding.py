@@ -1,6 +1,5 @@
 """A second model beside the first: who reads which image, when it takes over, what is kept, and the way back."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from app.services.reembedding import Progress
 from app.services.reembedding_runs import Batch
 from tests import make
 from tests.database import Database
-from tests.fixtures.own_database import own_database
 from tests.services import planted
 from tests.services.test_embedding_models import begin, embedded, ensure
 from tests.services.test_jobs import queued, row, status
@@ -25,11 +23,8 @@ LEASE, NO_LEASE = timedelta(minutes=5), timedelta(0)
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    async with own_database(database_url) as url:
-        database = Database(url, pool_size=5)
-        yield database
-        await database.close()
+def db(own_db: Database) -> Database:
+    return own_db
 
 
 @pytest.fixture

@@ -46,15 +46,14 @@ def own_bucket(s3_url: str, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def everywhere(
-    database_url: str, decoder: Decoder, storage_url: str | None, tmp_path: Path
+    own_db: Database, decoder: Decoder, storage_url: str | None, tmp_path: Path
 ) -> AsyncIterator[Resources]:
     """Resources on the folder, and on a bucket."""
     storage = storage_from_url(storage_url, tmp_path)
-    async with (
-        own_database(database_url) as url,
-        opened(url, tmp_path, storage, decoder) as resources,
-    ):
-        yield resources
+    embedder = embedder_from_name(str(tiny_model.folder()))
+    yield Resources(Settings(data_dir=tmp_path), own_db, storage, decoder, embedder)
+    await embedder.close()
+    await storage.close()
 
 
 @asynccontextmanager
