@@ -21,7 +21,7 @@ from app.services import images, job_runs, retention
 from app.services.bulk_edits import bulk
 from app.services.bulk_edits.bulk_selections import Selection
 from app.services.intake import intents
-from app.worker import handlers, reconcile, upkeep
+from app.worker import files, handlers, reconcile, upkeep
 from app.worker.report import Report
 from tests import make
 from tests.fixtures import forked
@@ -234,6 +234,8 @@ async def test_thumbnails_of_another_object_are_made_again(
 async def test_a_job_that_finds_no_bytes_tells_of_it(everywhere: Resources, team_id: UUID) -> None:
     image = await picture(everywhere, team_id, jobs={THUMBNAILS: QUEUED}, derivatives=())
     await everywhere.storage.delete([image.object_key])
+    # As every worker does at its start.
+    files.prepare(everywhere.settings.tmp_dir)
     claimed = await everywhere.db.worker.run(
         lambda session: job_runs.claim(session, [THUMBNAILS], 1, timedelta(minutes=1))
     )
