@@ -81,7 +81,7 @@ def workers() -> list[int]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(500):
+    for _ in range(6_000):
         if condition():
             return
         await asyncio.sleep(0.01)
@@ -141,13 +141,18 @@ async def test_a_worker_is_light_and_knows_no_secret(
 
 async def test_wall_clock(tmp_path: Path, picture: Path, pipe: Path) -> None:
     decoder = Decoder(max_pixels=1000, limits=Limits(ROOMY.memory_bytes, wall_seconds=0.5))
-    hanging = asyncio.ensure_future(reason(decoder.inspect(pipe)))
+    meanwhile: set[UploadProblem | None] = set()
     # Nobody ever writes into the pipe: without the limit it would be read for ever.
     async with asyncio.timeout(120):
-        while not hanging.done():
-            with pytest.raises(AppError, match="pixels"):
-                await decoder.inspect(picture)
-    assert await hanging is UploadProblem.TOO_EXPENSIVE
+        # On a machine that stands still for so long, good pictures pass the limit too.
+        while UploadProblem.TOO_MANY_PIXELS not in meanwhile:
+            hanging = asyncio.ensure_future(reason(decoder.inspect(pipe)))
+            while not hanging.done():
+                refused = await reason(decoder.inspect(picture))
+                assert refused in {UploadProblem.TOO_MANY_PIXELS, UploadProblem.TOO_EXPENSIVE}
+                if not hanging.done():
+                    meanwhile.add(refused)
+            assert await hanging is UploadProblem.TOO_EXPENSIVE
     await until(lambda: not jobs())
     await decoder.close()
 
@@ -208,12 +213,12 @@ async def test_a_worker_that_dies_is_replaced(decoder: Decoder, picture: Path, p
         await hanging
 
 
-async def test_a_worker_that_falls_silent_is_killed(
-    picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.imaging.decoder._GRACE_SECONDS", 0.2)
-    decoder = Decoder(max_pixels=100_000, limits=Limits(ROOMY.memory_bytes, wall_seconds=0.8))
+async def test_a_worker_that_falls_silent_is_killed(picture: Path) -> None:
+    decoder = Decoder(max_pixels=100_000)
     await decoder.inspect(picture)
+    # Short for this worker, which is up, and not for the next, which takes a while to start.
+    [worker] = decoder._workers
+    worker._patience = 0.2
     os.kill(workers()[0], signal.SIGSTOP)
     assert await reason(decoder.inspect(picture)) is UploadProblem.TOO_EXPENSIVE
     assert (await decoder.inspect(picture)).width == 64
