@@ -219,11 +219,17 @@ async def test_a_merge_waits_for_a_part_and_holds_no_tag_meanwhile(
     waiting = text(
         "select true from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     )
+
+    async def waits() -> bool:
+        # In a transaction of its own: in one, PostgreSQL shows who is there as of the first look.
+        async with db.transaction() as other:
+            return bool(await other.scalar(waiting))
+
     async with db.transaction() as session:
         mine = select(BulkJob.id).where(BulkJob.id == UUID(job["id"])).with_for_update()
         await session.execute(mine)
         merging = asyncio.create_task(merge(client, actor, "kitten", "cat"))
-        while not await session.scalar(waiting):
+        while not await waits():
             assert not merging.done()
             await asyncio.sleep(0.01)
         tags = select(Tag.id).where(Tag.team_id == team_id).with_for_update(nowait=True)

@@ -30,7 +30,7 @@ from app.web.negotiation import GRAPHQL_RESPONSE
 from app.web.problems import Refusal
 from tests.graphql.test_plans import plan_of
 from tests.web import echo
-from tests.web.conftest import Clock, Member, client_on, new_member
+from tests.web.conftest import Clock, Member, client_on, hasty, new_member
 
 PER_MINUTE = 60
 HELLO = "{ hello }"
@@ -173,6 +173,7 @@ async def ask(
     return await client.post("/graphql", json=body, headers=headers)
 
 
+@hasty
 async def test_cost_is_told_in_each_answer(client: httpx.AsyncClient) -> None:
     answer = (await ask(client, HELLO)).json()
     assert answer["extensions"] == {"cost": {"requested": 1, "limit": 50_000}}

@@ -19,7 +19,7 @@ from app.services.people import addresses
 from app.services.people.addresses import Variant
 from app.web import errors_page
 from app.web.negotiation import GRAPHQL_RESPONSE
-from tests.web.conftest import Member, client_on, stored_image
+from tests.web.conftest import Clock, Member, app_on, client_on, stored_image
 
 MODERN = {"Accept": GRAPHQL_RESPONSE}
 SEARCH = "query($q: SearchQuery!) { searchImages(query: $q) { nodes { id } } }"
@@ -100,7 +100,9 @@ class Asker:
         return await self.ask(self.product, "{ images(first: 99) { nodes { tags { name } } } }")
 
     async def unavailable(self) -> httpx.Response:
-        return await self.ask(self.echo, "{ slow }")
+        hasty = with_settings(self.resources, operation_timeout_seconds=0.5)
+        async with client_on(app_on(hasty, Clock())) as client:
+            return await self.ask(client, "{ slow }")
 
     async def internal_server_error(self) -> httpx.Response:
         return await self.ask(self.echo, "{ broken }")

@@ -10,7 +10,7 @@ from graphql import get_introspection_query
 
 from app.web.negotiation import GRAPHQL_RESPONSE
 from app.web.problems import JSON
-from tests.web.conftest import Member
+from tests.web.conftest import Member, hasty
 
 MODERN = {"Accept": GRAPHQL_RESPONSE}
 
@@ -260,6 +260,7 @@ async def test_clients_mistakes_are_not_logged(
     assert [one for one in caplog.records if one.name.startswith(("app", "strawberry"))] == []
 
 
+@hasty
 async def test_operation_that_takes_too_long_is_stopped(client: httpx.AsyncClient) -> None:
     response = await post(client, "{ slow }")
     assert response.status_code == 200

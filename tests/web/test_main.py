@@ -127,7 +127,7 @@ async def test_worker_that_dies_is_followed_by_another(
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="app.worker.supervisor"):
         async with working(lambda: Dying(resources), asyncio.Event()):
-            for _ in range(100):
+            for _ in range(1_200):
                 if Dying.runs == 2:
                     break
                 await asyncio.sleep(0.05)

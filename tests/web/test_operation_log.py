@@ -10,7 +10,7 @@ import pytest
 
 from app.cli.logs import configure
 from app.web.operation_log import LOGGER
-from tests.web.conftest import Member
+from tests.web.conftest import Member, hasty
 
 
 @pytest.fixture
@@ -57,7 +57,6 @@ async def test_line_says_who_what_and_how_long(
         ("{ nonsense }", "GRAPHQL_VALIDATION_FAILED"),
         ("{", "GRAPHQL_PARSE_FAILED"),
         ("query A { hello } query B { hello }", "BAD_USER_INPUT"),
-        ("{ slow }", "UNAVAILABLE"),
         ("", "BAD_USER_INPUT"),
     ],
 )
@@ -67,6 +66,13 @@ async def test_line_says_how_it_ended(
     await post(client, query)
     (line,) = lines()
     assert (line["outcome"], line["errors"], line["user"]) == (outcome, 1, None)
+
+
+@hasty
+async def test_line_says_that_it_took_too_long(client: httpx.AsyncClient, lines: Any) -> None:
+    await post(client, "{ slow }")
+    (line,) = lines()
+    assert (line["outcome"], line["errors"], line["user"]) == ("UNAVAILABLE", 1, None)
 
 
 async def test_no_secret_and_no_text_is_logged(
