@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,19 +17,13 @@ import pytest
 from PIL import Image as Picture
 
 from app.db import embedded
+from tests.fixtures.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 START_SECONDS = 280
 COMMAND_SECONDS = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Shell:
@@ -88,7 +81,7 @@ class Shell:
         """Stops what was started last; it must end by itself, and well."""
         process = self.running.pop()
         process.terminate()
-        assert process.wait(30) in (0, -15, 143, 2, 130)
+        assert process.wait(120) in (0, -15, 143, 2, 130)
 
     def close(self) -> None:
         for process in self.running:
@@ -112,8 +105,14 @@ def shell() -> Iterator[Shell]:
         shell.close()
 
 
-def test_a_newcomer_can_do_all_that_the_readme_says(shell: Shell, s3_url: str) -> None:
-    port, seen = free_port(), 0
+@pytest.fixture
+def port() -> Iterator[int]:
+    with free_port() as port:
+        yield port
+
+
+def test_a_newcomer_can_do_all_that_the_readme_says(shell: Shell, port: int, s3_url: str) -> None:
+    seen = 0
     for command in COMMANDS:
         seen += 1
         if command == "make run\n":
@@ -162,8 +161,9 @@ def _own_services(command: str, shell: Shell, s3_url: str) -> dict[str, str]:
 
 def _pictor(shell: Shell, command: str) -> None:
     if " serve" in command:
-        shell.start(command.replace("8000", str(free_port())).strip(), "Pictor is serving")
-        shell.stop()
+        with free_port() as port:
+            shell.start(command.replace("8000", str(port)).strip(), "Pictor is serving")
+            shell.stop()
     elif " worker" in command:
         shell.start(command.strip(), "The worker is running")
         shell.stop()

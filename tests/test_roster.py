@@ -40,12 +40,12 @@ async def known(model_id: int, state: ModelState, retired_at: datetime | None = 
 
 async def loaded(models: Embedders, *wanted: Known) -> None:
     """`prepare`, as often as it takes."""
-    for _ in range(1_000):
+    for _ in range(3_000):
         models.prepare()
         if all(models.ready(one) for one in wanted):
             return
         await asyncio.sleep(0.02)
-    raise TimeoutError
+    raise TimeoutError(f"not ready: {[one.name for one in wanted if not models.ready(one)]}")
 
 
 async def test_the_setting_s_model_reads_where_nothing_is_known(models: Embedders) -> None:

@@ -65,6 +65,8 @@ class Installation:
         with self.process("serve", "--port", "0", *without) as started:
             assert started.stdout is not None
             line = started.stdout.readline()
+            # What it wrote to its log is among what pytest shows of this test.
+            assert line, "the server did not start"
             yield line.split()[-1]
 
 

@@ -146,11 +146,11 @@ async def test_lost_connection_is_made_again_and_the_loss_is_told(db: Database) 
         async with db.transaction() as session:
             await session.execute(
                 text(
-                    "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+                    "select pg_terminate_backend(pid, 60000) from pg_stat_activity where pid <> pg_backend_pid()"
                     f" and query ilike 'listen%{CHANNEL}%'"
                 )
             )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while watch.missed_since is None:
                 await watch.wait(1)
         since = watch.missed_since

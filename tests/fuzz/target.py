@@ -160,7 +160,9 @@ def running(db_url: str, data: Path) -> Iterator[Target]:
         with started:
             try:
                 assert started.stdout is not None
-                address = started.stdout.readline().split()[-1]
+                said = started.stdout.readline()
+                assert said, f"it did not start: {log.read_text()}"
+                address = said.split()[-1]
                 key = json.loads(made.stdout)["apiKey"]
                 target = Target(address, key, psutil.Process(started.pid), db_url, data)
                 target.fill()

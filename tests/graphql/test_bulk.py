@@ -903,12 +903,12 @@ async def test_prepared_jobs_make_room_for_each_other(client: Client, db: Databa
 async def until_blocked(db: Database, pid: int) -> None:
     """Somebody waits for what this connection has locked."""
     waits = text("select 1 from pg_stat_activity where :pid = any(pg_blocking_pids(pid))")
-    for _ in range(1_000):
+    for _ in range(3_000):
         async with db.transaction() as session:
             if await session.scalar(waits, {"pid": pid}):
                 return
         await asyncio.sleep(0.02)
-    raise TimeoutError
+    raise TimeoutError(f"nobody waits for {pid}")
 
 
 async def test_a_job_that_is_being_started_makes_no_room(client: Client, db: Database) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageJob
 from app.domain import JobKind, JobState, ProcessingStatus
@@ -73,12 +74,19 @@ async def change(db: Database, image_id: UUID, **columns: object) -> None:
         )
 
 
-async def lose(db: Database, *image_ids: UUID) -> None:
-    """The worker that had these images' jobs died: their leases run out, and another one notices."""
+async def wait_of(session: AsyncSession, image_id: UUID) -> timedelta:
+    """How long its job waits for the next attempt, as of this transaction's begin."""
+    wait = select(ImageJob.run_after - func.now()).where(ImageJob.image_id == image_id)
+    return (await session.scalars(wait)).one()
+
+
+async def lose(db: Database, *image_ids: UUID) -> list[timedelta]:
+    """The worker that had these images' jobs died: their leases run out, and another one notices. How long each waits."""
     for image_id in image_ids:
         await change(db, image_id, lease_until=datetime.now(UTC) - timedelta(seconds=1))
     async with db.transaction() as session:
         assert len(await job_runs.take_back(session)) >= len(image_ids)
+        return [await wait_of(session, image_id) for image_id in image_ids]
 
 
 async def due(db: Database, image_id: UUID) -> None:
@@ -144,8 +152,7 @@ async def test_three_failures_end_it(db: Database) -> None:
         assert job.attempts == attempt
         async with db.transaction() as session:
             await job_runs.fail(session, job, "no colours")
-        wait = (await row(db, image_id)).run_after - datetime.now(UTC)
-        assert wait > timedelta(seconds=5 * 2**attempt - 3)
+            assert await wait_of(session, image_id) == timedelta(seconds=5 * 2**attempt)
         assert await claim(db, [image_id]) == []
         await change(db, image_id, run_after=datetime.now(UTC))
     assert (await row(db, image_id)).state is JobState.FAILED
@@ -222,12 +229,9 @@ async def test_an_image_that_kills_its_worker_is_given_up(db: Database) -> None:
     for attempt in (1, 2, 3):
         (job,) = await claim(db, [image_id], suspects=True)
         assert job.attempts == attempt
-        await lose(db, image_id)
+        assert await lose(db, image_id) == [timedelta(seconds=5 * 2**attempt)]
         assert await claim(db, [image_id], suspects=True) == []
         assert (await row(db, image_id)).error == job_runs.LOST
-        if attempt < 3:
-            wait = (await row(db, image_id)).run_after - datetime.now(UTC)
-            assert wait > timedelta(seconds=5 * 2**attempt - 3)
         await due(db, image_id)
     assert (await row(db, image_id)).state is JobState.FAILED
     assert await status(db, image_id) is ProcessingStatus.FAILED

@@ -189,13 +189,15 @@ async def out_of_reach(
     server = await asyncpg.connect(server_url.replace("+asyncpg", ""))
     await server.execute(f"alter database {name} allow_connections false")
     await server.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> $2",
+        "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = $1 and pid <> $2",
         name,
         but.get_server_pid(),
     )
-    yield
-    await server.execute(f"alter database {name} allow_connections true")
-    await server.close()
+    try:
+        yield
+    finally:
+        await server.execute(f"alter database {name} allow_connections true")
+        await server.close()
 
 
 async def test_nothing_is_lost_while_the_database_is_away(

@@ -64,7 +64,9 @@ async def opened(
     settings = Settings(data_dir=data_dir)
     embedder = embedder_from_name(str(tiny_model.folder()))
     db = Database(database_url, pool_size=5)
-    yield Resources(settings, db, storage, decoder, embedder)
-    await db.close()
-    await embedder.close()
-    await storage.close()
+    try:
+        yield Resources(settings, db, storage, decoder, embedder)
+    finally:
+        await db.close()
+        await embedder.close()
+        await storage.close()

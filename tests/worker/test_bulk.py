@@ -45,7 +45,7 @@ async def until(db: Database, job_id: UUID, *, done: int = 0) -> BulkJob:
         if row.status in bulk.ENDED or (done and row.done >= done):
             return row
         await asyncio.sleep(0.05)
-    raise TimeoutError
+    raise TimeoutError(f"{row.status} {row.done} of {row.total}: {row.error}")
 
 
 async def test_a_worker_hears_of_a_job_and_does_it(resources: Resources) -> None:

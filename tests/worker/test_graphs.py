@@ -21,6 +21,7 @@ from tests import make
 from tests.database import Database
 from tests.services import planted
 from tests.worker.planted import execute
+from tests.worker.test_graph_deaths import WRITER, at, held_up
 from tests.worker.test_worker import until
 
 FEWEST = 40
@@ -95,10 +96,12 @@ async def test_two_workers_build_one_after_the_other_what_is_due(own: Resources)
     db, model_id = owned(own), await planted.model(owned(own))
     actors = [await team_of(own, model_id, 50 + n) for n in range(2)]
     more = planted.random(20, seed=9)
-    mine = await asyncio.gather(
-        build(own), build(own), planted.library(db, actors[0].team_ids[0], model_id, more)
-    )
-    assert sorted(mine[:2]) == [False, True]
+    async with asyncio.TaskGroup() as both, held_up(db, WRITER):
+        first = both.create_task(build(own))
+        await at(db, "waiting for writers before build")
+        assert not await build(own)
+        await planted.library(db, actors[0].team_ids[0], model_id, more)
+    assert first.result()
     assert await names(own) == {Graph(model_id, one.team_ids[0]).name: True for one in actors}
     assert await strategy(own, actors[0], model_id) is SearchStrategy.INDEX
     again = await builder.due(db, fewest=FEWEST)

@@ -34,6 +34,7 @@ from tests.database import Database
 from tests.fixtures import tiny_model
 from tests.fixtures.forked import Process
 from tests.fixtures.own_database import own_database
+from tests.fixtures.ports import free_port
 from tests.fixtures.s3 import S3Server
 from tests.worker.test_worker import BOTH, jpeg, noise, stored
 
@@ -51,11 +52,13 @@ async def resources_on(url: str, folder: Path, storage_url: str | None) -> Async
     decoder = Decoder(max_pixels=settings.max_image_pixels)
     storage = storage_from_url(storage_url, folder)
     embedder = embedder_from_name(str(tiny_model.folder()))
-    yield Resources(settings, db, storage, decoder, embedder)
-    await db.close()
-    await storage.close()
-    await decoder.close()
-    await embedder.close()
+    try:
+        yield Resources(settings, db, storage, decoder, embedder)
+    finally:
+        await db.close()
+        await storage.close()
+        await decoder.close()
+        await embedder.close()
 
 
 @pytest.fixture
@@ -240,10 +243,10 @@ def restart(pgdata: Path) -> None:
     pgexec("pg_ctl", options, bin_path=server.bin_path, user=server.system_user)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+@pytest.fixture
+def ports() -> Iterator[tuple[int, int]]:
+    with free_port() as one, free_port() as other:
+        yield one, other
 
 
 def scraped(port: int) -> str:
@@ -253,13 +256,13 @@ def scraped(port: int) -> str:
 
 
 async def test_a_worker_outlives_database_and_storage(
-    other_server: tuple[str, Path], tmp_path: Path
+    other_server: tuple[str, Path], ports: tuple[int, int], tmp_path: Path
 ) -> None:
     url, pgdata = other_server
     first = Database(url)
     await migrate.upgrade(first.engine)
     await first.close()
-    port, metrics_port = free_port(), free_port()
+    port, metrics_port = ports
     store = S3Server(tmp_path / "buckets", port)
     async with resources_on(url, tmp_path, store.url()) as resources:
         db, team_id = resources.db, await make.team(resources.db)

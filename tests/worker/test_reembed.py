@@ -65,18 +65,22 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def held(resources: Resources, *, building: bool = False) -> AsyncIterator[Client]:
     """A process that serves, and keeps its models in step."""
     keeping = asyncio.create_task(models.keep(resources, building=building))
-    await until_state(resources, "ok")
-    yield Client(build_schema(), resources)
-    keeping.cancel()
-    await asyncio.wait([keeping])
+    try:
+        await until_state(resources, "ok")
+        yield Client(build_schema(), resources)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
 
 
 @asynccontextmanager
 async def another_process(resources: Resources, embedder: Embedder) -> AsyncIterator[Resources]:
     other = replace(resources, embedder=embedder)
-    yield other
-    await other.models.close()
-    await embedder.close()
+    try:
+        yield other
+    finally:
+        await other.models.close()
+        await embedder.close()
 
 
 async def until_state(resources: Resources, *states: str) -> None:
@@ -270,14 +274,11 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
     async def begun() -> bool:
         return await vectors(resources, 48) > 0
 
-    for _ in range(5):
-        try:
-            await until(begun)
-            break
-        except TimeoutError:
-            continue
-    process.kill()
-    process.wait()
+    try:
+        await until(begun)
+    finally:
+        process.kill()
+        process.wait()
     done = await vectors(resources, 48)
     assert 0 < done < 201
     async with resources.db.transaction() as session:

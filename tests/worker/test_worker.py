@@ -43,7 +43,7 @@ from tests.fixtures import tiny_model
 from tests.imaging.make import large_png
 from tests.worker.wrapped import Wrapped
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 READY, DONE = ProcessingStatus.READY, JobState.DONE
 BOTH = (JobKind.THUMBNAILS, JobKind.EMBED)
 
@@ -63,12 +63,16 @@ async def working(resources: Resources) -> AsyncIterator[Worker]:
         await running
 
 
-async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+async def until(
+    reached: Callable[[], Awaitable[bool]], told: Callable[[], Awaitable[object]] | None = None
+) -> None:
+    """`told`: how things stand, to be read where it is never reached."""
     for _ in range(round(PATIENCE_SECONDS / 0.02)):
         if await reached():
             return
         await asyncio.sleep(0.02)
-    raise TimeoutError
+    state = await told() if told is not None else ""
+    raise TimeoutError(f"{reached.__qualname__} never came true {state}")
 
 
 def noise(seed: int, height: int = 60, width: int = 90) -> NDArray[np.uint8]:
@@ -113,7 +117,13 @@ async def until_ready(db: Database, image_ids: Sequence[UUID]) -> None:
     async def ready() -> bool:
         return all([(await image(db, one)).processing is READY for one in image_ids])
 
-    await until(ready)
+    async def told() -> object:
+        columns = ImageJob.image_id, ImageJob.kind, ImageJob.state, ImageJob.error
+        async with db.transaction() as session:
+            rows = await session.execute(select(*columns).where(ImageJob.image_id.in_(image_ids)))
+            return rows.all()
+
+    await until(ready, told)
 
 
 async def ask(resources: Resources, actor: Actor, query: search.Direction) -> list[UUID]:
@@ -298,7 +308,7 @@ async def test_lost_connections_are_made_again(resources: Resources) -> None:
         async with resources.db.transaction() as session:
             await session.execute(
                 text(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
                     " where datname = current_database() and pid <> pg_backend_pid()"
                 )
             )
