@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from app.errors import AppError, ErrorCode, UploadProblem
-from app.imaging import inspect, make_thumbnails
+from app.imaging import Decoder, inspect, make_thumbnails
 from app.imaging.outline import MAX_PARTS
 from tests.imaging import make
 
@@ -176,6 +176,34 @@ def test_too_expensive(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatc
     data = COSTLY[name]()
     with little_work(monkeypatch):
         assert problem(tmp_path / "x", data).reason is UploadProblem.TOO_EXPENSIVE
+
+
+RUN = 1_000_000
+ERASED: dict[str, Callable[[], bytes]] = {
+    "a photo cut off and padded": lambda: good("JPEG")[:-20] + b"\xff" * RUN,
+    "no photo": lambda: b"\xff\xd8" + b"\xff" * RUN + b"\0",
+    "with an end": lambda: b"\xff\xd8" + (b"\xff" * (RUN // 4) + b"\0") * 4 + b"\xff\xd9",
+}
+"""What erased flash memory holds. A look at each byte from each of those before it takes hours."""
+
+
+@pytest.mark.parametrize("name", ERASED)
+async def test_a_run_of_fill_bytes_is_read_once(tmp_path: Path, name: str) -> None:
+    path = make.written(tmp_path / "x", ERASED[name]())
+    decoder = Decoder(max_pixels=LIMIT)
+    try:
+        with pytest.raises(AppError) as caught:
+            await decoder.inspect(path)
+    finally:
+        await decoder.close()
+    assert caught.value.reason is UploadProblem.TRUNCATED
+
+
+def test_fill_bytes_before_a_marker_are_no_fault(tmp_path: Path) -> None:
+    data = good("JPEG")
+    at = data.index(b"\xff\xdb")
+    path = make.written(tmp_path / "x", data[:at] + b"\xff" * 1000 + data[at:])
+    assert inspect(path).width == 40
 
 
 def test_scans_are_weighed_by_pixels(tmp_path: Path) -> None:
