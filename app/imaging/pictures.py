@@ -23,7 +23,7 @@ from PIL import (
 
 from app.domain import ImageFormat, ThumbnailSize
 from app.errors import AppError, UploadProblem
-from app.imaging import metadata, thumbhash
+from app.imaging import colors, metadata, thumbhash
 from app.imaging.formats import HEAD, foreign_name, sniff
 from app.imaging.outline import outline
 from app.imaging.refusals import foreign, refusal, too_many_pixels
@@ -83,7 +83,7 @@ def inspect(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Inspection:
         turn = metadata.orientation(picture)
         taken_at, exif = metadata.describe(picture)
         width, height = picture.size if turn < 5 else picture.size[::-1]
-        small = _turned(_shrunk(picture, thumbhash.MAX_SIDE), turn).convert("RGBA")
+        small = _turned(_small(picture, thumbhash.MAX_SIDE), turn).convert("RGBA")
         return Inspection(
             format, width, height, taken_at, exif, thumbhash.thumb_hash(np.asarray(small))
         )
@@ -187,16 +187,33 @@ def _upright(picture: Image.Image, box: int) -> Image.Image:
     """The picture decoded no finer than needed (JPEG), shrunk and turned; RGB, or RGBA where it is transparent."""
     picture.draft(None, _fitted(picture.size, box))
     picture.load()
-    return _turned(_shrunk(picture, box), metadata.orientation(picture))
+    return _turned(_small(picture, box), metadata.orientation(picture))
 
 
 def _turned(picture: Image.Image, orientation: int) -> Image.Image:
     return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
 
 
+def _small(picture: Image.Image, box: int) -> Image.Image:
+    """RGB or RGBA, within the box, in sRGB. It is shrunk in its own colours first, for a tenth of the pixels cost a tenth."""
+    transform = colors.transform(picture)
+    if transform is None:
+        return _shrunk(picture, box)
+    match transform.input_mode:
+        case "RGB":
+            picture = _rgb(picture)
+        case "L":
+            picture = _grey(picture)
+    return colors.applied(transform, _resized(picture, box))
+
+
 def _shrunk(picture: Image.Image, box: int) -> Image.Image:
-    """RGB or RGBA, within the box, by Lanczos."""
-    picture = _rgb(picture)
+    """RGB or RGBA, within the box."""
+    return _resized(_rgb(picture), box)
+
+
+def _resized(picture: Image.Image, box: int) -> Image.Image:
+    """By Lanczos."""
     size = _fitted(picture.size, box)
     if size == picture.size:
         return picture
@@ -213,10 +230,16 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in ("RGB", "RGBA") and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255 instead of scaling.
-        levels = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
-        return Image.fromarray(levels).convert("RGB")
+        return _grey(picture).convert("RGB")
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    """L or LA of a picture that is grey."""
+    if picture.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255 instead of scaling.
+        return Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
+    return picture.convert("LA") if picture.has_transparency_data else picture
 
 
 def _webp(picture: Image.Image) -> bytes:
