@@ -15,6 +15,9 @@ MAX_VALUE_LENGTH: Final = 200
 MAX_NUMBERS: Final = 4
 """Of one entry; longer rows are tables for machines."""
 
+MAX_RECORD_BYTES: Final = 1024 * 1024
+"""A camera's takes up to 64 kB, for a JPEG holds no more; of rationals alone, a megabyte takes a second."""
+
 _ORIENTATION: Final = 0x0112
 _DATE: Final = 0x9003
 _OFFSET: Final = 0x9011
@@ -30,7 +33,7 @@ Entry = tuple[str, str]
 def orientation(picture: Image.Image) -> int:
     """EXIF's 1 to 8; 1 where nothing sensible is said."""
     try:
-        value = picture.getexif().get(_ORIENTATION, 1)
+        value = _record(picture).get(_ORIENTATION, 1)
     except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -39,7 +42,7 @@ def orientation(picture: Image.Image) -> int:
 def describe(picture: Image.Image) -> tuple[datetime | None, tuple[Entry, ...]]:
     """When the picture was taken (aware, UTC; without an offset its clock counts as UTC), and what else can be printed."""
     try:
-        exif = picture.getexif()
+        exif = _record(picture)
         detail = exif.get_ifd(ExifTags.IFD.Exif)
         place = exif.get_ifd(ExifTags.IFD.GPSInfo)
         entries = (*_entries(exif), *_entries(detail), *_place(place))
@@ -47,6 +50,21 @@ def describe(picture: Image.Image) -> tuple[datetime | None, tuple[Entry, ...]]:
     except Exception:
         # Pillow parses hostile records with whatever error comes up; none of them makes the picture worse.
         return None, ()
+
+
+def _record(picture: Image.Image) -> Image.Exif:
+    """Pillow's own way to it makes up an orientation from XMP, which browsers do not heed."""
+    record = Image.Exif()
+    data = picture.info.get("exif") or _as_text(picture)
+    if len(data) <= MAX_RECORD_BYTES:
+        record.load(data)
+    return record
+
+
+def _as_text(picture: Image.Image) -> bytes:
+    """As ImageMagick writes it into a PNG: three lines that tell of what and how much, and hexadecimal digits."""
+    text = str(picture.info.get("Raw profile type exif", ""))
+    return bytes.fromhex("".join(text.split("\n")[3:]))
 
 
 def _taken_at(detail: Mapping[int, Any]) -> datetime | None:

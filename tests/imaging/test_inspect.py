@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, TiffTags
+from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
 from app.domain import ImageFormat
-from app.imaging import inspect
+from app.imaging import inspect, make_thumbnails
+from app.imaging.metadata import MAX_RECORD_BYTES
 from tests.imaging import make
 
 TURNED = {
@@ -139,6 +142,48 @@ def test_a_broken_record_harms_nothing(tmp_path: Path) -> None:
     )
     seen = inspect(make.written(tmp_path / "x", data))
     assert (seen.width, seen.exif, seen.taken_at) == (64, (), None)
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("name", ["JPEG", "WEBP", "AVIF", "PNG"])
+def test_xmp_turns_nothing(tmp_path: Path, name: str) -> None:
+    """Browsers turn by EXIF alone."""
+    options: dict[str, Any] = {"xmp": XMP}
+    if name == "PNG":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        options = {"pnginfo": text}
+    path = make.written(tmp_path / "x", make.encoded(make.corners(60, 20), name, **options))
+    seen = inspect(path)
+    assert (seen.width, seen.height) == (60, 20)
+    small = make_thumbnails(path)["SMALL"]
+    assert (small.width, small.height) == (60, 20)
+    turned = make.encoded(
+        make.corners(60, 20),
+        name,
+        **options,
+        exif=make.exif({0x0112: 8, 0x010F: "Pictor"}, detail={}, place={}),
+    )
+    seen = inspect(make.written(path, turned))
+    assert (seen.width, seen.height, seen.exif) == (20, 60, (("Make", "Pictor"),))
+
+
+def test_a_record_as_text(tmp_path: Path) -> None:
+    record = make.exif({0x0112: 6, 0x010F: "Pictor"}, detail={}, place={}).tobytes()
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(record):8}\n{record.hex()}\n", zip=True)
+    path = make.written(tmp_path / "x", make.encoded(make.corners(), "PNG", pnginfo=text))
+    seen = inspect(path)
+    assert (seen.width, seen.height, seen.exif) == (48, 64, (("Make", "Pictor"),))
+
+
+def test_a_record_beyond_all_measure(tmp_path: Path) -> None:
+    record = make.exif({0x0112: 6, 0x9999: "x" * MAX_RECORD_BYTES}, detail={}, place={})
+    data = make.encoded(make.corners(), "WEBP", exif=record)
+    seen = inspect(make.written(tmp_path / "x", data))
+    assert (seen.width, seen.height, seen.exif) == (64, 48, ())
 
 
 STRANGE = {
