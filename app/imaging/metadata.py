@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ MAX_VALUE_LENGTH: Final = 200
 MAX_NUMBERS: Final = 4
 """Of one entry; longer rows are tables for machines."""
 
+MAX_AHEAD: Final = timedelta(hours=14)
 MAX_RECORD_BYTES: Final = 1024 * 1024
 """A camera's takes up to 64 kB, for a JPEG holds no more; of rationals alone, a megabyte takes a second."""
 
@@ -43,13 +44,28 @@ def describe(picture: Image.Image) -> tuple[datetime | None, tuple[Entry, ...]]:
     """When the picture was taken (aware, UTC; without an offset its clock counts as UTC), and what else can be printed."""
     try:
         exif = _record(picture)
-        detail = exif.get_ifd(ExifTags.IFD.Exif)
-        place = exif.get_ifd(ExifTags.IFD.GPSInfo)
-        entries = (*_entries(exif), *_entries(detail), *_place(place))
-        return _taken_at(detail), entries[:MAX_EXIF_ENTRIES]
     except Exception:
         # Pillow parses hostile records with whatever error comes up; none of them makes the picture worse.
         return None, ()
+    detail, place = _directory(exif, ExifTags.IFD.Exif), _directory(exif, ExifTags.IFD.GPSInfo)
+    entries = (*_read(_entries(exif)), *_read(_entries(detail)), *_read(_place(place)))
+    return _taken_at(detail), entries[:MAX_EXIF_ENTRIES]
+
+
+def _directory(exif: Image.Exif, which: ExifTags.IFD) -> Mapping[int, Any]:
+    try:
+        return exif.get_ifd(which)
+    except Exception:
+        return {}
+
+
+def _read(entries: Iterator[Entry]) -> list[Entry]:
+    """Those before the first that breaks: what is odd in one directory takes nothing from the others."""
+    read: list[Entry] = []
+    with suppress(Exception):
+        for entry in entries:
+            read.append(entry)
+    return read
 
 
 def _record(picture: Image.Image) -> Image.Exif:
@@ -68,27 +84,43 @@ def _as_text(picture: Image.Image) -> bytes:
 
 
 def _taken_at(detail: Mapping[int, Any]) -> datetime | None:
-    date = _DATE_TEXT.match(str(detail.get(_DATE, "")))
-    offset = _OFFSET_TEXT.match(str(detail.get(_OFFSET, "")))
-    if date is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in date.groups())
-    ahead = timedelta()
-    if offset is not None:
-        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        ahead = -ahead if offset[1] == "-" else ahead
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC) - ahead
-    except (ValueError, OverflowError):
+        date = _DATE_TEXT.match(str(detail.get(_DATE, "")))
+        offset = _OFFSET_TEXT.match(str(detail.get(_OFFSET, "")))
+        if date is None:
+            return None
+        year, month, day, hour, minute, second = (int(part) for part in date.groups())
+        local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return local - _ahead(offset)
+    except Exception:
         return None
+
+
+def _ahead(offset: re.Match[str] | None) -> timedelta:
+    """Of UTC; nothing where no clock on earth is so far from it."""
+    if offset is None:
+        return timedelta()
+    hours, minutes = int(offset[2]), int(offset[3])
+    ahead = timedelta(hours=hours, minutes=minutes)
+    if minutes > 59 or ahead > MAX_AHEAD:
+        return timedelta()
+    return -ahead if offset[1] == "-" else ahead
 
 
 def _entries(values: Mapping[int, Any]) -> Iterator[Entry]:
-    for tag, value in values.items():
+    for tag in values:
         name = ExifTags.TAGS.get(tag)
-        text = None if name is None or tag in _HIDDEN else _text(tag, value)
+        text = None if name is None or tag in _HIDDEN else _said(values, tag)
         if name and text:
             yield name, text
+
+
+def _said(values: Mapping[int, Any], tag: int) -> str | None:
+    """The text of one value, which is parsed only now."""
+    try:
+        return _text(tag, values[tag])
+    except Exception:
+        return None
 
 
 def _text(tag: int, value: object) -> str | None:
@@ -138,7 +170,7 @@ def _place(place: Mapping[int, Any]) -> Iterator[Entry]:
         ("GPSLatitude", ExifTags.GPS.GPSLatitude, "S"),
         ("GPSLongitude", ExifTags.GPS.GPSLongitude, "W"),
     ):
-        degrees = _degrees(place.get(tag, ()))
+        degrees = _degrees(place.get(tag))
         if degrees is not None:
             # The letter of the hemisphere is the tag before.
             sign = -1 if str(place.get(tag - 1, "")).upper().startswith(negative) else 1
@@ -149,8 +181,9 @@ def _place(place: Mapping[int, Any]) -> Iterator[Entry]:
         yield "GPSAltitude", f"{'-' if below else ''}{altitude} m"
 
 
-def _degrees(parts: Iterable[Any]) -> float | None:
+def _degrees(parts: object) -> float | None:
     """Degrees, minutes and seconds as one number, 0 to 180."""
-    numbers = [float(part) for part in parts]
-    degrees = sum(number / 60**power for power, number in enumerate(numbers))
-    return degrees if len(numbers) == 3 and 0 <= degrees <= 180 else None
+    if not isinstance(parts, tuple) or len(parts) != 3 or None in map(_number, parts):
+        return None
+    degrees = sum(float(part) / 60**power for power, part in enumerate(parts))
+    return degrees if 0 <= degrees <= 180 else None

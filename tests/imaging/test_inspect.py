@@ -102,6 +102,11 @@ def test_exif(tmp_path: Path, name: str) -> None:
         ("2024:05:01 22:00:00", "-08:00", datetime(2024, 5, 2, 6, 0, tzinfo=UTC)),
         ("2024-05-01T12:00:00", "", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
         ("2024:05:01 12:00:00", "nonsense", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
+        ("2024:05:01 20:00:00", "+14:00", datetime(2024, 5, 1, 6, 0, tzinfo=UTC)),
+        ("2024:05:01 12:00:00", "+14:01", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
+        ("2024:05:01 12:00:00", "-15:00", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
+        ("2024:05:01 12:00:00", "+99:00", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
+        ("2024:05:01 12:00:00", "+01:60", datetime(2024, 5, 1, 12, 0, tzinfo=UTC)),
         ("0000:00:00 00:00:00", "", None),
         ("    :  :     :  :  ", "", None),
         ("2024:02:30 12:00:00", "", None),
@@ -126,6 +131,24 @@ def test_a_place_that_is_none(tmp_path: Path, place: dict[int, object]) -> None:
     record = make.exif({0x010F: "Pictor"}, detail={}, place=place)
     data = make.encoded(make.corners(), "JPEG", exif=record)
     assert "GPSLatitude" not in dict(inspect(make.written(tmp_path / "x", data)).exif)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {1: "N", 2: IFDRational(105, 2), 6: IFDRational(25, 10)},
+        {2: (IFDRational(1), IFDRational(0, 0), IFDRational(3)), 6: IFDRational(25, 10)},
+    ],
+)
+def test_an_odd_place_takes_nothing_else_away(tmp_path: Path, place: dict[int, object]) -> None:
+    date = "2024:05:06 07:08:09"
+    record = make.exif({0x010F: "Pictor"}, detail={0x9003: date}, place=place)
+    seen = inspect(make.written(tmp_path / "x", make.encoded(make.corners(), "JPEG", exif=record)))
+    assert seen.taken_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    entries = dict(seen.exif)
+    assert (entries["Make"], entries["DateTimeOriginal"]) == ("Pictor", date)
+    assert "GPSLatitude" not in entries
+    assert entries["GPSAltitude"] == "2.5 m"
 
 
 def test_entries_are_capped(tmp_path: Path) -> None:
