@@ -17,6 +17,8 @@ from app.imaging.refusals import refusal
 MAX_SCANS: Final = 100
 MAX_SCANNED_PIXELS: Final = 4_000_000_000
 """Scans times pixels of a JPEG; an empty scan costs about a nanosecond a pixel."""
+MAX_FILL: Final = 65_536
+"""Bytes between the parts of a JPEG's head that belong to none. Pillow reads them one by one, a microsecond each."""
 MAX_PARTS: Final = 10_000
 HONEST_PART: Final = 1024
 """A large file may have one more part for each so many bytes: an honest writer's are larger (PNG 8 KiB, WebP far more)."""
@@ -83,9 +85,12 @@ class _Budget:
 
 def _jpeg(data: mmap) -> Outline:
     budget = _Budget(data)
-    at = scans = width = height = 0
+    at = scans = fill = width = height = 0
     while found := _JPEG_MARKER.search(data, at):
         budget.part()
+        fill += 0 if scans else found.start() - at
+        if fill > MAX_FILL:
+            raise refusal(UploadProblem.TOO_EXPENSIVE)
         marker, at = found[1][0], found.end()
         if marker == _END_OF_IMAGE:
             return Outline(width, height, is_whole=True)

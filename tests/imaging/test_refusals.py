@@ -158,6 +158,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "JPEG scans": lambda: make.scan_bomb(200, 64),
     "JPEG segments": lambda: b"\xff\xd8" + b"\xff\xfe\0\2" * 20_000 + good("JPEG")[2:],
     "JPEG markers": lambda: b"\xff\xd8" + b"\xff\x01" * 50_000 + good("JPEG")[2:],
+    "JPEG fill bytes": lambda: b"\xff\xd8" + b"\xff" * 1_000_000 + good("JPEG")[2:],
     "PNG chunks": lambda: before_data(good("PNG"), make.png_chunk(b"teSt") * 20_000),
     "PNG empty data": lambda: before_data(good("PNG"), make.png_chunk(b"IDAT") * 20_000),
     "PNG texts": lambda: before_data(
@@ -182,7 +183,7 @@ RUN = 1_000_000
 ERASED: dict[str, Callable[[], bytes]] = {
     "a photo cut off and padded": lambda: good("JPEG")[:-20] + b"\xff" * RUN,
     "no photo": lambda: b"\xff\xd8" + b"\xff" * RUN + b"\0",
-    "with an end": lambda: b"\xff\xd8" + (b"\xff" * (RUN // 4) + b"\0") * 4 + b"\xff\xd9",
+    "in four": lambda: b"\xff\xd8" + (b"\xff" * (RUN // 4) + b"\0") * 4,
 }
 """What erased flash memory holds. A look at each byte from each of those before it takes hours."""
 
