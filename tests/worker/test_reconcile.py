@@ -231,6 +231,16 @@ async def test_thumbnails_of_another_object_are_made_again(
     assert await keys(everywhere) == {key}
 
 
+async def test_work_that_is_forgotten_is_done_anew(everywhere: Resources, team_id: UUID) -> None:
+    """As docs/repair.md has it: the old thumbnails stay until there are new ones."""
+    image = await picture(everywhere, team_id)
+    forget = "delete from image_job where kind = 'THUMBNAILS' and state = 'DONE'"
+    await execute(everywhere.db, forget)
+    assert (await run(everywhere)).jobs_made == 1
+    assert (await states(everywhere.db, image.id))[THUMBNAILS] is QUEUED
+    assert (await row(everywhere.db, image.id)).thumbnails == image.thumbnails
+
+
 async def test_a_job_that_finds_no_bytes_tells_of_it(everywhere: Resources, team_id: UUID) -> None:
     image = await picture(everywhere, team_id, jobs={THUMBNAILS: QUEUED}, derivatives=())
     await everywhere.storage.delete([image.object_key])
