@@ -49,6 +49,10 @@ def _webp_animation(frames: int, side: int) -> bytes:
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
+    "JPEG, 2,000,000 fill bytes and no marker": lambda: b"\xff\xd8" + b"\xff" * FLOOD,
+    "JPEG, 20,000,000 fill bytes before a picture": lambda: (
+        b"\xff\xd8" + b"\xff" * (10 * FLOOD) + make.encoded(make.noise(40, 30), "JPEG")[2:]
+    ),
     "JPEG, 2,000 scans of 4 MP": lambda: make.scan_bomb(2_000, 2_000),
     "JPEG, 1,000 scans of 49 MP": lambda: make.scan_bomb(1_000, 7_000),
     "JPEG of 65,000 x 2,700": lambda: make.encoded(make.noise(64, 48), "JPEG").replace(
