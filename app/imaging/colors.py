@@ -40,7 +40,7 @@ Transform = ImageCms.ImageCmsTransform
 def transform(picture: Image.Image) -> Transform | None:
     """From the picture's colours to sRGB; None where there is nothing to do.
 
-    None is kept for the next picture: each is decoded in a process of its own.
+    It is not kept for the next picture with such a profile, which is decoded in a process of its own.
     """
     profile = picture.info.get("icc_profile")
     space, mode = _MODES.get(picture.mode, (b"", ""))
