@@ -47,7 +47,8 @@ Before: TypeAlias = Annotated[
 Offset: TypeAlias = Annotated[
     int | None,
     strawberry.argument(
-        description="Skips so many, for numbered pages. Not with a cursor; cursors are faster and stable."
+        description="Skips so many, for numbered pages: at most 100000. Not with a cursor; cursors are faster and stable,"
+        " and ten rows skipped cost as much as one that is read."
     ),
 ]
 Filter: TypeAlias = Annotated[

@@ -1,7 +1,7 @@
 """What a field costs: the one table of it. Rows that may be read, and a tenth for each value of the answer.
 
-Never below the rows that are read: a test generates queries over the whole schema and counts. docs/limits.md explains
-it; what a price may depend on is in cost_inputs.
+Never below the rows that are read: a test generates queries over the whole schema and counts. What an offset steps over
+is charged beside them. docs/limits.md explains it; what a price may depend on is in cost_inputs.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from app.domain import (
 from app.graphql.cost_inputs import Given
 from app.services.bulk_edits.bulk_selections import MAX_FOUND
 from app.services.duplicate_groups import MAX_GROUP
+from app.services.paging import MAX_OFFSET
 from app.services.searching import fusion
 from app.services.searching.shortlist import RELEVANT, SHORTLIST
 
@@ -33,6 +34,8 @@ VALUE: Final = 1
 """Points of a value in the answer. A point is a tenth of what is shown as cost."""
 ROW: Final = 10
 """Points of a row: reading one and making an object of it takes as long as seven to ten plain values (measured)."""
+STEPPED: Final = ROW / 10
+"""Of a row that an offset steps over: PostgreSQL reads it, and nothing is made of it."""
 INTROSPECTED: Final = 5 * VALUE
 """Of a value of introspection: all of it is answered without a pause, in which others wait."""
 COUNT: Final = 10 * ROW
@@ -68,13 +71,14 @@ def flat(points: float, size: float = 1) -> Price:
 
 
 def page(otherwise: int = DEFAULT_PAGE, extra: float = 0) -> Price:
-    """A page of `first` or `last` rows, and the one more that tells whether others follow."""
+    """A page of `first` or `last` rows, the one more that tells whether others follow, and what an offset steps over."""
 
     def price(given: Given) -> Charge:
         asked = [given.number(one, 0, MAX_PAGE) for one in ("first", "last")]
         size = max(asked) or otherwise
+        stepped = STEPPED * given.number("offset", 0, MAX_OFFSET)
         # The names of a filter are looked up for the page, and again for its count.
-        return ROW * (size + 1 + 2 * given.tag_names()) + extra, size
+        return ROW * (size + 1 + 2 * given.tag_names()) + stepped + extra, size
 
     return price
 

@@ -26,13 +26,14 @@ from graphql import (
     is_composite_type,
     is_list_type,
     parse,
+    parse_value,
 )
 from sqlalchemy import event
 
 from app.db.models import Collection, CollectionImage, Membership
 from app.domain import Actor, Role
 from app.graphql import cost, plans
-from app.graphql.cost_inputs import Request
+from app.graphql.cost_inputs import Given, Request
 from app.graphql.price_list import PriceList, is_connection
 from app.resources import Resources
 from app.services import embedding_models
@@ -269,6 +270,47 @@ async def test_a_page_that_is_full_is_nearly_what_it_costs(client: Client, db: D
         await client.get(actor, query)
     assert sum(rows) == 51 + 1 + 1
     assert price < 51 + 50 * 2 + 40
+
+
+def test_rows_that_an_offset_steps_over_are_paid_for_wherever_there_is_one() -> None:
+    """PostgreSQL reads them all the same, in a list of its own for each alias."""
+    actor = Actor(user_id=UUID(int=1), roles={UUID(int=2): Role.VIEWER})
+    skipping = [
+        PRICES.of(kind, name)
+        for kind in GRAPHQL.type_map.values()
+        for name, one in getattr(kind, "fields", {}).items()
+        if "offset" in getattr(one, "args", {})
+    ]
+    assert len(skipping) >= 8
+    for price in skipping:
+        (near, size), (far, same) = (
+            price(Given({"offset": parse_value(offset)}, Request.of({}, actor)))
+            for offset in ("0", "100000")
+        )
+        assert (far - near, same) == (cost.ROW * 10_000, size)
+
+
+@pytest.mark.parametrize(
+    ("offset", "stepped"),
+    [(0, 0), (None, 0), (-5, 0), (10, 1), (1_000, 100), (100_000, 10_000), (10**9, 10_000)],
+)
+def test_an_offset_costs_the_same_as_a_literal_and_as_a_variable(
+    offset: int | None, stepped: int
+) -> None:
+    actor = Actor(user_id=UUID(int=1), roles={UUID(int=2): Role.VIEWER})
+    page = "images(first: 1, offset: {}, orderBy: {{field: TITLE}}) {{ nodes {{ id }} }}"
+
+    def price(query: str, **variables: Any) -> int:
+        (plan,) = plans.read(parse(query), PRICES).operations.values()
+        return plan.cost(Request.of(variables, actor))
+
+    first = price("{ " + page.format(0) + " }")
+    assert first <= 3
+    literal_ = "null" if offset is None else str(offset)
+    assert price("{ " + page.format(literal_) + " }") == first + stepped
+    assert price(f"query($o: Int) {{ {page.format('$o')} }}", o=offset) == first + stepped
+    many = " ".join(f"a{n}: {page.format(literal_)}" for n in range(100))
+    assert price("{ " + many + " }") >= 100 * stepped
 
 
 @pytest.mark.parametrize(
