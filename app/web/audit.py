@@ -11,11 +11,10 @@ from app.errors import AppError, ErrorCode
 from app.graphql.trail import AUTH_DENIED, DENIED, UNTRUSTED
 from app.resources import Resources
 from app.services.auditing.audit import Event, Origin
-from app.services.people import api_keys
+from app.services.people import api_keys, ip_addresses
 from app.web import problems
 from app.web.auth import presented_key
 from app.web.headers import header
-from app.web.proxies import is_address
 
 CLIENT_NAMES: Final = (b"apollographql-client-name", b"x-client-name")
 MAX_NAME_LENGTH: Final = 100
@@ -29,7 +28,8 @@ def origin(connection: HTTPConnection) -> Origin:
 
 def client_ip(connection: HTTPConnection) -> str | None:
     client = connection.scope.get("client")
-    return client[0] if client and is_address(client[0]) else None
+    address = ip_addresses.parsed(client[0]) if client else None
+    return None if address is None else str(address)
 
 
 def client_name(connection: HTTPConnection) -> str | None:

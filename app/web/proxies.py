@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.services.people import ip_addresses
+from app.services.people.ip_addresses import Address
 from app.settings import Settings
 from app.web.headers import header
 
 HOST: Final = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+PORTED: Final = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5}")
+"""An address as some proxies write a hop: with its port, and of IPv6 in brackets."""
 FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -23,7 +25,7 @@ class TrustedProxies:
     def __init__(self, app: ASGIApp, *, trusted: Iterable[str]) -> None:
         """`trusted`: addresses or networks (`10.0.0.0/8`); ValueError for anything else."""
         self._app = app
-        self._networks = [ip_network(one, strict=False) for one in trusted]
+        self._networks = [ip_addresses.parsed_network(one) for one in trusted]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and self._trusts(scope.get("client")):
@@ -31,7 +33,11 @@ class TrustedProxies:
         await self._app(scope, receive, send)
 
     def _trusts(self, client: tuple[str, int] | None) -> bool:
-        return client is not None and _among(client[0], self._networks)
+        address = ip_addresses.parsed(client[0]) if client else None
+        return address is not None and self._is_trusted(address)
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
 
     def _forwarded(self, scope: Scope) -> dict[str, Any]:
         headers = Headers(scope=scope)
@@ -52,33 +58,24 @@ class TrustedProxies:
     def _client(self, values: list[str]) -> str | None:
         """The last address that is not a trusted proxy's: what stands before it, anyone may have written."""
         hops = [hop.strip() for value in values for hop in value.split(",")]
+        address = None
         for hop in reversed(hops):
-            if not is_address(hop):
+            address = _address(hop)
+            if address is None:
                 return None
-            if not _among(hop, self._networks):
-                return hop
-        return hops[0] if hops else None
+            if not self._is_trusted(address):
+                break
+        return None if address is None else str(address)
 
 
 def _last(values: list[str]) -> str:
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
-@lru_cache(maxsize=4_096)
-def is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _among(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+def _address(hop: str) -> Address | None:
+    """Of a hop, with or without a port."""
+    found = PORTED.fullmatch(hop)
+    return ip_addresses.parsed((found[1] or found[2]) if found else hop)
 
 
 def base_url(connection: HTTPConnection, settings: Settings) -> str:
@@ -97,11 +94,10 @@ def is_local(request: Request) -> bool:
     """The request was made on this very machine, by its own name: no proxy, no name pointed here from outside."""
     host = request.headers.get("host", "").rpartition("]")
     name = host[0] + host[1] if host[1] else host[2].partition(":")[0]
-    client = request.client
+    client = ip_addresses.parsed(request.client.host) if request.client else None
     return (
         client is not None
-        and is_address(client.host)
-        and ip_address(client.host).is_loopback
+        and client.is_loopback
         and name in ("localhost", "127.0.0.1", "[::1]")
         and not any(name in request.headers for name in FORWARDING)
     )

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from PIL import Image as Picture
 from sqlalchemy import select
+from starlette.requests import HTTPConnection
 
 from app import main
 from app.db.models import AuditEvent
@@ -21,6 +22,7 @@ from app.errors import unavailable
 from app.resources import Resources
 from app.services.people import addresses, api_keys
 from app.services.people.addresses import Variant
+from app.web.audit import client_ip
 from tests import make
 from tests.database import Database
 from tests.web.conftest import BASE, Member, new_member, stored_image
@@ -89,6 +91,20 @@ async def test_read_says_who_what_when_and_from_where(
         key_id,
     )
     assert (event.client_ip, event.client_name) == ("192.0.2.7", "gallery")
+
+
+@pytest.mark.parametrize(
+    ("peer", "told"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8::7", "2001:db8::7"),
+        ("fe80::7%eth0", "fe80::7"),
+        ("nowhere", None),
+    ],
+)
+def test_an_address_is_recorded_in_one_form(peer: str, told: str | None) -> None:
+    asked = HTTPConnection({"type": "http", "headers": [], "client": (peer, 1)})
+    assert client_ip(asked) == told
 
 
 async def test_list_names_every_row_at_every_depth(

@@ -118,6 +118,19 @@ def test_a_network_of_ipv6_is_one_address(purse: Purse) -> None:
     purse.waits(1, address="testclient")
 
 
+def test_ipv4_that_is_mapped_is_ipv4(purse: Purse) -> None:
+    """A socket of IPv6 shows it so: each has a bucket of its own, the same as without."""
+    purse.spend(60, address="::ffff:192.0.2.1")
+    purse.spend(60, address="::ffff:192.0.2.2")
+    purse.waits(1, address="192.0.2.1")
+    purse.waits(1, address="::ffff:c000:202")
+
+
+def test_a_network_of_a_link_is_one_address(purse: Purse) -> None:
+    purse.spend(60, address="fe80::1%eth0")
+    purse.waits(1, address="fe80::2")
+
+
 def test_many_addresses_take_bounded_memory(purse: Purse) -> None:
     key = someone(api_key_id=uuid4())
     purse.spend(60, key)

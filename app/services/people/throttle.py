@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
 from sqlalchemy import Executable, case, delete, func, or_, select, update
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import LoginAttempt
 from app.errors import rate_limited
+from app.services.people import ip_addresses
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 SWEPT_AT_ONCE: Final = 100
@@ -49,13 +50,10 @@ def client(address: str | None, purpose: str = "login") -> list[Meter]:
 @lru_cache(maxsize=4_096)
 def network(address: str | None) -> str | None:
     """A client's address, or the whole /64 of IPv6, which one client has to itself; None for what is none."""
-    if address is None:
+    parsed = None if address is None else ip_addresses.parsed(address)
+    if parsed is None:
         return None
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return None
-    return str(ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else address
+    return str(ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else str(parsed)
 
 
 def _key(kind: str, name: str) -> bytes:
