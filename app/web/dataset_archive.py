@@ -5,39 +5,42 @@ While all originals are there, the same dataset is the same archive, byte for by
 
 import json
 import tarfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from app.db.models import Dataset
-from app.domain import Actor, DatasetFile
-from app.resources import Resources
+from app.domain import DatasetFile
 from app.services.exports import datasets
 from app.storage import ByteStream, ObjectMissing, Storage, verified
 
 MISSING: Final = "MISSING"
 """The last entry, where there is one: the paths of originals that are not there any more, one a line."""
-AT_ONCE: Final = 200
+AT_ONCE: Final = 20
+"""So many originals are sent before it is asked anew who may read them: a client may take its time."""
 PIECE: Final = 256 * 1024
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 
 Line: TypeAlias = Mapping[str, Any]
 """Of images.jsonl."""
+Originals: TypeAlias = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
+"""The keys of those of these images that are still there; raises where their reader may not have them any more."""
 
 
-async def archive(resources: Resources, actor: Actor, dataset: Dataset) -> AsyncIterator[bytes]:
-    """Breaks off where a file of the dataset, or the bytes of an original, are not what they were."""
+async def archive(storage: Storage, dataset: Dataset, originals: Originals) -> AsyncIterator[bytes]:
+    """Breaks off where a file of the dataset, or the bytes of an original, are not what they were, and where
+    `originals` raises."""
     files = {file.name: file for file in datasets.files(dataset)}
     for file in files.values():
-        stream = await resources.storage.open(file.key)
+        stream = await storage.open(file.key)
         async for part in _entry(file.name.value, file.size, file.sha256, stream):
             yield part
     missing: list[str] = []
     images = files[DatasetFile.IMAGES]
-    async for lines in _batches(resources.storage, images.key, images.size):
-        found = await _originals(resources, actor, dataset, lines)
+    async for lines in _batches(storage, images.key, images.size):
+        found = await originals([UUID(line["id"]) for line in lines])
         for line in lines:
-            opened = await _opened(resources, found.get(UUID(line["id"])))
+            opened = await _opened(storage, found.get(UUID(line["id"])))
             if opened is None:
                 missing.append(line["path"])
                 continue
@@ -78,18 +81,10 @@ async def _batches(storage: Storage, key: str, size: int) -> AsyncIterator[list[
             yield lines[first : first + AT_ONCE]
 
 
-async def _originals(
-    resources: Resources, actor: Actor, dataset: Dataset, lines: Sequence[Line]
-) -> dict[UUID, str]:
-    ids = [UUID(line["id"]) for line in lines]
-    async with resources.db.acting(actor).transaction() as session:
-        return await datasets.originals(session, actor, dataset.team_id, ids)
-
-
-async def _opened(resources: Resources, key: str | None) -> ByteStream | None:
+async def _opened(storage: Storage, key: str | None) -> ByteStream | None:
     if key is None:
         return None
     try:
-        return await resources.storage.open(key)
+        return await storage.open(key)
     except ObjectMissing:
         return None

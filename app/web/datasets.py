@@ -1,6 +1,6 @@
 """GET /datasets/{id}/{file}: a dataset's files, and its archive, under signed addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,10 @@ from app.web.streams import Content
 
 WHAT: Final = "Dataset"
 NAMES: Final = {*DatasetFile, ARCHIVE}
+
+
+class BrokenOffError(Exception):
+    """While an archive is sent: nothing says any more that its reader may have it. All that is left to tell is the end."""
 
 
 class Datasets:
@@ -57,9 +61,9 @@ class Datasets:
     ) -> tuple[Response, UUID]:
         """The answer, and the team whose dataset it is."""
         claim, headers = claims.good(claim, WHAT)
-        actor, dataset = await self._dataset(claim, dataset_id)
+        _actor, dataset = await self._dataset(claim, dataset_id)
         if file == ARCHIVE:
-            return self._archive(request, actor, dataset, headers), dataset.team_id
+            return self._archive(request, claim, dataset, headers), dataset.team_id
         return await self._file(request, dataset, file, headers), dataset.team_id
 
     async def _dataset(self, claim: Claim, dataset_id: UUID) -> tuple[Actor, Dataset]:
@@ -99,7 +103,7 @@ class Datasets:
             ) from error
 
     def _archive(
-        self, request: Request, actor: Actor, dataset: Dataset, headers: Mapping[str, str]
+        self, request: Request, claim: Claim, dataset: Dataset, headers: Mapping[str, str]
     ) -> Response:
         own = streams.HEADERS | {
             "content-disposition": streams.disposition(f"{dataset.id}.tar", inline=False)
@@ -111,8 +115,27 @@ class Datasets:
             # Nobody knows it before it is sent, and Starlette says 0.
             del answer.headers["content-length"]
             return answer
-        body = archive(self._resources, actor, dataset)
+
+        async def originals(ids: Sequence[UUID]) -> Mapping[UUID, str]:
+            return await self._originals(request, claim, dataset, ids)
+
+        body = archive(self._resources.storage, dataset, originals)
         return StreamingResponse(body, headers=own, media_type="application/x-tar")
+
+    async def _originals(
+        self, request: Request, claim: Claim, dataset: Dataset, ids: Sequence[UUID]
+    ) -> Mapping[UUID, str]:
+        """As the roles are now, in transactions that are over before a byte of them is sent.
+
+        BrokenOffError where the key, the membership, the team or the dataset has ended since, which is recorded.
+        """
+        try:
+            actor, _ = await self._dataset(claim, dataset.id)
+        except AppError as error:
+            await self._record(request, claim, dataset.id, dataset.team_id, ARCHIVE, error)
+            raise BrokenOffError from error
+        async with self._resources.db.acting(actor).transaction() as session:
+            return await datasets.originals(session, actor, dataset.team_id, ids)
 
     async def _record(
         self,

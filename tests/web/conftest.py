@@ -188,8 +188,8 @@ async def put(resources: Resources, key: str, content: bytes) -> None:
     path.unlink()
 
 
-async def new_member(db: Database, role: Role = Role.ADMIN) -> Member:
-    actor = await make.actor(db, role=role)
+async def new_member(db: Database, role: Role = Role.ADMIN, team_id: UUID | None = None) -> Member:
+    actor = await make.actor(db, team_id, role)
     (team_id,) = actor.team_ids
     async with db.transaction() as session:
         _, key = await api_keys.add(

@@ -1,28 +1,33 @@
 """A dataset's files and its archive under signed addresses: what comes, and who gets nothing."""
 
+import asyncio
 import hashlib
 import io
 import json
 import tarfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership
+from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership, Team
 from app.domain import Actor, DatasetFile, ImageFilter, ImageState, JobKind, Role
 from app.resources import Resources
 from app.services import job_runs
 from app.services.exports import datasets
-from app.services.people import addresses
+from app.services.people import addresses, api_keys, memberships, teams
 from app.services.people.addresses import ARCHIVE
 from app.web.budget import Budget
-from app.web.datasets import Datasets
+from app.web.dataset_archive import AT_ONCE
+from app.web.datasets import BrokenOffError, Datasets
 from app.worker import export
 from tests import make
 from tests.database import Database
@@ -316,3 +321,103 @@ async def test_an_archive_never_ends_well_with_wrong_bytes(
     await resources.storage.delete([last.object_key])
     await put(resources, last.object_key, bytes(last.size_bytes))
     assert await breaks_off(server + address(resources, actor, dataset, ARCHIVE))
+
+
+async def send(app: Starlette, url: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+    """An answer as a slow client takes it: nothing more is made until the last piece is taken."""
+    path, _, query = url.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": "GET",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(b"host", b"pictor.test")],
+    }
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def told(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await take(message["body"])
+
+    await app(scope, receive, told)
+
+
+async def loses_the_membership(
+    session: AsyncSession, admin: Actor, reader: Actor, dataset: Dataset
+) -> None:
+    await memberships.remove(session, admin, dataset.team_id, reader.user_id)
+
+
+async def loses_the_key(
+    session: AsyncSession, _admin: Actor, reader: Actor, _dataset: Dataset
+) -> None:
+    assert reader.api_key_id is not None
+    await api_keys.revoke(session, reader, reader.api_key_id)
+
+
+async def loses_the_team(
+    session: AsyncSession, admin: Actor, _reader: Actor, dataset: Dataset
+) -> None:
+    team = await session.get_one(Team, dataset.team_id)
+    await teams.remove(session, admin, team.id, team.slug)
+
+
+async def loses_the_dataset(
+    session: AsyncSession, admin: Actor, _reader: Actor, dataset: Dataset
+) -> None:
+    await datasets.delete_forever(session, admin, dataset.id, purge_after=timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "happens", [loses_the_membership, loses_the_key, loses_the_team, loses_the_dataset]
+)
+async def test_an_archive_breaks_off_where_its_reader_may_have_it_no_more(
+    app: Starlette,
+    db: Database,
+    resources: Resources,
+    actor: Actor,
+    dataset: Dataset,
+    happens: Callable[[AsyncSession, Actor, Actor, Dataset], Awaitable[None]],
+) -> None:
+    """One that looks whole would hold the files, and none of the originals."""
+    reader = await actor_of(db, await new_member(db, Role.VIEWER, dataset.team_id))
+    got: list[bytes] = []
+
+    async def take(piece: bytes) -> None:
+        if not got:
+            async with db.transaction() as session:
+                await happens(session, actor, reader, dataset)
+        got.append(piece)
+
+    with pytest.raises(BrokenOffError):
+        await send(app, address(resources, reader, dataset, ARCHIVE), take)
+    assert not any(picture in b"".join(got) for picture in PICTURES)
+    assert not b"".join(got).endswith(bytes(1024))
+    assert await events(db, dataset.id) == [
+        ("dataset.download", "ALLOWED", "archive.tar"),
+        ("dataset.download", "DENIED", "archive.tar"),
+    ]
+
+
+async def test_access_is_asked_for_again_in_the_middle_of_an_archive(
+    app: Starlette, db: Database, resources: Resources, member: Member, actor: Actor
+) -> None:
+    pictures = [f"picture {number}".encode() for number in range(AT_ONCE + 1)]
+    for data in pictures:
+        await stored_image(resources, member.team_id, data)
+    dataset = await exported(resources, actor, member.team_id)
+    reader = await make.actor(db, member.team_id, Role.VIEWER)
+    got: list[bytes] = []
+
+    async def take(piece: bytes) -> None:
+        if piece in pictures and not set(got) & set(pictures):
+            async with db.transaction() as session:
+                await loses_the_membership(session, actor, reader, dataset)
+        got.append(piece)
+
+    with pytest.raises(BrokenOffError):
+        await send(app, address(resources, reader, dataset, ARCHIVE), take)
+    assert len(set(got) & set(pictures)) == AT_ONCE
