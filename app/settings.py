@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         None,
         description="signs addresses, at least 32 characters; unset: made once and kept in the data dir",
     )
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", description="address to listen on; `::` is all of IPv4 and IPv6")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     drain_seconds: float = Field(
         0,

@@ -1,12 +1,12 @@
 """Serves /metrics beside a command, on a port of its own. No command."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
+from app.cli import listening
 from app.resources import Resources
 from app.web.metrics import metrics_app
 
@@ -26,7 +26,7 @@ async def metrics_served(resources: Resources) -> AsyncIterator[None]:
     if settings.metrics_port is None:
         yield
         return
-    with socket.create_server((settings.metrics_host, settings.metrics_port)) as listener:
+    with listening.listener(settings.metrics_host, settings.metrics_port) as listener:
         config = uvicorn.Config(
             metrics_app(resources),
             log_config=None,
@@ -37,8 +37,7 @@ async def metrics_served(resources: Resources) -> AsyncIterator[None]:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve([listener]))
-        host, port = listener.getsockname()[:2]
-        print(f"Metrics are served at http://{host}:{port}/metrics", flush=True)
+        print(f"Metrics are served at {listening.url(listener)}/metrics", flush=True)
         try:
             yield
         finally:

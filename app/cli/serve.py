@@ -16,7 +16,7 @@ from uuid import UUID
 import uvicorn
 from starlette.applications import Starlette
 
-from app.cli import seed
+from app.cli import listening, seed
 from app.cli.logs import configure
 from app.cli.metrics import metrics_served
 from app.cli.stopping import stopping
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--host", help="address to listen on; :: is all of IPv4 and IPv6")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.add_argument("--demo", action="store_true", help="fill and show a demo gallery")
     parser.add_argument(
@@ -94,7 +94,7 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
     if asked.demo:
         settings = settings.model_copy(update={"suggestions": True})
     # Bound before anything is opened: an address that is taken is known at once.
-    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    listener = listening.listener(settings.host, settings.port, backlog=2048)
     with listener, stopping() as stop:
         async with open_resources(settings) as resources, metrics_served(resources):
             demo = await _demo_key(resources) if asked.demo else None
@@ -171,8 +171,7 @@ async def _greet(
     server: Server, listener: socket.socket, resources: Resources, demo: tuple[Actor, str] | None
 ) -> None:
     await server.listening.wait()
-    host, port = listener.getsockname()[:2]
-    address = f"http://{host}:{port}"
+    address = listening.url(listener)
     if demo is None:
         print(f"Pictor is serving {address}", flush=True)
         return

@@ -84,10 +84,15 @@ def base_url(connection: HTTPConnection, settings: Settings) -> str:
         return settings.public_url.rstrip("/")
     host = header(connection, b"host") or ""
     if not HOST.fullmatch(host):
-        host = f"{settings.host}:{settings.port}"
+        host = authority(settings.host, settings.port)
     asked = connection.scope["scheme"]
     scheme = {"ws": "http", "wss": "https"}.get(asked, asked)
     return f"{scheme}://{host}"
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port` as an address has it: IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_local(request: Request) -> bool:

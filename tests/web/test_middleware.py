@@ -172,6 +172,9 @@ async def test_public_url_wins_and_an_odd_host_is_never_repeated() -> None:
     async with client_of(port=8123) as client:
         response = await client.get("/seen", headers={"Host": 'x"><b>'})
         assert response.text.split()[1] == "http://127.0.0.1:8123"
+    async with client_of(host="::1", port=8123) as client:
+        response = await client.get("/seen", headers={"Host": "a b"})
+        assert response.text.split()[1] == "http://[::1]:8123"
 
 
 def test_proxy_that_is_no_address_stops_the_start() -> None:
