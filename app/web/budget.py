@@ -91,13 +91,16 @@ class Budget:
     def spend(
         self, request: HTTPConnection, actor: Actor | None, price: int
     ) -> dict[str, int] | None:
-        """Pays a price out of every bucket that the request concerns, or out of none."""
+        """Pays a price out of every bucket that the request concerns, or out of none.
+
+        A full bucket pays for anything: what costs more takes all of it, where it could never be had else.
+        """
         if not self._per_minute:
             return None
         buckets = self._buckets_of(request, actor)
         self._check(price, buckets)
         for bucket in buckets:
-            bucket.level -= price
+            bucket.level -= min(price, bucket.full)
         tightest = min(buckets, key=attrgetter("level"))
         missing = tightest.full - tightest.level
         return {
@@ -115,11 +118,11 @@ class Budget:
     def _check(self, price: int, buckets: list[_Bucket]) -> None:
         # A plain loop: it runs twice for every request.
         for bucket in buckets:
-            if bucket.level < price:
+            if bucket.level < price and bucket.level < bucket.full:
                 break
         else:
             return
-        missing = max((price - bucket.level) / bucket.full for bucket in buckets)
+        missing = max((min(price, bucket.full) - bucket.level) / bucket.full for bucket in buckets)
         seconds = max(math.ceil(missing * SECONDS), 1)
         error = rate_limited("The budget of this minute is used up; try again later.", seconds)
         error.extras["cost"] = price

@@ -93,6 +93,19 @@ def test_a_refusal_costs_nothing(purse: Purse) -> None:
     assert purse.spend(5, key)["remaining"] == 0
 
 
+def test_a_full_bucket_pays_for_what_costs_more_than_it_holds(purse: Purse) -> None:
+    """An archive costs 100: with a budget of 60 it would be refused for ever, and told to wait for it."""
+    key = someone(api_key_id=uuid4())
+    for _ in range(2):
+        assert purse.spend(budget.ARCHIVE, key)["remaining"] == 0
+        assert purse.waits(budget.ARCHIVE, key) == 60
+        purse.clock.now += 59
+        assert purse.waits(budget.ARCHIVE, key) == 1
+        purse.clock.now += 1
+    purse.spend(1, key)
+    assert purse.waits(budget.ARCHIVE, key) == 1
+
+
 def test_keys_users_and_addresses_have_their_own(purse: Purse) -> None:
     user = someone()
     keys = [replace(user, api_key_id=uuid4()) for _ in range(3)]
