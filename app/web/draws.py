@@ -1,5 +1,7 @@
 """GET /random?label=…: the bytes of one weighted draw."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +15,12 @@ from app.web import audit, bodies, problems, streams
 from app.web.auth import Authenticator
 from app.web.budget import DRAW, Budget
 
+HEADERS: Final = {
+    "cache-control": problems.NO_STORE,
+    # The next request draws anew: its part would be of another image.
+    "accept-ranges": "none",
+}
+
 
 class Draws:
     def __init__(
@@ -25,7 +33,8 @@ class Draws:
     async def get(self, request: Request) -> Response:
         """An image that carries every `label`; of all the actor sees without one.
 
-        401 without a key, 400 for a label that none of the actor's teams knows, 404 where nothing can be drawn.
+        304 to whoever has the very bytes that were drawn, 401 without a key, 400 for a label that none of the actor's
+        teams knows, 404 where nothing can be drawn.
         """
         identity = await self._authenticator.identify(request)
         if identity.actor is None:
@@ -38,8 +47,11 @@ class Draws:
             await self._record(request, actor, error=error)
             raise
         await self._record(request, actor, image)
-        headers = {"x-image-id": str(image.id), "cache-control": problems.NO_STORE}
-        return await streams.response(self._resources, image, streams.original(image), headers)
+        content = streams.original(image)
+        headers = HEADERS | {"x-image-id": str(image.id)}
+        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+            return unsent
+        return await streams.response(self._resources, image, content, headers)
 
     async def _image(self, request: Request, actor: Actor) -> Image:
         labels = request.query_params.getlist("label")

@@ -32,6 +32,52 @@ async def test_draw_answers_bytes_and_says_whose(
     assert drawn == {b"cat", b"dog"}
 
 
+async def test_a_head_of_a_draw_reads_no_bytes(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    """It draws and says of what, and would have found that the bytes are gone."""
+    image_id = await stored_image(resources, member.team_id, b"a cat", tags=("cat",))
+    whole = await client.get("/random?label=cat", headers=member.headers)
+    async with resources.db.owner.transaction() as session:
+        image = await session.get_one(Image, image_id)
+        await resources.storage.delete([image.object_key])
+    head = await client.head("/random?label=cat", headers=member.headers)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-length", "content-type", "etag", "x-image-id", "cache-control"):
+        assert head.headers[name] == whole.headers[name]
+    async with resources.db.owner.transaction() as session:
+        assert (await session.get_one(Image, image_id)).damage is None
+    assert (await client.head("/random?label=dog", headers=member.headers)).status_code == 400
+    assert (await client.head("/random")).status_code == 401
+
+
+async def test_a_draw_promises_no_parts(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    """The next request draws another image."""
+    await stored_image(resources, member.team_id, b"a cat", tags=("cat",))
+    for asked in ({}, {"Range": "bytes=0-1"}, {"Range": "bytes=900-"}):
+        whole = await client.get("/random", headers=member.headers | asked)
+        assert (whole.status_code, whole.content) == (200, b"a cat")
+        assert whole.headers["accept-ranges"] == "none"
+        assert "content-range" not in whole.headers
+    head = await client.head("/random", headers=member.headers)
+    assert head.headers["accept-ranges"] == "none"
+
+
+async def test_whoever_has_what_is_drawn_is_told_so(
+    client: httpx.AsyncClient, resources: Resources, member: Member
+) -> None:
+    await stored_image(resources, member.team_id, b"a cat", tags=("cat",))
+    whole = await client.get("/random", headers=member.headers)
+    has = member.headers | {"If-None-Match": whole.headers["etag"]}
+    same = await client.get("/random", headers=has)
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["x-image-id"] == whole.headers["x-image-id"]
+    await stored_image(resources, member.team_id, b"a dog", tags=("dog",))
+    assert (await client.get("/random?label=dog", headers=has)).content == b"a dog"
+
+
 async def test_draw_needs_a_key(client: httpx.AsyncClient) -> None:
     for headers in ({}, {"X-API-Key": "wrong"}):
         response = await client.get("/random", headers=headers)
