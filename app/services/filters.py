@@ -42,7 +42,7 @@ from app.domain import (
     tag_key,
 )
 from app.errors import bad_input
-from app.services import access, full_text, paging
+from app.services import access, arrays, full_text, paging
 
 MAX_TEXT_LENGTH = 1_000
 ALWAYS = DateTimeRange()
@@ -225,7 +225,10 @@ def _lets_in_undated(taken: DateTimeRange | None) -> bool:
 
 def in_lists(lists: Mapping[UUID, UUID]) -> ColumnElement[bool]:
     """Counters of these lists: a team and a tag, or NO_ID, each."""
-    return tuple_(DrawHead.team_id, DrawHead.tag_id).in_(list(lists.items()))
+    places = tuple_(DrawHead.team_id, DrawHead.tag_id)
+    if len(lists) <= arrays.FEW:
+        return places.in_(list(lists.items()))
+    return places.in_(select(arrays.unnested("list", team=lists.keys(), tag=lists.values())))
 
 
 def _relations(
@@ -251,7 +254,7 @@ def _relations(
             exists()
             .where(
                 _same_image(),
-                *([ImageTag.tag_id.in_(asked)] if is_named else []),
+                *([arrays.one_of(ImageTag.tag_id, asked)] if is_named else []),
                 *in_range(ImageTag.tagged_at, wanted.tagged_at),
             )
             .correlate(Image)
@@ -268,7 +271,7 @@ def _same_image() -> ColumnElement[bool]:
 
 
 def _carries(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
-    carries = exists().where(_same_image(), ImageTag.tag_id.in_(tuple(tag_ids)))
+    carries = exists().where(_same_image(), arrays.one_of(ImageTag.tag_id, tag_ids))
     # Else ImageTag would be taken for that of a query which reads tags itself.
     return carries.correlate(Image)
 

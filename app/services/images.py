@@ -11,7 +11,6 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    tuple_,
     union,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +26,6 @@ from app.db.models import (
 )
 from app.domain import (
     MAX_IDS,
-    NO_ID,
     Actor,
     ImageFilter,
     ImageOrder,
@@ -91,12 +89,9 @@ async def count(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> int
     match = await filters.resolve(session, actor, wanted)
     if match.empty:
         return 0
-    if not match.only_tags or any(len(tags) > 1 for tags in match.all_tags.values()):
+    if match.lists is None:
         return await paging.count(session, match.images())
-    lists = [(team, tags[0] if tags else NO_ID) for team, tags in match.all_tags.items()]
-    total = select(func.coalesce(func.sum(DrawHead.images), 0)).where(
-        tuple_(DrawHead.team_id, DrawHead.tag_id).in_(lists)
-    )
+    total = select(func.coalesce(func.sum(DrawHead.images), 0)).where(filters.in_lists(match.lists))
     return int(await session.scalar(total) or 0)
 
 

@@ -11,11 +11,11 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
+    and_,
     func,
     literal_column,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,9 +26,9 @@ from app.domain import (
     ProcessingStatus,
     Window,
 )
-from app.services import match_counts, paging
+from app.services import arrays, match_counts, paging
 from app.services.filters import Match
-from app.services.merging import MAX_SORTED, TASTES, Plan, Reading, Source, unnested
+from app.services.merging import MAX_SORTED, TASTES, Plan, Reading, Source
 from app.services.paging import Keyset
 
 PATIENCE: Final = 4
@@ -206,9 +206,14 @@ async def _sizes(
 ) -> dict[tuple[UUID, UUID], int]:
     """How many live images these tags of each team have, if any, or with NO_ID the team."""
     places = [(team, one) for team, ones in tags.items() for one in ones]
+    lists = arrays.unnested(
+        "list", team=[team for team, _ in places], tag=[tag for _, tag in places]
+    )
+    same = and_(DrawHead.team_id == lists.c.team, DrawHead.tag_id == lists.c.tag)
     heads = await session.execute(
         select(DrawHead.team_id, DrawHead.tag_id, func.sum(DrawHead.images))
-        .where(tuple_(DrawHead.team_id, DrawHead.tag_id).in_(places))
+        .select_from(lists)
+        .join(DrawHead, same)
         .group_by(DrawHead.team_id, DrawHead.tag_id)
     )
     return {(team, tag): int(size) for team, tag, size in heads}
@@ -216,7 +221,7 @@ async def _sizes(
 
 async def _counts(session: AsyncSession, match: Match) -> dict[UUID, _Count]:
     """How many match in each team; one more than may be sorted is as many as it counts to."""
-    team = unnested("team", id=match.team_ids)
+    team = arrays.unnested("team", id=match.team_ids)
     _in_teams, *conditions = match.where
     some = (
         select(literal_column("1"))

@@ -7,17 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     ColumnElement,
     Select,
     SQLColumnExpression,
-    Uuid,
     and_,
-    column,
     exists,
     func,
-    literal,
     select,
     true,
     union_all,
@@ -26,7 +22,7 @@ from sqlalchemy.orm import aliased
 
 from app.db.models import CollectionImage, Image, ImageTag
 from app.domain import Window
-from app.services import filters, paging
+from app.services import arrays, filters, paging
 from app.services.filters import Match
 from app.services.paging import Keyset
 
@@ -68,16 +64,6 @@ class Rows:
         key, last = self.columns
         keys: Select[Any] = self.rows.with_only_columns(key.label("key"), last.label("id"))
         return keys
-
-
-def unnested(name: str, **arrays: Sequence[UUID]) -> Any:
-    """Arrays of ids side by side, as a table."""
-    values = (literal(list(ids), ARRAY(Uuid())) for ids in arrays.values())
-    return (
-        func.unnest(*values)
-        .table_valued(*(column(one, Uuid) for one in arrays))
-        .render_derived(name)
-    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +127,7 @@ class Reading:
         whole taste lies before that: few lists, for as many tastes make a page.
         """
         reach = self.window.offset + self.window.limit
-        lists = unnested(
+        lists = arrays.unnested(
             "list", team=[team for team, _ in plan.lists], tag=[tag for _, tag in plan.lists]
         )
         taste = max(1, min(reach // TASTES, MAX_SORTED // 2 // max(1, len(plan.lists))))
