@@ -1,7 +1,7 @@
 """Turns an ImageFilter into SQL. Every list, draw and search that takes a filter uses this one reading of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,6 +47,8 @@ from app.services import access, arrays, full_text, paging
 
 MAX_TEXT_LENGTH = 1_000
 ALWAYS = DateTimeRange()
+MANY: Final = 1_000
+"""Tags beyond which none is looked for by its own index: to go through that for each of them takes longer than through the images."""
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
@@ -99,12 +102,30 @@ class Match:
         )
 
     def carries_all(self) -> Iterable[ColumnElement[bool]]:
-        # The tags of one name over the teams, name by name.
-        return map(_carries, zip(*self.all_tags.values(), strict=True))
+        """By the tags' index or the image's, as PostgreSQL takes it."""
+        return self._has_all(MANY)
 
     def carries_any(self) -> Iterable[ColumnElement[bool]]:
+        return self._has_any(MANY)
+
+    def has_all(self) -> Iterable[ColumnElement[bool]]:
+        """As `carries_all` has it, of an image that is at hand already."""
+        return self._has_all(arrays.FEW)
+
+    def has_any(self) -> Iterable[ColumnElement[bool]]:
+        """As `carries_any` has it, of an image that is at hand already."""
+        return self._has_any(arrays.FEW)
+
+    def _has_all(self, most: int) -> Iterable[ColumnElement[bool]]:
+        # The tags of one name over the teams, name by name.
+        names = list(zip(*self.all_tags.values(), strict=True))
+        if len(names) * len(self.all_tags) <= most:
+            return map(_carries, names)
+        return [_has_each(names)]
+
+    def _has_any(self, most: int) -> Iterable[ColumnElement[bool]]:
         if self.any_tags is not None:
-            yield _carries(chain(*self.any_tags.values()))
+            yield _has_one(tuple(chain(*self.any_tags.values())), most)
 
     @property
     def lists(self) -> dict[UUID, UUID] | None:
@@ -236,7 +257,7 @@ def _relations(
 ) -> Iterable[ColumnElement[bool]]:
     none_ids = _ids(wanted.tags.none, named)
     if none_ids:
-        yield ~_carries(none_ids)
+        yield ~_has_one(none_ids, arrays.FEW)
     if wanted.collection_id is not None:
         yield (
             exists()
@@ -254,7 +275,7 @@ def _relations(
             exists()
             .where(
                 _same_image(),
-                *([arrays.one_of(ImageTag.tag_id, asked)] if is_named else []),
+                *([_is_one_of(asked)] if is_named else []),
                 *in_range(ImageTag.tagged_at, wanted.tagged_at),
             )
             .correlate(Image)
@@ -274,6 +295,30 @@ def _carries(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
     carries = exists().where(_same_image(), arrays.one_of(ImageTag.tag_id, tag_ids))
     # Else ImageTag would be taken for that of a query which reads tags itself.
     return carries.correlate(Image)
+
+
+def _has_one(tag_ids: Sequence[UUID], most: int) -> ColumnElement[bool]:
+    if len(tag_ids) <= most:
+        return _carries(tag_ids)
+    return exists().where(_same_image(), _is_among(tag_ids)).correlate(Image)
+
+
+def _has_each(names: Sequence[Sequence[UUID]]) -> ColumnElement[bool]:
+    """A tag of each of the names, of which no two have one in common."""
+    its = select(func.count()).where(_same_image(), _is_among(tuple(chain(*names))))
+    return its.correlate(Image).scalar_subquery() == len(names)
+
+
+def _is_one_of(tag_ids: Sequence[UUID]) -> ColumnElement[bool]:
+    few = len(tag_ids) <= MANY
+    return arrays.one_of(ImageTag.tag_id, tag_ids) if few else _is_among(tag_ids)
+
+
+def _is_among(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
+    """Looked up in a table of these tags that is made once. IS TRUE keeps them out of the index, where all of them would be
+    sorted anew for each image: an image has few tags of its own."""
+    listed = select(arrays.unnested("list", tag=tag_ids).c.tag)
+    return ImageTag.tag_id.in_(listed).is_(true())
 
 
 def in_range(

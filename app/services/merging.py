@@ -116,9 +116,9 @@ class Reading:
         yield from self.match.rest
         by_one = all(len(tags) == 1 for tags in self.match.all_tags.values())
         if not (self.source is Source.TAG_OF_ALL and by_one):
-            yield from self.match.carries_all()
+            yield from self.match.has_all()
         if self.source is not Source.TAG_OF_ANY:
-            yield from self.match.carries_any()
+            yield from self.match.has_any()
 
     def merged(self, plan: Plan) -> Select[Any]:
         """The window over all lists. A list of which the window reaches beyond the taste is then read to its end.
