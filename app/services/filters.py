@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final
@@ -77,6 +77,17 @@ class Match:
     few_words: bool
     only_tags: bool
     beside: bool
+
+    def within(self, team_ids: Sequence[UUID]) -> "Match":
+        """The part of it in these of its teams, with no tags but theirs."""
+        if len(team_ids) == len(self.team_ids):
+            return self
+        return replace(
+            self,
+            team_ids=tuple(team_ids),
+            all_tags={one: self.all_tags[one] for one in team_ids},
+            any_tags=self.any_tags and {one: self.any_tags[one] for one in team_ids},
+        )
 
     @property
     def empty(self) -> bool:

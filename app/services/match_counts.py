@@ -19,7 +19,6 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from app.db.models import Image
 from app.db.prepared import Prepared
 from app.services.filters import Match
 
@@ -120,7 +119,7 @@ def _read(rows: Any, size_of: Mapping[UUID, int]) -> Counts:
 def _of_any_filter(match: Match, most: Mapping[UUID, int]) -> Any:
     branches = []
     for team, its_most in most.items():
-        rows = select(literal(1)).where(*match.where, Image.team_id == team).limit(its_most)
+        rows = select(literal(1)).where(*match.within([team]).where).limit(its_most)
         count = select(func.count()).select_from(rows.subquery()).scalar_subquery()
         branches.append(select(literal(team, Uuid()), count, literal(0), null()))
     return union_all(*branches)

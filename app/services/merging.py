@@ -82,10 +82,9 @@ class Reading:
     def few(self, team_ids: Sequence[UUID]) -> Rows:
         """Found by whatever index does it best: materialized, so that no plan reads in order for the page's sake."""
         key, last = (one.column for one in self.keyset.keys)
-        _in_teams, *conditions = self.match.where
         found = (
             select(Image, key.label("key"), last.label("last"))
-            .where(Image.team_id.in_(team_ids), *conditions)
+            .where(*self.match.within(team_ids).where)
             .cte()
             .prefix_with("materialized")
         )

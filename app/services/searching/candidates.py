@@ -41,7 +41,7 @@ class Candidates:
             .where(
                 access.in_teams(ImageVector.team_id, teams),
                 ImageVector.model_id == self.model_id,
-                *self.match.where,
+                *self.match.within(teams).where,
             )
         )
         return rows if self.without is None else rows.where(ImageVector.image_id != self.without)
