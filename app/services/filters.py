@@ -47,6 +47,8 @@ from app.services import access, arrays, full_text, paging
 
 MAX_TEXT_LENGTH = 1_000
 ALWAYS = DateTimeRange()
+JOINED: Final = 8
+"""In each part of a statement so many names are looked for by the tags' index: PostgreSQL takes long to weigh more."""
 MANY: Final = 1_000
 """Tags beyond which none is looked for by its own index: to go through that for each of them takes longer than through the images."""
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
@@ -66,7 +68,8 @@ class Match:
     `team_ids`: the teams in which anything can match; empty where nothing can. In each of them, `all_tags` are the
     tags that every match carries, and `any_tags` those of which it carries one; None where the filter asks for no such.
     `rest`: all other conditions on Image, but for the team. `few_words`: it asks for a text that few images have. `only_tags`: the filter asks for live images and
-    `all_tags`, and for nothing else. `beside`: for those and `created_at` at most.
+    `all_tags`, and for nothing else. `beside`: for those and `created_at` at most. `is_part`: of a larger one, of which other
+    parts are asked in the same statement.
     """
 
     wanted: ImageFilter
@@ -77,6 +80,7 @@ class Match:
     few_words: bool
     only_tags: bool
     beside: bool
+    is_part: bool = False
 
     def within(self, team_ids: Sequence[UUID]) -> "Match":
         """The part of it in these of its teams, with no tags but theirs."""
@@ -87,6 +91,7 @@ class Match:
             team_ids=tuple(team_ids),
             all_tags={one: self.all_tags[one] for one in team_ids},
             any_tags=self.any_tags and {one: self.any_tags[one] for one in team_ids},
+            is_part=True,
         )
 
     @property
@@ -130,9 +135,11 @@ class Match:
     def _has_all(self, most: int) -> Iterable[ColumnElement[bool]]:
         # The tags of one name over the teams, name by name.
         names = list(zip(*self.all_tags.values(), strict=True))
-        if len(names) * len(self.all_tags) <= most:
-            return map(_carries, names)
-        return [_has_each(names)]
+        if len(names) * len(self.all_tags) > most:
+            return [_has_each(names)]
+        joined = JOINED if self.is_part and len(names) > JOINED + 1 else len(names)
+        rest = [_has_each(names[joined:])] if names[joined:] else []
+        return [*map(_carries, names[:joined]), *rest]
 
     def _has_any(self, most: int) -> Iterable[ColumnElement[bool]]:
         if self.any_tags is not None:
