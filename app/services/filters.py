@@ -15,14 +15,12 @@ from sqlalchemy import (
     SQLColumnExpression,
     Text,
     Uuid,
-    and_,
     any_,
     bindparam,
     exists,
     func,
     literal_column,
     select,
-    true,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,14 +41,10 @@ from app.domain import (
     tag_key,
 )
 from app.errors import bad_input
-from app.services import access, arrays, full_text, paging
+from app.services import access, arrays, carrying, full_text, paging
 
 MAX_TEXT_LENGTH = 1_000
 ALWAYS = DateTimeRange()
-JOINED: Final = 8
-"""In each part of a statement so many names are looked for by the tags' index: PostgreSQL takes long to weigh more."""
-MANY: Final = 1_000
-"""Tags beyond which none is looked for by its own index: to go through that for each of them takes longer than through the images."""
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
@@ -117,33 +111,13 @@ class Match:
             *self.carries_any(),
         )
 
-    def carries_all(self) -> Iterable[ColumnElement[bool]]:
-        """By the tags' index or the image's, as PostgreSQL takes it."""
-        return self._has_all(MANY)
+    def carries_all(self, most: int = carrying.MANY) -> Iterable[ColumnElement[bool]]:
+        """By the tags' index or the image's, as PostgreSQL takes it. With AT_HAND as the `most`, the image is found already."""
+        return carrying.each(list(self.all_tags.values()), most, is_part=self.is_part)
 
-    def carries_any(self) -> Iterable[ColumnElement[bool]]:
-        return self._has_any(MANY)
-
-    def has_all(self) -> Iterable[ColumnElement[bool]]:
-        """As `carries_all` has it, of an image that is at hand already."""
-        return self._has_all(arrays.FEW)
-
-    def has_any(self) -> Iterable[ColumnElement[bool]]:
-        """As `carries_any` has it, of an image that is at hand already."""
-        return self._has_any(arrays.FEW)
-
-    def _has_all(self, most: int) -> Iterable[ColumnElement[bool]]:
-        # The tags of one name over the teams, name by name.
-        names = list(zip(*self.all_tags.values(), strict=True))
-        if len(names) * len(self.all_tags) > most:
-            return [_has_each(names)]
-        joined = JOINED if self.is_part and len(names) > JOINED + 1 else len(names)
-        rest = [_has_each(names[joined:])] if names[joined:] else []
-        return [*map(_carries, names[:joined]), *rest]
-
-    def _has_any(self, most: int) -> Iterable[ColumnElement[bool]]:
+    def carries_any(self, most: int = carrying.MANY) -> Iterable[ColumnElement[bool]]:
         if self.any_tags is not None:
-            yield _has_one(tuple(chain(*self.any_tags.values())), most)
+            yield carrying.has_one(tuple(chain(*self.any_tags.values())), most)
 
     @property
     def lists(self) -> dict[UUID, UUID] | None:
@@ -275,7 +249,7 @@ def _relations(
 ) -> Iterable[ColumnElement[bool]]:
     none_ids = _ids(wanted.tags.none, named)
     if none_ids:
-        yield ~_has_one(none_ids, arrays.FEW)
+        yield ~carrying.has_one(none_ids, carrying.AT_HAND)
     if wanted.collection_id is not None:
         yield (
             exists()
@@ -292,8 +266,8 @@ def _relations(
         yield (
             exists()
             .where(
-                _same_image(),
-                *([_is_one_of(asked)] if is_named else []),
+                carrying.same_image(),
+                *([carrying.is_one_of(asked)] if is_named else []),
                 *in_range(ImageTag.tagged_at, wanted.tagged_at),
             )
             .correlate(Image)
@@ -303,40 +277,6 @@ def _relations(
 def _ids(names: tuple[str, ...] | None, named: Mapping[UUID, dict[str, UUID]]) -> list[UUID]:
     keys = [tag_key(name) for name in names or ()]
     return [tags[key] for tags in named.values() for key in keys if key in tags]
-
-
-def _same_image() -> ColumnElement[bool]:
-    return and_(ImageTag.team_id == Image.team_id, ImageTag.image_id == Image.id)
-
-
-def _carries(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
-    carries = exists().where(_same_image(), arrays.one_of(ImageTag.tag_id, tag_ids))
-    # Else ImageTag would be taken for that of a query which reads tags itself.
-    return carries.correlate(Image)
-
-
-def _has_one(tag_ids: Sequence[UUID], most: int) -> ColumnElement[bool]:
-    if len(tag_ids) <= most:
-        return _carries(tag_ids)
-    return exists().where(_same_image(), _is_among(tag_ids)).correlate(Image)
-
-
-def _has_each(names: Sequence[Sequence[UUID]]) -> ColumnElement[bool]:
-    """A tag of each of the names, of which no two have one in common."""
-    its = select(func.count()).where(_same_image(), _is_among(tuple(chain(*names))))
-    return its.correlate(Image).scalar_subquery() == len(names)
-
-
-def _is_one_of(tag_ids: Sequence[UUID]) -> ColumnElement[bool]:
-    few = len(tag_ids) <= MANY
-    return arrays.one_of(ImageTag.tag_id, tag_ids) if few else _is_among(tag_ids)
-
-
-def _is_among(tag_ids: Iterable[UUID]) -> ColumnElement[bool]:
-    """Looked up in a table of these tags that is made once. IS TRUE keeps them out of the index, where all of them would be
-    sorted anew for each image: an image has few tags of its own."""
-    listed = select(arrays.unnested("list", tag=tag_ids).c.tag)
-    return ImageTag.tag_id.in_(listed).is_(true())
 
 
 def in_range(

@@ -22,7 +22,7 @@ from sqlalchemy.orm import aliased
 
 from app.db.models import CollectionImage, Image, ImageTag
 from app.domain import Window
-from app.services import arrays, filters, paging
+from app.services import arrays, carrying, filters, paging
 from app.services.filters import Match
 from app.services.paging import Keyset
 
@@ -115,9 +115,9 @@ class Reading:
         yield from self.match.rest
         by_one = all(len(tags) == 1 for tags in self.match.all_tags.values())
         if not (self.source is Source.TAG_OF_ALL and by_one):
-            yield from self.match.has_all()
+            yield from self.match.carries_all(carrying.AT_HAND)
         if self.source is not Source.TAG_OF_ANY:
-            yield from self.match.has_any()
+            yield from self.match.carries_any(carrying.AT_HAND)
 
     def merged(self, plan: Plan) -> Select[Any]:
         """The window over all lists. A list of which the window reaches beyond the taste is then read to its end.
