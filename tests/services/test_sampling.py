@@ -253,7 +253,8 @@ async def test_draws_without_replacement(db: Database, by: str) -> None:
     if by == "scan":
         assert not throws
     else:
-        assert (scans == 0 and throws % 600 > 30) if "long" in by else (scans > 30)
+        # That 48 darts at the rest all miss happens to one draw in 50,000.
+        assert (scans < 5 and throws % 600 > 30) if "long" in by else (scans > 30)
 
 
 @pytest.mark.parametrize("by", ["list", "filter", "scan"])
