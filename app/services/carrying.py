@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, func, select, true
 
 from app.db.models import Image, ImageTag
+from app.domain import TagFilter
 from app.services import arrays
 
 AT_HAND: Final = arrays.FEW
@@ -19,6 +20,11 @@ JOINED: Final = 8
 """In each part of a statement so many names are looked for by the tags' index: PostgreSQL takes long to weigh more."""
 MANY: Final = 1_000
 """Tags beyond which none is looked for by its own index: to go through that for each of them takes longer than through the images."""
+
+
+def is_wide(tags: TagFilter, teams: int) -> bool:
+    """With so many names in so many teams, it takes long to tell of one image whether it matches."""
+    return teams * sum(len(some or ()) for some in (tags.all, tags.any, tags.none)) > MANY
 
 
 def same_image() -> ColumnElement[bool]:

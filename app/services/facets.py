@@ -36,7 +36,7 @@ from app.domain import (
     TimelineUnit,
 )
 from app.errors import AppError, bad_input
-from app.services import access, filters, paging
+from app.services import access, carrying, filters, paging
 from app.services.filters import Match
 
 Value = TypeVar("Value")
@@ -176,7 +176,10 @@ def _kept(match: Match) -> Select[UUID, int]:
 
 
 def _counted(match: Match) -> Select[UUID, int]:
-    images = match.images().with_only_columns(Image.team_id, Image.id).subquery("images")
+    found = match.images().with_only_columns(Image.team_id, Image.id)
+    # Where statistics mislead PostgreSQL, it would look for so many names anew for each tag of each image.
+    wide = carrying.is_wide(match.wanted.tags, len(match.team_ids))
+    images = found.cte("images").prefix_with("materialized") if wide else found.subquery("images")
     same = (ImageTag.team_id == images.c.team_id) & (ImageTag.image_id == images.c.id)
     return (
         select(ImageTag.tag_id, func.count().label("count"))

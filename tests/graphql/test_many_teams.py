@@ -81,6 +81,12 @@ async def actor(db: Database, resources: Resources) -> Actor:
     """Of all the teams; each has an image with fifty tags, and as many tags more."""
     embedder = resources.embedder
     await embedder.warm()
+    # Of the teams to come, PostgreSQL knows as little as soon after an upload: the worst for its plans.
+    (stranger,) = (await make.actor(db)).team_ids
+    for _ in range(20):
+        await make.image(db, stranger, tags=("a", "b", "c"))
+    async with db.transaction() as session:
+        await session.execute(text("analyze image, image_tag, tag, image_vector, draw_head"))
     user_id = await make.user(db)
     slugs = [f"t-{secrets.token_hex(6)}" for _ in range(TEAMS)]
     new = text(
