@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ColumnElement, func, select, text, true, update
+from sqlalchemy import ColumnElement, event, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import counted_statements
@@ -410,6 +411,26 @@ async def test_draws_from_few_dates(
         drawn = await sampling.draw(session, actor, wanted, count=100, half_life_days=half_life)
     assert {one.id for one in drawn} == weights.keys()
     assert len(drawn) == len(weights)
+
+
+async def test_few_dates_are_scanned_by_their_index_alone(db: Database) -> None:
+    actor = await make.actor(db)
+    await fill(db, actor.team_ids[0], 3_000, weight=1)
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        seen.append((statement, values))
+
+    engine = db.engine.sync_engine
+    async with db.acting(actor).transaction() as session:
+        event.listen(engine, "before_cursor_execute", note)
+        await sampling.draw(session, actor, ImageFilter(created_at=IN_2024))
+        event.remove(engine, "before_cursor_execute", note)
+        statement, values = seen[-1]
+        assert "dated" in statement
+        connection = await session.connection()
+        rows = await connection.exec_driver_sql(f"explain (costs off) {statement}", values)
+        assert "Index Only Scan using ix_image_dates" in "\n".join(row[0] for row in rows)
 
 
 async def test_no_dart_is_thrown_after_the_last_hit(db: Database) -> None:

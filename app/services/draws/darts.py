@@ -34,7 +34,7 @@ MAX_DARTS: Final = 2_000
 """All of them missing, they take a tenth of what the scan of a list of 278,000 images takes."""
 IMAGES_A_DART: Final = 40
 """A scan reads about this many images in twice the time that one dart takes."""
-FEW: Final = 1_000
+FEW: Final = 2_000
 """Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
 ROUNDS: Final = 3
 LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
