@@ -1,6 +1,6 @@
 """API keys: inputs and root fields."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import strawberry
@@ -25,7 +25,8 @@ class CreateApiKeyInput:
         description="For another user of the team (ADMIN).", default=None
     )
     expires_at: datetime | None = strawberry.field(
-        description="From when on it is refused. Absent: after the installation's lifetime of keys.",
+        description="From when on it is refused. Absent: after the installation's lifetime of keys. Through a key that ends,"
+        " it ends no later than that one: FORBIDDEN beyond, and cut to it where absent.",
         default=None,
     )
     trusted_documents_only: bool = strawberry.field(
@@ -50,7 +51,6 @@ class ApiKeyMutation:
         input: Annotated[CreateApiKeyInput, strawberry.argument(description="The new key.")],
     ) -> CreateApiKeyPayload:
         actor, resources = info.context.viewer, info.context.resources
-        lifetime = timedelta(days=resources.settings.api_key_lifetime_days)
         row, text = await info.context.change(
             lambda session: api_keys.create(
                 session,
@@ -59,7 +59,8 @@ class ApiKeyMutation:
                 name=input.name,
                 role=input.role,
                 user_id=optional_id(input.user_id),
-                expires_at=input.expires_at or datetime.now(UTC) + lifetime,
+                expires=input.expires_at
+                or timedelta(days=resources.settings.api_key_lifetime_days),
                 trusted_documents_only=input.trusted_documents_only,
             )
         )

@@ -112,6 +112,35 @@ async def test_a_key_never_outranks_its_user(client: Client, db: Database) -> No
     assert holder.roles == {team_id: Role.VIEWER}
 
 
+async def test_a_key_makes_none_that_outlives_it(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
+    by_key, _ = await key_of(db, admin, Role.ADMIN, expires_at=end)
+    endless, _ = await key_of(db, admin, Role.ADMIN)
+    given = {"teamId": str(team_id), "name": "k"}
+    late = {**given, "expiresAt": (end + timedelta(seconds=1)).isoformat()}
+
+    beyond = await client.ask(by_key, CREATE_KEY, i=late)
+    colleague = await make.actor(db, team_id, Role.VIEWER)
+    for_other = await client.code(by_key, CREATE_KEY, i={**late, "userId": str(colleague.user_id)})
+    absent = await client.get(by_key, CREATE_KEY, i=given)
+    same = await client.get(by_key, CREATE_KEY, i={**given, "expiresAt": end.isoformat()})
+    sooner = await client.get(
+        by_key, CREATE_KEY, i={**given, "expiresAt": (end - timedelta(days=1)).isoformat()}
+    )
+
+    assert beyond.codes == ["FORBIDDEN"]
+    assert "log in" in beyond.errors[0]["message"]
+    assert for_other == ("FORBIDDEN", None)
+    assert [
+        datetime.fromisoformat(one["createApiKey"]["apiKey"]["expiresAt"])
+        for one in (absent, same, sooner)
+    ] == [end, end, end - timedelta(days=1)]
+    for free in (logged_in(admin), endless, replace(by_key, is_operator=True)):
+        await client.get(free, CREATE_KEY, i=late)
+
+
 async def test_new_and_known_people_become_members(client: Client, db: Database) -> None:
     admin, other = await make.actor(db), await make.actor(db)
     given = {"email": f"{admin.user_id}@Example.org", "name": "Grace", "role": "VIEWER"}
@@ -153,7 +182,9 @@ async def test_the_last_admin_stays(client: Client, db: Database) -> None:
     assert gone == ("NOT_FOUND", "userId")
 
 
-async def key_of(db: Database, holder: Actor, role: Role) -> tuple[Actor, UUID]:
+async def key_of(
+    db: Database, holder: Actor, role: Role, *, expires_at: datetime | None = None
+) -> tuple[Actor, UUID]:
     """Whoever acts by a new key of the holder's, and the key's id."""
     async with db.transaction() as session:
         row, text = await api_keys.add(
@@ -162,7 +193,7 @@ async def key_of(db: Database, holder: Actor, role: Role) -> tuple[Actor, UUID]:
             user_id=holder.user_id,
             name="k",
             role=role,
-            expires_at=None,
+            expires_at=expires_at,
         )
         actor = await api_keys.authenticate(session, text)
     assert actor is not None

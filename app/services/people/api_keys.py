@@ -173,12 +173,13 @@ async def create(
     name: str,
     role: Role | None = None,
     user_id: UUID | None = None,
-    expires_at: datetime,
+    expires: datetime | timedelta,
     trusted_documents_only: bool = False,
 ) -> tuple[ApiKey, str]:
     """A key for oneself, or (ADMIN) for another member. Its text is answered here and never again.
 
-    One that runs trusted documents only makes keys of its kind alone.
+    It `expires` at a moment, or after a time that the end of the key that it is made through cuts short. No key makes one that
+    outlives it, unless it is an operator's; one that runs trusted documents only makes keys of its kind alone.
     """
     holder = user_id or actor.user_id
     access.require(actor, team_id, Role.VIEWER if holder == actor.user_id else Role.ADMIN)
@@ -191,17 +192,30 @@ async def create(
     role = role or ceiling
     if role.rank > ceiling.rank:
         raise forbidden(f"The key's role can be {ceiling} at most.")
-    if expires_at <= datetime.now(UTC):
-        raise bad_input("input.expiresAt", "This lies in the past.")
     return await add(
         session,
         team_id=team_id,
         user_id=holder,
         name=name,
         role=role,
-        expires_at=expires_at,
+        expires_at=await _end(session, actor, expires),
         trusted_documents_only=trusted_documents_only or actor.trusted_documents_only,
     )
+
+
+async def _end(session: AsyncSession, actor: Actor, expires: datetime | timedelta) -> datetime:
+    """When a key ends that the actor makes."""
+    last = None
+    if actor.api_key_id is not None and not actor.is_operator:
+        last = await session.scalar(select(ApiKey.expires_at).where(ApiKey.id == actor.api_key_id))
+    now = datetime.now(UTC)
+    if isinstance(expires, timedelta):
+        return min(now + expires, last or now + expires)
+    if expires <= now:
+        raise bad_input("input.expiresAt", "This lies in the past.")
+    if last is not None and expires > last:
+        raise forbidden("A key makes none that outlives it: for longer, log in.")
+    return expires
 
 
 async def add(
