@@ -12,14 +12,14 @@ import numpy as np
 from app.db.models import Image
 from app.domain import ImageState
 from app.embedding import Vectors
-from app.errors import AppError
+from app.errors import AppError, unavailable
 from app.resources import Resources
 from app.services import job_runs
 from app.services.intake import processing
 from app.services.job_runs import Job
 from app.worker.handlers import failed, stop_where_all_wait
 from app.worker.models import introduce, refresh
-from app.worker.pictures import Picture, pixels
+from app.worker.pictures import PLAIN, Picture, pixels
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Embedding:
             return await failed(self._resources, job, error)
 
     async def _embed(self, claimed: Sequence[Job], pictures: Sequence[Picture]) -> None:
-        """All at once, or one by one where that fails. UNAVAILABLE is nobody's fault, and goes up."""
+        """All at once, or one by one where that fails. UNAVAILABLE is no image's fault, and goes up."""
         try:
             vectors_of = await self._read(pictures)
             await self._db.run(
@@ -120,11 +120,25 @@ class Embedding:
             raise
         except Exception as error:
             if len(claimed) == 1:
+                await self._must_read()
                 await failed(self._resources, claimed[0], error)
                 return
             log.info("%s images are read one by one: %r", len(claimed), error)
             for job, picture in zip(claimed, pictures, strict=True):
                 await self._embed([job], [picture])
+
+    async def _must_read(self) -> None:
+        """UNAVAILABLE unless the active model reads a plain picture: else it would refuse all that comes, image by image."""
+        models = self._resources.models
+        if models.active is None or (embedder := models.ready(models.active)) is None:
+            return
+        try:
+            await embedder.pictures([PLAIN])
+        except AppError:
+            raise
+        except Exception as error:
+            log.exception("%s reads not even a plain picture", models.active)
+            raise unavailable("The model reads no picture just now.") from error
 
     async def _read(self, pictures: Sequence[Picture]) -> dict[int, Vectors]:
         """Vectors of the active model, and of the one that is being built if it can: it has another turn."""

@@ -348,8 +348,22 @@ class FearsWide(Wrapped):
     """Breaks on any batch with a picture wider than 200 pixels."""
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
-        if any(picture.shape[1] > 200 for picture in pictures):
+        if any(picture.shape[1] > 2 * picture.shape[0] for picture in pictures):
             raise ZeroDivisionError
+        return await self.inner.pictures(pictures)
+
+
+class ReadsNothingAtFirst(Wrapped):
+    """Broken on its host, until that is put right."""
+
+    def __init__(self, inner: Embedder) -> None:
+        super().__init__(inner)
+        self.broken, self.calls = True, 0
+
+    async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        self.calls += 1
+        if self.broken:
+            raise RuntimeError("no kernel image is available")
         return await self.inner.pictures(pictures)
 
 
@@ -396,6 +410,24 @@ async def test_a_picture_that_breaks_the_model_breaks_no_other(resources: Resour
     assert (
         failed.error == "Something went wrong (ZeroDivisionError); the server's log has the rest."
     )
+
+
+async def test_a_model_that_reads_nothing_costs_no_image_an_attempt(resources: Resources) -> None:
+    team_id = await make.team(resources.db)
+    ids = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(3)]
+    model = ReadsNothingAtFirst(resources.embedder)
+    async with working(replace(resources, embedder=model)):
+
+        async def given_back() -> bool:
+            # All at once, one alone, a plain one: and again.
+            jobs_ = [await job(resources.db, one) for one in ids]
+            return model.calls >= 6 and all(one.state is JobState.QUEUED for one in jobs_)
+
+        await until(given_back)
+        left = [await job(resources.db, one) for one in ids]
+        model.broken = False
+        await until_ready(resources.db, ids)
+    assert {(one.attempts, one.error) for one in left} == {(0, None)}
 
 
 async def test_a_model_that_comes_late_costs_no_attempt(resources: Resources) -> None:
