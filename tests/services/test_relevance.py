@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -124,6 +124,17 @@ async def test_what_was_measured_of_another_team_is_not_told(db: Database, model
     # Nor by the database itself, whoever the service believes to ask.
     async with db.acting(stranger).transaction() as session:
         assert await relevance.by_key(session, actor, [key]) == [None]
+
+
+async def test_many_teams_at_once(db: Database, model_id: int) -> None:
+    actor = await make.actor(db)
+    await measured(db, model_id, actor.team_ids[0], 0.4)
+    others = [uuid4() for _ in range(20_000)]
+    keys = [(one, model_id, Modality.TEXT) for one in (actor.team_ids[0], *others)]
+    async with db.transaction() as session:
+        found = await relevance.by_key(session, actor, keys)
+        assert found == [Chance(0.4, 0.05), *[None] * len(others)]
+        assert await relevance.by_key(session, actor, []) == []
 
 
 async def test_texts_and_pictures_are_measured_apart(db: Database, model_id: int) -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Float, cast, select, tuple_
+from sqlalchemy import Float, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import ImageVector, RelevanceFit
 from app.domain import Actor, Modality
 from app.embedding import Vectors
 from app.errors import bad_input
-from app.services import access
+from app.services import access, arrays
 from app.services.searching.chance import Chance
 from app.services.searching.nearest import Candidates
 
@@ -65,10 +65,16 @@ def check(min_relevance: float | None, field: str = "minRelevance") -> None:
 
 async def by_key(session: AsyncSession, actor: Actor, keys: Sequence[Key]) -> list[Chance | None]:
     """What is measured for each; None where nothing is, or the team is not the actor's."""
-    of_key = tuple_(RelevanceFit.team_id, RelevanceFit.model_id, RelevanceFit.modality)
+    if not keys:
+        return []
+    team_ids, models, modalities = (set(part) for part in zip(*keys, strict=True))
+    # Whatever these have together, a few rows a team. Asked for key by key, PostgreSQL runs out of stack.
     rows = await session.scalars(
         select(RelevanceFit).where(
-            access.in_teams(RelevanceFit.team_id, actor.team_ids), of_key.in_(set(keys))
+            access.in_teams(RelevanceFit.team_id, actor.team_ids),
+            arrays.one_of(RelevanceFit.team_id, team_ids),
+            RelevanceFit.model_id.in_(models),
+            RelevanceFit.modality.in_(modalities),
         )
     )
     found = {
@@ -86,7 +92,7 @@ async def floors(
 ) -> Mapping[UUID, float]:
     """The least score of a hit in each team that is searched, so that it has the relevance, and the score too."""
     keys = [measure.key(team_id) for team_id in measure.team_ids]
-    found = await by_key(session, actor, keys) if keys else []
+    found = await by_key(session, actor, keys)
     least = -1.0 if min_score is None else min_score
     return {
         team_id: max((chance or measure.prior).score(min_relevance), least)
