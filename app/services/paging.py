@@ -180,7 +180,9 @@ def check(window: Window) -> None:
 
 async def count(session: AsyncSession, rows: Select[Any]) -> int:
     """How many rows the whole list has now."""
-    inner = rows.with_only_columns(literal(1)).order_by(None).subquery()
+    # Kept, since what has no condition would name no table then, and be one row.
+    one = rows.with_only_columns(literal(1), maintain_column_froms=True)
+    inner = one.order_by(None).subquery()
     return await session.scalar(select(func.count()).select_from(inner)) or 0
 
 

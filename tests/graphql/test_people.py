@@ -300,6 +300,19 @@ async def test_teams_are_made_and_changed(client: Client, db: Database) -> None:
     assert changed["updateTeam"] == {"name": "Team", "tagPolicy": "CLOSED"}
 
 
+async def test_an_operator_counts_everybody(client: Client, db: Database) -> None:
+    """Their list of users has no condition at all."""
+    own, others = await make.actor(db), [await make.user(db, name) for name in ("Bob", "Zoe")]
+    operator = replace(own, is_operator=True)
+
+    seen = (await client.get(operator, "{ users(first: 100) { totalCount nodes { id } } }"))[
+        "users"
+    ]
+
+    assert {str(one) for one in (own.user_id, *others)} <= {one["id"] for one in seen["nodes"]}
+    assert seen["totalCount"] == len(seen["nodes"])
+
+
 async def test_an_operator_administers_without_seeing_pictures(
     client: Client, db: Database
 ) -> None:
