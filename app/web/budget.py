@@ -126,7 +126,7 @@ class Budget:
         seconds = max(math.ceil(missing * SECONDS), 1)
         error = rate_limited("The budget of this minute is used up; try again later.", seconds)
         error.extras["cost"] = price
-        raise Refusal(error, headers={"retry-after": str(seconds)})
+        raise Refusal(error)
 
     def _buckets_of(self, request: HTTPConnection, actor: Actor | None) -> list[_Bucket]:
         """The buckets that the request concerns, filled up to now."""

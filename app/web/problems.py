@@ -46,6 +46,9 @@ class Refusal(Exception):
         self.error = error
         self.status = status if status is not None else STATUS[error.code]
         self.headers = dict(headers or {})
+        if "retryAfter" in error.extras:
+            # Clients that try again by themselves read headers alone.
+            self.headers["retry-after"] = str(error.extras["retryAfter"])
 
 
 def request_id(scope: Scope) -> str:

@@ -220,5 +220,7 @@ async def test_so_many_streams_of_one_user(server: str, member: Member) -> None:
                 await anext(lines)
             refused = await post(client, "subscription { ticks }", EVENT_STREAM, member)
         assert refused.status_code == 429
-        assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+        facts = refused.json()["errors"][0]["extensions"]
+        assert facts["code"] == "RATE_LIMITED"
+        assert refused.headers["retry-after"] == str(facts["retryAfter"]) == "10"
     await until_closed("forever")
