@@ -1,13 +1,16 @@
 """The schema's own scalar of time. (Upload is in uploads.)"""
 
 from datetime import UTC, datetime
+from typing import Final
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, StringValueNode, ValueNode
+
+WANTED: Final = "A DateTime is an ISO 8601 instant with an offset, such as 2026-11-20T19:15:00Z."
 
 
-def _parse(value: object) -> datetime:
-    """An ISO 8601 instant with an offset, in UTC."""
+def _parse(value: object, node: ValueNode | None = None) -> datetime:
+    """An ISO 8601 instant with an offset, in UTC. `node`: where it stands in the document."""
     if isinstance(value, str):
         try:
             instant = datetime.fromisoformat(value)
@@ -15,9 +18,11 @@ def _parse(value: object) -> datetime:
                 return instant.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise GraphQLError(
-        "A DateTime is an ISO 8601 instant with an offset, such as 2026-11-20T19:15:00Z."
-    )
+    raise GraphQLError(WANTED, node)
+
+
+def _parse_literal(node: ValueNode, _variables: dict[str, object] | None = None) -> datetime:
+    return _parse(node.value if isinstance(node, StringValueNode) else None, node)
 
 
 def _write(value: datetime) -> str:
@@ -30,4 +35,5 @@ DateTime = strawberry.scalar(
     specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
     serialize=_write,
     parse_value=_parse,
+    parse_literal=_parse_literal,
 )

@@ -1,8 +1,10 @@
 """Times at the very ends of the calendar, which the driver stores as infinities: Go's zero time is one of them."""
 
 import pytest
+from graphql import SourceLocation, parse, validate
 
 from app.domain import Actor
+from app.graphql.schema import Schema
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
@@ -95,3 +97,22 @@ async def test_from_the_first_on_is_what_has_a_date(
     for span in ({}, {"from": FIRST}, {"from": FIRST, "to": LAST}, {"to": LAST}):
         read = await client.get(actor, TAKEN, span=span)
         assert {one["id"] for one in read["images"]["nodes"]} == set(ids[:2])
+
+
+@pytest.mark.parametrize(
+    "literal", ['"2026-03-01"', '"2026-03-01T00:00:00"', "20260301", "NOW", "[]"]
+)
+def test_a_wrong_literal_is_shown_where_it_stands(schema: Schema, literal: str) -> None:
+    before = "{ images(filter: {takenAt: {from: "
+    document = parse(f"{before}{literal}}}}}) {{ totalCount }} }}")
+    (error,) = validate(schema._schema, document)
+    assert error.message.startswith("A DateTime is an ISO 8601 instant")
+    assert error.locations == [SourceLocation(1, len(before) + 1)]
+
+
+async def test_a_right_literal_is_an_instant(client: Client, db: Database, actor: Actor) -> None:
+    image_id = await make.image(db, actor.team_ids[0])
+    for at in ("00:00:00+01:00", "00:00:00-01:00"):
+        change = f'{{id: "{image_id}", takenAt: "2026-03-01T{at}"}}'
+        read = await client.get(actor, f"mutation {{ updateImage(input: {change}) {{ takenAt }} }}")
+    assert read == {"updateImage": {"takenAt": "2026-03-01T01:00:00Z"}}
