@@ -128,6 +128,22 @@ def test_it_follows_the_dark_scheme(signed_in: Page, shots: Path) -> None:
     signed_in.screenshot(path=shots / "dark.png")
 
 
+def test_a_narrow_window_shows_the_answer_below(signed_in: Page, shots: Path) -> None:
+    signed_in.set_viewport_size({"width": 390, "height": 800})
+    assert "errors" not in answered(signed_in)
+    query, result = (
+        signed_in.locator(place).bounding_box()
+        for place in (".graphiql-query-editor", ".result-window")
+    )
+    assert query
+    assert result
+    assert result["y"] >= query["y"] + query["height"]
+    assert min(query["width"], result["width"]) > 300
+    page = "() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    assert signed_in.evaluate(page) == [390, 800]
+    signed_in.screenshot(path=shots / "narrow.png")
+
+
 def test_errors_are_readable(signed_in: Page, shots: Path) -> None:
     example(signed_in, "Add tags")
     (error,) = answered(signed_in)["errors"]
