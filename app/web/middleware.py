@@ -49,9 +49,22 @@ CORS_HEADERS: Final = (
     "Authorization",
     "X-API-Key",
     "Content-Type",
+    "If-None-Match",
+    "If-Range",
+    "Range",
     *PREFLIGHT_HEADERS,
     *CLIENT_HEADERS,
 )
+CORS_EXPOSED: Final = (
+    "X-Request-Id",
+    "X-Image-Id",
+    "ETag",
+    "Accept-Ranges",
+    "Content-Range",
+    "Content-Disposition",
+    "Retry-After",
+)
+"""What pages of other sites may read of answers: whatever the documentation tells clients to go by."""
 
 
 def stack(settings: Settings) -> list[Middleware]:
@@ -67,7 +80,7 @@ def stack(settings: Settings) -> list[Middleware]:
                 allow_methods=("GET", "HEAD", "POST", "PUT"),
                 allow_headers=CORS_HEADERS,
                 allow_credentials="*" not in settings.cors_origins,
-                expose_headers=("X-Request-Id", "X-Image-Id"),
+                expose_headers=CORS_EXPOSED,
             )
         )
     return layers

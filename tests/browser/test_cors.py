@@ -49,6 +49,21 @@ SOCKET = """([address, credentials]) => new Promise((done) => {
   socket.onmessage = ({ data }) => { done(JSON.parse(data).type); socket.close(); };
   socket.onclose = ({ code }) => done(code);
 })"""
+PARTS = """async ([address, headers]) => {
+  const question = `${address}/graphql?query={images(first:1){nodes{url}}}`;
+  const asked = await fetch(question, { headers });
+  const [{ url }] = (await asked.json()).data.images.nodes;
+  const first = await fetch(url, { headers: { Range: 'bytes=0-99' } });
+  const resumed = { Range: 'bytes=100-', 'If-Range': first.headers.get('ETag') };
+  const rest = await fetch(url, { headers: resumed });
+  const known = { ...headers, 'If-None-Match': asked.headers.get('ETag') };
+  const again = await fetch(question, { headers: known, cache: 'no-store' });
+  return {
+    statuses: [first.status, rest.status, again.status],
+    range: rest.headers.get('Content-Range'),
+    bytes: [...(await first.bytes()), ...(await rest.bytes())],
+  };
+}"""
 BLOCKED = {"blocked": "TypeError"}
 
 At = Callable[[str], Page]
@@ -132,6 +147,18 @@ def test_named_origin_puts_the_bytes_of_a_ticket(site: Site, at: At) -> None:
     assert fetched(page, ticket["url"], put)["status"] == 204
     done = fetched(page, address, as_json(COMPLETE, bearer(site), ticket=ticket["ticket"]))
     assert '"created":true' in done["text"], done
+
+
+def test_named_origin_downloads_in_parts_and_asks_again(site: Site, at: At) -> None:
+    content, page = drawn(), at(site.friend)
+    upload = {"query": UPLOAD, "bytes": base64.b64encode(content).decode()}
+    headers = bearer(site) | {"GraphQL-Require-Preflight": "1"}
+    posted = {"method": "POST", "headers": headers, "file": upload}
+    fetched(page, f"{site.address}/graphql", posted)
+    found = page.evaluate(PARTS, [site.address, bearer(site)])
+    assert found["statuses"] == [206, 206, 304]
+    assert found["range"] == f"bytes 100-{len(content) - 1}/{len(content)}"
+    assert bytes(found["bytes"]) == content
 
 
 @pytest.mark.parametrize("headers", [{}, {"GraphQL-Require-Preflight": "1"}])
