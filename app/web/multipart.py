@@ -195,10 +195,12 @@ class _Form:
         if spool is not None:
             await spool.finish()
         elif self.operations is None:
-            self.operations = filemap.operations(bodies.parse(bytes(self._text), OPERATIONS))
+            self.operations = filemap.operations(
+                bodies.parse(bytes(self._text), f"part {OPERATIONS}")
+            )
         else:
             with blaming(MAP):
-                wanted = bodies.parse(bytes(self._text), MAP)
+                wanted = bodies.parse(bytes(self._text), f"part {MAP}")
             self.paths = filemap.read(
                 wanted, self.operations, max_files=self.settings.max_upload_files
             )

@@ -114,7 +114,7 @@ def _from_address(request: Request) -> dict[str, Any]:
 def _object(text: str, name: str) -> Any:
     """BAD_USER_INPUT at the very input, which its text alone cannot tell where it is no JSON."""
     try:
-        return bodies.parse(text, name)
+        return bodies.parse(text, f"parameter {name}")
     except AppError as error:
         error.field = error.field or name
         raise
@@ -146,9 +146,11 @@ def of(value: Any) -> Operation:
 
 def _hash(extensions: dict[str, Any], query: str | None) -> str | None:
     """The SHA-256 of an automatic persisted query; BAD_USER_INPUT where it is not that of the query beside it."""
-    asked = _member(extensions, APQ, dict)
+    asked = extensions.get(APQ)
     if asked is None:
         return None
+    if not isinstance(asked, dict):
+        raise malformed(f"`{HASH}` must be an object.", field=HASH)
     version, sha256 = asked.get("version"), asked.get("sha256Hash")
     if version != APQ_VERSION or isinstance(version, bool):
         raise malformed("Persisted queries have the version 1.", field=f"{HASH}.version")

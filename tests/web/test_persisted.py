@@ -176,7 +176,7 @@ async def test_only_valid_documents_are_kept(
             "extensions.persistedQuery.sha256Hash",
         ),
         (apq(HELLO + " "), "extensions.persistedQuery.sha256Hash"),
-        ({"persistedQuery": "x"}, "persistedQuery"),
+        ({"persistedQuery": "x"}, "extensions.persistedQuery"),
     ],
 )
 async def test_a_wrong_version_or_hash_is_bad_input(
