@@ -120,6 +120,10 @@ The status is that of an answer in which nothing ran, and which has no `data`. O
 `errors` stands beside `data`. In answers of the type `application/json`, a document that is refused has the status 200 as well, for old clients
 read errors from nothing else; ask for `application/graphql-response+json` to get the statuses of the table.
 
+An operation with several changes makes them one after another, each in a transaction of its own. The first that fails ends it: `data`
+is null, and `path` names that change alone. Those before it stay done, those after it are not begun. Where `path` goes on, into
+what a change answers, that change is done as well, and only its answer could not be given.
+
 | code | status | when | further facts | what to do |
 |---|---|---|---|---|
 {codes}

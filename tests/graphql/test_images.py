@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -281,6 +281,30 @@ async def test_update_keeps_what_is_absent_and_clears_only_the_date(
     ]:
         got = await client.code(actor, query, input={"id": image_id, **bad})
         assert got == ("BAD_USER_INPUT", field)
+
+
+async def test_of_several_changes_those_before_one_that_fails_are_done(
+    client: Client, db: Database
+) -> None:
+    actor = await make.actor(db)
+    one, other, last = [str(await make.image(db, actor.team_ids[0])) for _ in range(3)]
+    query = """mutation($one: ID!, $other: ID!, $last: ID!) {
+      one: updateImage(input: {id: $one, title: "new"}) { id }
+      other: updateImage(input: {id: $other, title: "new"}) { %s }
+      last: updateImage(input: {id: $last, title: "new"}) { id }
+    }"""
+    titles = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Image { title } } }"
+
+    lost = await client.ask(actor, query % "id", one=one, other=str(uuid4()), last=last)
+    told = await client.ask(
+        actor, query % "similar(first: 0) { model }", one=one, other=other, last=last
+    )
+    seen = await client.get(actor, titles, ids=[one, other, last])
+
+    assert [lost.data, told.data] == [None, None]
+    assert [error["path"] for error in lost.errors] == [["other"]]
+    assert [error["path"] for error in told.errors] == [["other", "similar"]]
+    assert [node["title"] == "new" for node in seen["nodes"]] == [True, True, False]
 
 
 async def test_bulk_changes_are_all_or_nothing(client: Client, db: Database) -> None:
