@@ -1,11 +1,18 @@
 """Rules of the house that no tool checks: what is written down agrees with the code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLNamedType, is_specified_scalar_type
+from graphql import (
+    GraphQLNamedType,
+    assert_interface_type,
+    is_specified_scalar_type,
+    parse,
+    validate,
+)
 
 from app.errors import ErrorCode
 from app.graphql import permissions
@@ -33,6 +40,30 @@ def test_the_page_of_permissions_is_the_table_s() -> None:
 def test_the_page_of_errors_is_the_code_s() -> None:
     assert (ROOT / "docs" / "errors.md").read_text() == errors_page.page()
     assert {*ErrorCode} <= errors_page.ENTRIES.keys()
+
+
+DOCUMENTS = [
+    pytest.param(text, id=f"{path.name}-{number}")
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    for number, text in enumerate(
+        re.findall(r"^```graphql\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    )
+]
+
+
+@pytest.mark.parametrize("text", DOCUMENTS)
+def test_what_the_documentation_shows_runs_as_it_stands(text: str) -> None:
+    """Pasted whole: several operations have names, so that GraphiQL asks which."""
+    assert validate(SCHEMA._schema, parse(text)) == []
+
+
+def test_the_example_of_apollo_knows_every_node() -> None:
+    """Apollo Client finds nothing by `... on Node` in a type that is not named there."""
+    text = (ROOT / "docs" / "clients" / "apollo" / "src" / "main.ts").read_text()
+    (named,) = re.findall(r"possibleTypes: \{\s*Node: \[(.*?)\]", text, re.DOTALL)
+    node = assert_interface_type(SCHEMA._schema.type_map["Node"])
+    types = sorted(one.name for one in SCHEMA._schema.get_possible_types(node))
+    assert re.findall(r"\w+", named) == types
 
 
 RAISERS = {

@@ -23,7 +23,10 @@ const client = new ApolloClient({
     http,
   ),
   cache: new InMemoryCache({
-    possibleTypes: { Node: ["Image", "Tag", "Collection", "Team", "User"] },
+    // All that have an id, for fragments on Node.
+    possibleTypes: {
+      Node: ["ApiKey", "AuditEvent", "BulkJob", "Collection", "Dataset", "Image", "Membership", "Tag", "Team", "User"],
+    },
     // One list that grows by fetchMore, for each filter and order.
     typePolicies: { Query: { fields: { images: relayStylePagination(["filter", "orderBy"]) } } },
   }),
