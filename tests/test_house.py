@@ -9,6 +9,7 @@ import pytest
 from graphql import (
     GraphQLNamedType,
     assert_interface_type,
+    build_ast_schema,
     is_specified_scalar_type,
     parse,
     validate,
@@ -30,7 +31,10 @@ TYPES = [
 
 
 def test_the_exported_schema_is_the_code_s() -> None:
-    assert (ROOT / "schema.graphql").read_text() == SCHEMA.as_str() + "\n"
+    text = (ROOT / "schema.graphql").read_text()
+    assert text == SCHEMA.as_str() + "\n"
+    # What introspection tells, and GraphiQL shows first.
+    assert build_ast_schema(parse(text)).description == SCHEMA._schema.description != ""
 
 
 def test_the_page_of_permissions_is_the_table_s() -> None:

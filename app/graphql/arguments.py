@@ -4,11 +4,15 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from app.domain import DEFAULT_PAGE
 from app.graphql.enums import ThumbnailSize
 from app.graphql.inputs import ImageFilter, ImageOrder
 
 First: TypeAlias = Annotated[
-    int | None, strawberry.argument(description="So many from the start: 1 to 100.")
+    int | None,
+    strawberry.argument(
+        description=f"So many from the start: 1 to 100; {DEFAULT_PAGE} without first and last."
+    ),
 ]
 Fifty: TypeAlias = Annotated[int | None, strawberry.argument(description="So many rows: 1 to 100.")]
 Ten: TypeAlias = Annotated[int | None, strawberry.argument(description="So many hits: 1 to 100.")]

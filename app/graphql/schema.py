@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cache
+from typing import Final
 
 import strawberry
 from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema
@@ -81,7 +82,19 @@ class Subscription(ProcessingSubscription, ProgressSubscription):
     pass
 
 
+DESCRIPTION: Final = """\
+Pictor, the team image library: upload pictures, tag them, and find them again.
+
+Send an API key as `Authorization: Bearer KEY`, or log in. Lists are read in pages, by `first` and `after`. A file is a variable
+in a multipart request. Errors have a code of a closed list in `extensions.code`; `extensions.field` names the input at fault."""
+ROOTS: Final = "schema {\n  query: Query\n  mutation: Mutation\n  subscription: Subscription\n}"
+
+
 class Schema(strawberry.Schema):
+    def as_str(self) -> str:
+        """With the description of the whole, which Strawberry does not print."""
+        return f'"""\n{DESCRIPTION}\n"""\n{ROOTS}\n\n{super().as_str()}'
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
@@ -99,6 +112,7 @@ def build_schema() -> Schema:
         execution_context_class=Executor,
         config=StrawberryConfig(scalar_map={datetime: DateTime, Upload: UPLOAD}),
     )
+    schema._schema.description = DESCRIPTION
     _leave_one_of_to_core(schema._schema)
     shorten(schema._schema)
     permissions.guard(schema._schema)  # graphql-core's own; there is no public name for it
