@@ -13,7 +13,8 @@ def _parse(value: object, node: ValueNode | None = None) -> datetime:
     """An ISO 8601 instant with an offset, in UTC. `node`: where it stands in the document."""
     if isinstance(value, str):
         try:
-            instant = datetime.fromisoformat(value)
+            # RFC 3339, section 5.6, has `z` in small as well, Python has not.
+            instant = datetime.fromisoformat(value.upper())
             if instant.tzinfo is not None:
                 return instant.astimezone(UTC)
         except (ValueError, OverflowError):

@@ -112,7 +112,7 @@ def test_a_wrong_literal_is_shown_where_it_stands(schema: Schema, literal: str) 
 
 async def test_a_right_literal_is_an_instant(client: Client, db: Database, actor: Actor) -> None:
     image_id = await make.image(db, actor.team_ids[0])
-    for at in ("00:00:00+01:00", "00:00:00-01:00"):
-        change = f'{{id: "{image_id}", takenAt: "2026-03-01T{at}"}}'
+    for at in ("T00:00:00+01:00", "T00:00:00-01:00", "t01:00:00z"):
+        change = f'{{id: "{image_id}", takenAt: "2026-03-01{at}"}}'
         read = await client.get(actor, f"mutation {{ updateImage(input: {change}) {{ takenAt }} }}")
     assert read == {"updateImage": {"takenAt": "2026-03-01T01:00:00Z"}}
