@@ -329,7 +329,10 @@ def test_a_key_is_kept_while_a_login_is_used(site: Site, signed_in: Page) -> Non
 def test_panes(signed_in: Page, shots: Path) -> None:
     pane = signed_in.locator(".graphiql-plugin")
     shows: list[tuple[str, Callable[[], None]]] = [
-        ("Documentation Explorer", lambda: expect(pane).to_contain_text("Root Types")),
+        (
+            "Documentation Explorer",
+            lambda: expect(pane).to_contain_text("Pictor, the team image library"),
+        ),
         ("GraphiQL Explorer", lambda: expect(pane).to_contain_text("searchImages")),
         ("History", lambda: expect(pane).to_contain_text("History")),
     ]

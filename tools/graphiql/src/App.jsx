@@ -44,6 +44,8 @@ export function App({ config }) {
       referencePlugin={DOC_EXPLORER_PLUGIN}
       defaultTabs={tabs.length > 0 ? tabs : undefined}
       defaultQuery={WELCOME}
+      schemaDescription
+      inputValueDeprecation
     >
       <HistoryStore>
         <DocExplorerStore>
