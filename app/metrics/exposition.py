@@ -31,6 +31,8 @@ async def _backlog(db: Database) -> list[Backlog] | None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await db.worker.run(jobs.backlog)
-    except (AppError, TimeoutError) as error:
+    except AppError as error:
         log.warning("the queue could not be counted: %s", error)
-        return None
+    except TimeoutError:
+        log.warning("the queue could not be counted: no answer within %g s", PATIENCE_SECONDS)
+    return None

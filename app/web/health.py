@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -47,35 +47,28 @@ class Readiness:
     def __init__(self, resources: Resources, draining: asyncio.Event) -> None:
         self._resources = resources
         self._draining = draining
-        self._lock = asyncio.Lock()
-        self._found: dict[str, str] = {}
-        self._until = 0.0
+        self._parts = {
+            "database": _Part("database", resources.db.check),
+            "storage": _Part("storage", resources.storage.check),
+        }
 
     async def get(self, request: Request) -> Response:
         """200, or 503 with the part that does not answer; `?only=database` leaves out the other.
 
-        A proxy asks so: storage that is away is away from every server, and they answer everything else.
+        A proxy asks so: storage that is away is away from every server, and they answer everything else. It does not
+        wait for storage either, which may be silent for longer than a proxy's patience.
         """
         only = request.query_params.getlist("only")
-        if unknown := set(only) - {"database", "storage"}:
+        if unknown := set(only) - set(self._parts):
             raise bad_input("only", f"There is no part {min(unknown)!r}.")
         if self._draining.is_set():
             return JSONResponse({"status": "draining"}, 503)
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                self._found = await self._check()
-                self._until = time.monotonic() + REMEMBERED_SECONDS
-        found = {part: state for part, state in self._found.items() if not only or part in only}
-        ready = all(state == "ok" for state in found.values())
+        asked = [part for name, part in self._parts.items() if not only or name in only]
+        states = await asyncio.gather(*(part.state() for part in asked))
+        found = {part.name: state for part, state in zip(asked, states, strict=True)}
+        ready = all(state == "ok" for state in states)
         body = {"status": "ok" if ready else "unavailable", **found, **self._model}
         return JSONResponse(body, 200 if ready else 503)
-
-    async def _check(self) -> dict[str, str]:
-        database, storage = await asyncio.gather(
-            _state("database", self._resources.db.check()),
-            _state("storage", self._resources.storage.check()),
-        )
-        return {"database": database, "storage": storage}
 
     @property
     def _model(self) -> dict[str, str]:
@@ -83,11 +76,31 @@ class Readiness:
         return {"model": self._resources.models.state}
 
 
-async def _state(name: str, check: Awaitable[None]) -> str:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            await check
-    except (AppError, TimeoutError) as error:
-        log.warning("%s is not ready: %s", name, error)
-        return "unavailable"
-    return "ok"
+class _Part:
+    """What the process needs, and what the last look at it found."""
+
+    def __init__(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self._check = check
+        self._lock = asyncio.Lock()
+        self._found = ""
+        self._until = 0.0
+
+    async def state(self) -> str:
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = await self._look()
+                self._until = time.monotonic() + REMEMBERED_SECONDS
+            return self._found
+
+    async def _look(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._check()
+        except AppError as error:
+            log.warning("%s is not ready: %s", self.name, error)
+            return "unavailable"
+        except TimeoutError:
+            log.warning("%s is not ready: no answer within %g s", self.name, CHECK_SECONDS)
+            return "unavailable"
+        return "ok"
