@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.db import embedded, migrate
+from app.db.address import sqlalchemy_url
 from app.db.changes import Changes
 from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
@@ -26,6 +27,16 @@ class NotMigratedError(SetupError):
 
     def __init__(self) -> None:
         super().__init__("The database is not up to date: run `pictor migrate` first.")
+
+
+class RolesRefusedError(SetupError):
+    """Whoever logs in to the database may not take the roles that everything runs as."""
+
+    def __init__(self, roles: Sequence[str]) -> None:
+        super().__init__(
+            f"The user whom PICTOR_DATABASE_URL names may not take {', '.join(roles)}:"
+            " grant it what `pictor migrate` made."
+        )
 
 
 @dataclass(frozen=True)
@@ -87,16 +98,20 @@ async def _usable(db: Database) -> None:
         log.warning("the database was migrated by a later version; this one goes on with it")
 
 
+async def require_roles(db: Database) -> None:
+    """RolesRefusedError unless everything can run as what it is to run as."""
+    if refused := await db.roles_refused():
+        raise RolesRefusedError(refused)
+
+
 def database_url(settings: Settings) -> str:
-    """SQLAlchemy's URL of the settings' database; starts the embedded server where none is named."""
+    """SQLAlchemy's URL of the settings' database; starts the embedded server where none is named.
+
+    DatabaseSettingError where the setting cannot be used.
+    """
     if settings.database_url is None:
         return embedded.start(settings.data_dir)
-    scheme, _, rest = settings.database_url.get_secret_value().partition("://")
-    return (
-        f"postgresql+asyncpg://{rest}"
-        if scheme in ("postgres", "postgresql")
-        else f"{scheme}://{rest}"
-    )
+    return sqlalchemy_url(settings.database_url.get_secret_value())
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -114,10 +129,14 @@ def open_storage(settings: Settings) -> Storage:
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Everything that a server or a worker needs, closed in reverse order at the end."""
+    """Everything that a server or a worker needs, closed in reverse order at the end.
+
+    RolesRefusedError where it could open, but answer nobody.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
+        await require_roles(db)
         metrics = Metrics()
         storage = MeasuredStorage(open_storage(settings), metrics)
         stack.push_async_callback(storage.close)

@@ -15,14 +15,13 @@ from app.db.database import ROLES
 from app.demo.gallery import gallery
 from app.domain import ImageFormat
 from app.embedding import Embedders, Known, embedder_from_name
-from app.errors import AppError
+from app.errors import AppError, SetupError
 from app.imaging import Decoder
-from app.resources import NotMigratedError, open_database, open_storage
+from app.resources import open_database, open_storage, require_roles
 from app.services import embedding_models
 from app.services.people import operators
 from app.services.searching import graphs
 from app.settings import Settings
-from app.storage import StorageSettingError
 from app.worker import graphs as builder
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -31,7 +30,7 @@ STANDINGS = {
     migrate.Standing.CURRENT: "up to date",
     migrate.Standing.AHEAD: "migrated by a later version",
 }
-EXPECTED = (AppError, NotMigratedError, StorageSettingError, OSError, RuntimeError, ValueError)
+EXPECTED = (AppError, SetupError, OSError, RuntimeError, ValueError)
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -78,6 +77,7 @@ async def _wall(settings: Settings) -> str:
 async def _graphs(settings: Settings) -> str:
     """Due ones are no failure: a worker builds them, and large teams are only searched more slowly until then."""
     async with open_database(settings) as db:
+        await require_roles(db)
         may_build = await builder.may_build(db)
         there = await db.worker.run(graphs.present)
         due = len((await builder.due(db, fewest=settings.index_min_vectors)).wanted)
@@ -133,8 +133,9 @@ async def _model(settings: Settings) -> str:
 async def _known(settings: Settings) -> list[Known]:
     """Nothing where the database has its own failure to tell."""
     try:
-        async with open_database(settings) as db, db.owner.transaction() as session:
-            return await embedding_models.known(session)
+        async with open_database(settings) as db:
+            await require_roles(db)
+            return await db.worker.run(embedding_models.known)
     except EXPECTED:
         return []
 

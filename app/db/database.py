@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.domain import Actor
-from app.errors import AppError, unavailable
+from app.errors import AppError, SetupError, unavailable
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
@@ -45,6 +45,8 @@ UNREACHABLE: Final = ("08", "57P", "53")
 """How SQLSTATE begins where there is no connection, PostgreSQL shuts down, or has no room for another."""
 NO_SUCH_ROLE: Final = ("22023", "42501")
 """SQLSTATE where the role to enter as is missing or not granted: no waiting helps."""
+NOT_ALLOWED: Final = "42501"
+"""SQLSTATE where the role that is entered as, or the user who logged in, has no right to do something."""
 TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.05
 """At most, before the second try, and twice as long before each further one: those who met would meet again."""
@@ -60,6 +62,11 @@ LOGIN_ROLE: Final = "pictor_login"
 AUDIT_ROLE: Final = "pictor_audit"
 ROLES: Final = (ACTING_ROLE, WORKER_ROLE, LOGIN_ROLE, AUDIT_ROLE)
 """PostgreSQL's roles of whoever serves requests or works in the background. They log in nowhere and own nothing."""
+
+TAKEN: Final = (
+    "select rolname::text from pg_roles where rolname = any(:roles) and pg_has_role(oid, 'set')"
+)
+"""Which of these roles the user who logged in may take."""
 
 ENTER: Final = (
     "set local role {role}; set local app.team_ids = '{teams}';"
@@ -116,6 +123,16 @@ def _commit(session: Session) -> None:
     session.close()
 
 
+class NotOwnerError(SetupError):
+    """What an operator's command does is left to the owner of the tables, and somebody else has logged in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The user whom PICTOR_DATABASE_URL names may not do this:"
+            " run the command as the owner of the tables, who migrates."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """One way into the database: `entering` says in which role, for whose teams, as which user, and whether as operator.
@@ -130,9 +147,10 @@ class Entrance:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end, or rolled back by an exception.
 
-        UNAVAILABLE where the database cannot be reached or its pool is used up.
+        UNAVAILABLE where the database cannot be reached or its pool is used up. NotOwnerError where this is the owner's
+        entrance, and its user is not the owner.
         """
-        with _translated():
+        with _translated(), _owned(self.entering):
             session = self.sessions(info={ENTERING: self.entering})
             try:
                 yield session
@@ -221,12 +239,20 @@ class Database:
             async with self.engine.connect():
                 pass
         except (OSError, PostgresError, SQLAlchemyError) as error:
-            raise unavailable(f"The database cannot be reached: {error}") from error
+            said = _cause(error) if isinstance(error, DBAPIError) else error
+            raise unavailable(f"The database cannot be reached: {said or error}") from error
 
     async def check(self) -> None:
         """UNAVAILABLE unless the database answers."""
         async with self.login.transaction() as session:
             await session.execute(text("select 1"))
+
+    async def roles_refused(self) -> list[str]:
+        """Those of ROLES that whoever has logged in may not enter as; without one of them, no request can be served."""
+        async with self.owner.transaction() as session:
+            found = await session.scalars(text(TAKEN), {"roles": list(ROLES)})
+        taken = set(found)
+        return [role for role in ROLES if role not in taken]
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -267,6 +293,16 @@ def _translated() -> Iterator[None]:
         lost = lost or isinstance(_cause(error), TargetServerAttributeNotMatched)
         if lost or state.startswith(UNREACHABLE):
             raise unavailable("The database cannot be reached; try again.") from error
+        raise
+
+
+@contextmanager
+def _owned(entering: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not entering and sqlstate(error) == NOT_ALLOWED:
+            raise NotOwnerError from error
         raise
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db.database import CONNECT_SECONDS, sqlstate
+from app.db.database import CONNECT_SECONDS, NOT_ALLOWED, NotOwnerError, sqlstate
 from app.errors import unavailable
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -47,6 +47,7 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Runs what has not run; processes that start together take turns. A database that is ahead stays as it is.
 
     UNAVAILABLE where a table stays locked; what ran before that one is kept, and the next call goes on there.
+    NotOwnerError where whoever has logged in may not change the tables.
     """
     async with _alone(engine) as connection:
         if await connection.run_sync(_standing) is Standing.AHEAD:
@@ -58,6 +59,8 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
         except DBAPIError as error:
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
                 raise unavailable("A table is in use by a long query: migrate again.") from error
+            if sqlstate(error) == NOT_ALLOWED:
+                raise NotOwnerError from error
             raise
 
 
