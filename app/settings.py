@@ -1,11 +1,12 @@
 """Every setting, read from the environment once (`PICTOR_…`, secrets also as `PICTOR_…_FILE`). No global."""
 
+import difflib
 import os
 import secrets
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -16,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app import setting_values
+
 MIB = 1024 * 1024
 PREFIX = "PICTOR_"
 MIN_SECRET_LENGTH = 32
@@ -23,12 +26,17 @@ FEWEST_DECODERS, MOST_DECODERS = 2, 8
 """Unless told otherwise. Each may take some hundred MiB of memory with a large picture."""
 
 
+CENTURY_DAYS: Final = 36_500
+"""The longest that anything is kept: a date that far away is still one that Python and PostgreSQL can write."""
+
+
 class FileSource(PydanticBaseSettingsSource):
     """`PICTOR_SECRET_KEY_FILE=/run/secrets/key` stands for the file's text, trimmed."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        variable = f"{PREFIX}{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        return (setting_values.of_file(variable, Path(path)) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {
@@ -137,7 +145,9 @@ class Settings(BaseSettings):
     cost_budget_per_minute: int = Field(
         0, ge=0, description="cost that a key, a user or an address may ask for; 0: no limit"
     )
-    operation_timeout_seconds: float = Field(30, gt=0, description="longest GraphQL operation")
+    operation_timeout_seconds: float = Field(
+        30, gt=0, le=3600, description="longest GraphQL operation"
+    )
     max_socket_operations: int = Field(
         100, ge=1, description="GraphQL operations at once on one WebSocket"
     )
@@ -148,18 +158,30 @@ class Settings(BaseSettings):
         False, description="let anybody make an account with a team of its own"
     )
     session_lifetime_seconds: int = Field(
-        7 * 24 * 3600, ge=300, description="of a login, however much it is used"
+        7 * 24 * 3600,
+        ge=300,
+        le=CENTURY_DAYS * 24 * 3600,
+        description="of a login, however much it is used",
     )
     session_idle_seconds: int = Field(
-        12 * 3600, ge=300, description="after which a login that is not used ends"
+        12 * 3600,
+        ge=300,
+        le=CENTURY_DAYS * 24 * 3600,
+        description="after which a login that is not used ends",
     )
-    api_key_lifetime_days: int = Field(365, ge=1, description="of a key made without expiresAt")
+    api_key_lifetime_days: int = Field(
+        365, ge=1, le=CENTURY_DAYS, description="of a key made without expiresAt"
+    )
     trash_retention_days: int = Field(
-        30, ge=1, description="after which images in the trash are deleted for good"
+        30,
+        ge=1,
+        le=CENTURY_DAYS,
+        description="after which images in the trash are deleted for good",
     )
     purge_retention_days: int = Field(
         7,
         ge=0,
+        le=CENTURY_DAYS,
         description="bytes of deleted images and teams are kept: at least as long as you keep backups of the database",
     )
     index_min_vectors: int = Field(
@@ -178,7 +200,10 @@ class Settings(BaseSettings):
         description="one of so many searches by graph is done again exactly, for the metrics; 0: none",
     )
     reconcile_hours: float = Field(
-        24, ge=0, description="between two passes of `pictor reconcile` in the worker; 0: none"
+        24,
+        ge=0,
+        le=CENTURY_DAYS * 24,
+        description="between two passes of `pictor reconcile` in the worker; 0: none",
     )
 
     @classmethod
@@ -200,7 +225,22 @@ class Settings(BaseSettings):
         """`PICTOR_SECRET_KEY=` in a compose file means that nobody set it."""
         if value == "" and info.field_name is not None:
             return cls.model_fields[info.field_name].get_default()
-        return value
+        return setting_values.text(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(setting_values.network(one) for one in value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(setting_values.origin(one) for one in value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else setting_values.address(value)
 
     @field_validator("secret_key")
     @classmethod
@@ -208,6 +248,15 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < MIN_SECRET_LENGTH:
             raise ValueError(f"a secret key has at least {MIN_SECRET_LENGTH} characters")
         return value
+
+    @classmethod
+    def unknown(cls) -> dict[str, str | None]:
+        """Variables that look like settings and are none, each with the one that may be meant."""
+        names = [name.upper() for name in cls.model_fields]
+        known = {*names, *(f"{name}_FILE" for name in names)}
+        said = {name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)}
+        near = {one: difflib.get_close_matches(one, known, 1) for one in sorted(said - known)}
+        return {PREFIX + one: PREFIX + meant[0] if meant else None for one, meant in near.items()}
 
     @property
     def trash_retention(self) -> timedelta:

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from app.cli.stopping import CUT_STATUS, leave
 from app.errors import AppError, SetupError
+from app.setting_values import SecretFileError
 from app.settings import Settings
 
 COMMANDS: Final = {
@@ -39,7 +42,15 @@ COMMANDS: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
-    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        leave(_run(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        # While the command is loaded, which takes seconds.
+        sys.exit(CUT_STATUS)
+
+
+def _run(given: Sequence[str]) -> int:
+    """The exit status."""
     named = next((one for one in given if not one.startswith("-")), None)
     command: Any = importlib.import_module(f"app.cli.{named}") if named in COMMANDS else None
     parser = _parser(named, command)
@@ -48,19 +59,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = _settings(asked)
     except ValidationError as error:
         parser.error("; ".join(_said(fault) for fault in error.errors()))
-    except OSError as error:
-        # A secret's file that is not there, or not readable.
+    except SecretFileError as error:
         parser.error(str(error))
+    for name, meant in Settings.unknown().items():
+        hint = f"; is {meant} meant?" if meant else ""
+        print(f"pictor: there is no setting {name}{hint}", file=sys.stderr)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             # Without a command, the parser has ended this.
-            status = runner.run(command.run(settings, asked))
+            status: int = runner.run(command.run(settings, asked))
+            sys.stdout.flush()
+            return status
     except (AppError, SetupError, OSError) as error:
-        print(f"pictor: {error}", file=sys.stderr)
-        status = 1
+        if not (isinstance(error, BrokenPipeError) and _is_unread()):
+            print(f"pictor: {error}", file=sys.stderr)
+        return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
-        status = CUT_STATUS
-    leave(status)
+        return CUT_STATUS
+
+
+def _is_unread() -> bool:
+    """Whether nobody takes what is printed (`pictor … | head -1`): no reason to complain, now or when Python ends."""
+    poll, end = select.poll(), sys.stdout.fileno()
+    poll.register(end, 0)
+    is_unread = any(found & select.POLLERR for _, found in poll.poll(0))
+    if is_unread:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), end)
+    return is_unread
 
 
 def _parser(named: str | None, module: Any) -> argparse.ArgumentParser:
