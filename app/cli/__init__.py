@@ -72,7 +72,9 @@ def _run(given: Sequence[str]) -> int:
             return status
     except (AppError, SetupError, OSError) as error:
         if not (isinstance(error, BrokenPipeError) and _is_unread()):
-            print(f"pictor: {error}", file=sys.stderr)
+            field = (isinstance(error, AppError) and error.field) or ""
+            what = f"{field.rpartition('.')[2]}: " if field else ""
+            print(f"pictor: {what}{error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return CUT_STATUS

@@ -18,7 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
-    password_hash = await passwords.hashed(asked.password) if asked.password else None
+    # An empty one is refused: it is a variable of a script that was not set.
+    password_hash = None if asked.password is None else await passwords.hashed(asked.password)
     async with open_database(settings) as db:
         made = await db.owner.run(
             lambda session: operators.bootstrap(

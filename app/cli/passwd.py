@@ -3,6 +3,7 @@
 import argparse
 import getpass
 
+from app.errors import SetupError
 from app.resources import open_database
 from app.services.people import operators, passwords
 from app.settings import Settings
@@ -16,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
-    password = getpass.getpass("New password: ") if asked.prompt else asked.password
+    password = _typed() if asked.prompt else asked.password
     if password is None:
         async with open_database(settings) as db:
             token = await db.owner.run(
@@ -31,3 +32,10 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
         )
     print("The password is set, and all logins of the user have ended.")
     return 0
+
+
+def _typed() -> str:
+    try:
+        return getpass.getpass("New password: ")
+    except EOFError as error:
+        raise SetupError("Nobody typed a password: --prompt needs a terminal.") from error

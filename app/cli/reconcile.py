@@ -14,6 +14,7 @@ from app.worker import reconcile
 from app.worker.report import Report
 
 TURN_SECONDS = 1.0
+LONGEST_SECONDS = 10 * 365 * 24 * 3600
 MEANINGS = {
     "objects": "objects listed",
     "images": "images compared",
@@ -51,8 +52,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _seconds(text: str) -> timedelta:
     seconds = float(text)
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError("seconds, from 0")
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"seconds, 0 to {LONGEST_SECONDS}")
     return timedelta(seconds=seconds)
 
 

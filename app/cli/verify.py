@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.cli.progress import bar
 from app.resources import open_resources
+from app.services.people import operators
 from app.settings import Settings
 from app.worker import verify
 
@@ -37,10 +38,13 @@ def _percent(text: str) -> float:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     async with open_resources(settings) as resources:
+        team_id: UUID | None = asked.team
+        if team_id is not None:
+            await resources.db.owner.run(lambda session: operators.require_team(session, team_id))
         report = await verify.run(
             resources,
             resources.db.owner,
-            team_id=asked.team,
+            team_id=team_id,
             share=asked.sample / 100,
             progress=bar,
         )

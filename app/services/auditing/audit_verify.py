@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AuditAnchor, AuditEvent, AuditHead
 from app.domain import NO_ID
+from app.errors import not_found
 from app.services.auditing import audit_chain
 from app.services.auditing.audit_chain import EPOCH, Head
 
@@ -150,7 +151,9 @@ def _team(chain: UUID) -> UUID | None:
 async def verify_all(
     session: AsyncSession, key: bytes, only: UUID | None = None
 ) -> list[tuple[UUID, Verified | Fault]]:
-    """Every chain, or this one, with what was found."""
+    """Every chain, or this one, with what was found. NOT_FOUND: a slip of the pen must not pass for a sound log."""
     known = await chains(session)
     wanted = known if only is None else [one for one in known if one == only]
+    if only is not None and not wanted:
+        raise not_found("An audit log of this team")
     return [(chain, await verify(session, key, chain)) for chain in wanted]

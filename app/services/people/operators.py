@@ -66,6 +66,13 @@ async def _team(session: AsyncSession, name: str, user_id: UUID) -> UUID:
     return known or (await teams.add(session, name=name, slug=None)).id
 
 
+async def require_team(session: AsyncSession, team_id: UUID) -> None:
+    """NOT_FOUND."""
+    living = select(Team.id).where(Team.id == team_id, Team.deleted_at.is_(None))
+    if await session.scalar(living) is None:
+        raise not_found("Team")
+
+
 async def wall_gaps(session: AsyncSession) -> list[str]:
     """What PostgreSQL's own wall between the teams lacks; empty where it stands."""
     found = await session.execute(
