@@ -17,7 +17,7 @@ from asyncpg import (  # type: ignore[import-untyped]  # it ships no types
     PostgresError,
     TargetServerAttributeNotMatched,
 )
-from sqlalchemy import event, text
+from sqlalchemy import ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
@@ -47,6 +47,8 @@ NO_SUCH_ROLE: Final = ("22023", "42501")
 """SQLSTATE where the role to enter as is missing or not granted: no waiting helps."""
 NOT_ALLOWED: Final = "42501"
 """SQLSTATE where the role that is entered as, or the user who logged in, has no right to do something."""
+TAKES_NO_WRITES: Final = "25006"
+"""SQLSTATE of a server that only reads: a standby, as the one that was the primary until a failover."""
 TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.05
 """At most, before the second try, and twice as long before each further one: those who met would meet again."""
@@ -213,6 +215,7 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
+        event.listen(self.engine.sync_engine, "handle_error", _leave_standby)
         event.listen(self.engine.sync_engine, "checkin", _rests)
         event.listen(self.engine.sync_engine, "checkout", _is_there)
         self._sessions = async_sessionmaker(
@@ -243,9 +246,11 @@ class Database:
             raise unavailable(f"The database cannot be reached: {said or error}") from error
 
     async def check(self) -> None:
-        """UNAVAILABLE unless the database answers."""
+        """UNAVAILABLE unless the database answers, and takes writes: nobody is answered without a record of it."""
         async with self.login.transaction() as session:
-            await session.execute(text("select 1"))
+            if await session.scalar(text("select current_setting('transaction_read_only')::bool")):
+                await (await session.connection()).invalidate()
+                raise unavailable("The database takes no writes; try again.")
 
     async def roles_refused(self) -> list[str]:
         """Those of ROLES that whoever has logged in may not enter as; without one of them, no request can be served."""
@@ -279,6 +284,17 @@ def _is_there(connection: Any, record: ConnectionPoolEntry, _fairy: object) -> N
             connection.ping()
         except Exception as error:
             raise InvalidatePoolError from error
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """Such connections leave the pool, for they would go on to fail: by now the name may lead to the one that writes."""
+    if takes_no_writes(context.original_exception):
+        context.is_disconnect = True
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """`error`: SQLAlchemy's of the driver."""
+    return getattr(error.__cause__, "sqlstate", None) == TAKES_NO_WRITES
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sqlalchemy.orm.attributes import instance_state, manager_of_class
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from app.db.database import takes_no_writes
 from app.db.models import Image
 
 Entity = TypeVar("Entity")
@@ -82,7 +83,7 @@ def _sent(bind: BindParameter[Any]) -> Any:
 
 def _translated(connection: Connection, sql: str, error: Exception) -> BaseException:
     """As the session has it. A connection that is lost, or of no more use, does not go back to the pool."""
-    lost = connection.dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]  # it looks at the error
+    lost = takes_no_writes(error) or connection.dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]  # it looks at the error
     if lost or isinstance(error, STALE):
         connection.invalidate(error)
     return DBAPIError.instance(

@@ -14,9 +14,11 @@ from app.db import database as module
 from app.db import locks
 from app.db.database import ACTING_ROLE, Entrance, sqlstate
 from app.db.notifications import listen
+from app.db.prepared import Prepared
 from app.domain import NO_ID, Actor, Role
 from app.errors import AppError, ErrorCode
 from tests.database import Database
+from tests.fixtures.own_database import own_database
 
 PID = text("select pg_backend_pid()")
 WHO = text(
@@ -203,3 +205,43 @@ async def test_without_a_server_that_writes_the_database_is_unavailable(database
 async def entered(block: AbstractAsyncContextManager[object]) -> None:
     async with block:
         pass
+
+
+READ_ONLY = "alter database {} set default_transaction_read_only = on"
+WRITTEN = "select count(*) from team where name = 'Written'"
+WRITE = text("insert into team (name, slug) values ('Written', 'written') returning 1")
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+async def test_connections_to_a_server_that_only_reads_are_left(
+    database_url: str, *, prepared: bool
+) -> None:
+    """As after a failover whose name led to the old primary for a while: by itself it would serve on for ever."""
+    async with own_database(database_url) as url:
+        db, name = Database(url, pool_size=2), make_url(url).database
+
+        async def write(session: AsyncSession) -> None:
+            if prepared:
+                await Prepared(WRITE).rows(session, {})
+            else:
+                await session.execute(WRITE)
+
+        await outside(database_url, READ_ONLY.format(name))
+        for work in (db.owner.run(write), db.check()):
+            with pytest.raises(AppError) as refusal:
+                await work
+            assert refusal.value.code is ErrorCode.UNAVAILABLE
+        await outside(database_url, f"alter database {name} reset default_transaction_read_only")
+        await db.check()
+        await db.owner.run(write)
+        async with db.transaction() as session:
+            assert await session.scalar(text(WRITTEN)) == 1
+        await db.close()
+
+
+async def outside(url: str, statement: str) -> None:
+    db = Database(url)
+    async with db.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(statement))
+    await db.close()
