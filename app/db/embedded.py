@@ -19,10 +19,28 @@ def start(data_dir: Path) -> str:
     The server listens on a Unix socket alone. It stops when the last process that joined it exits.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
+    _forget_who_is_another(data_dir / "pgdata" / "postmaster.pid")
     _forget_the_dead(data_dir / "pgdata" / ".handle_pids.json")
     server = get_server(data_dir / "pgdata", cleanup_mode="stop")
     socket_dir = server.get_postmaster_info().socket_dir
     return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+
+
+def _forget_who_is_another(note: Path) -> None:
+    """Removes the note (`postmaster.pid`) of a server that was killed with its host or container, where its pid is another
+    process's by now.
+
+    The package would take that one for the server: wait for it in vain, and kill it in the end.
+    """
+    with PostgresServer._lock:
+        try:
+            pid, folder, *_ = note.read_text().splitlines()
+            is_server = folder in psutil.Process(int(pid)).cmdline()
+        except (OSError, ValueError, psutil.Error):
+            # There is none, which the package sees, or nobody may know.
+            return
+        if not is_server:
+            note.unlink(missing_ok=True)
 
 
 def _forget_the_dead(handles: Path) -> None:

@@ -1,0 +1,68 @@
+"""The embedded server after a death that nobody saw: of the host, or of the container."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+START = (
+    "import sys, pathlib; from app.db import embedded; embedded.start(pathlib.Path(sys.argv[1]))"
+)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not tmp_path: PostgreSQL runs as a user of its own, who has to reach its folder.
+    with tempfile.TemporaryDirectory(prefix="pictor-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def started(folder: Path, then: str) -> subprocess.Popen[bytes]:
+    """A process that has started the server, and then does as it is told."""
+    code = f"{START}\n{then}"
+    run = [sys.executable, "-c", code, str(folder)]
+    return subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_a_pid_that_is_another_s_by_now_is_left_alone(folder: Path) -> None:
+    note = folder / "pgdata" / "postmaster.pid"
+    with started(folder, "print(1, flush=True); sys.stdin.read()") as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"1\n"
+        server = psutil.Process(int(note.read_text().splitlines()[0]))
+        family = [server, *server.children(recursive=True)]
+        left = note.read_text().splitlines(keepends=True)[1:]
+        first.kill()
+    for one in family:
+        one.send_signal(signal.SIGKILL)
+    psutil.wait_procs(family, timeout=60)
+
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        note.write_text(f"{stranger.pid}\n{''.join(left)}")
+        with started(folder, "") as second:
+            assert second.wait(120) == 0
+        assert stranger.poll() is None
+        stranger.kill()
+    assert not note.exists()
+
+
+def test_a_server_that_lives_is_joined(folder: Path) -> None:
+    note = folder / "pgdata" / "postmaster.pid"
+    with started(folder, "print(1, flush=True); sys.stdin.read()") as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"1\n"
+        pid = note.read_text().splitlines()[0]
+        with started(folder, "") as second:
+            assert second.wait(120) == 0
+        assert note.read_text().splitlines()[0] == pid
+        os.kill(int(pid), 0)
+    # Its stdin has been closed.
+    assert first.returncode == 0
+    assert not note.exists()
