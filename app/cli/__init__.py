@@ -40,6 +40,10 @@ COMMANDS: Final = {
 """What each does. Its module is loaded when it is asked for: all of them take seconds."""
 
 
+EXPECTED: Final = (AppError, SetupError, OSError)
+"""What goes wrong without a fault of the program: a line says it, and no traceback."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
     try:
@@ -70,14 +74,29 @@ def _run(given: Sequence[str]) -> int:
             status: int = runner.run(command.run(settings, asked))
             sys.stdout.flush()
             return status
-    except (AppError, SetupError, OSError) as error:
-        if not (isinstance(error, BrokenPipeError) and _is_unread()):
-            field = (isinstance(error, AppError) and error.field) or ""
-            what = f"{field.rpartition('.')[2]}: " if field else ""
-            print(f"pictor: {what}{error}", file=sys.stderr)
-        return 1
+    except EXPECTED as error:
+        return _failed(error)
+    except ExceptionGroup as group:
+        # Of what did several things at once. One that is not expected is shown whole.
+        if group.split(EXPECTED)[1] is not None:
+            raise
+        return _failed(_first(group))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return CUT_STATUS
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
+
+
+def _failed(error: Exception) -> int:
+    """Says why in a line; the exit status."""
+    if not (isinstance(error, BrokenPipeError) and _is_unread()):
+        field = (isinstance(error, AppError) and error.field) or ""
+        what = f"{field.rpartition('.')[2]}: " if field else ""
+        print(f"pictor: {what}{error}", file=sys.stderr)
+    return 1
 
 
 def _is_unread() -> bool:

@@ -1,5 +1,6 @@
 """Slips of the pen of whoever runs an installation: told by their name, and never taken for something else."""
 
+import asyncio
 import uuid
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -65,3 +66,24 @@ async def test_a_team_that_is_none_does_not_pass_for_one_that_is_well(
         with pytest.raises(AppError) as refusal:
             await command.run(settings, Namespace(team=uuid.uuid4(), **whole))
         assert refusal.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_storage_that_is_away_is_a_line_and_no_traceback(
+    installed: tuple[Settings, Database],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`verify` reads several images at once, and each of them fails."""
+    settings, db = installed
+    team_id = await make.team(db)
+    for _ in range(3):
+        await make.image(db, team_id)
+    assert settings.database_url is not None
+    monkeypatch.setenv("PICTOR_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("PICTOR_STORAGE_URL", "s3://key:secret@bucket?endpoint=http://127.0.0.1:1")
+
+    with pytest.raises(SystemExit) as ended:
+        await asyncio.to_thread(cli.main, ["verify", "--data-dir", str(settings.data_dir)])
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "pictor: Storage is unavailable (NewConnectionError).\n"
