@@ -51,7 +51,7 @@ async def worker_killed(stand: Stand, times: int) -> Outcome:
         await asyncio.sleep(random.uniform(0, 0.2))
         await stand.kill_worker(worker)
         # A killed worker's jobs come back when their lease of a minute is over: here, now.
-        await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
+        await stand.end_leases()
     begun = time.monotonic()
     await stand.start_worker()
     await quiet(stand)
@@ -63,7 +63,7 @@ async def worker_killed(stand: Stand, times: int) -> Outcome:
 
 async def _work_for(stand: Stand, kind: str, outcome: Outcome) -> None:
     waiting = "select count(*) from image_job where kind = $1 and state in ('QUEUED', 'RUNNING')"
-    await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
+    await stand.end_pauses()
     seen = Load(stand)
     while (await stand.rows(waiting, kind))[0]["count"] < 40:
         await seen.give([client.picture() for _ in range(10)])
@@ -165,6 +165,6 @@ async def everything_at_once(stand: Stand, times: int) -> Outcome:
                 case "storage":
                     await stand.restart_s3()
         outcome.recoveries.append(await acknowledging(seen))
-    await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
+    await stand.end_leases()
     outcome.add(seen)
     return outcome

@@ -79,12 +79,12 @@ async def quiet(stand: Stand, seconds: float = 120) -> None:
         if not rows:
             return
         stand.must_live()
-        await stand.rows("update image_job set run_after = now() where state = 'QUEUED'")
+        await stand.end_pauses()
         before, running = running, {row["id"] for row in rows if row["state"] == "RUNNING"}
         idle = idle + 1 if running and running == before else 0
         if idle * LOOK_SECONDS > LOST_SECONDS:
             # Nobody is on them: a database that was away took no word of theirs.
-            await stand.rows("update image_job set lease_until = now() where state = 'RUNNING'")
+            await stand.end_leases()
             idle = 0
         await asyncio.sleep(LOOK_SECONDS)
     if stand.workers:

@@ -233,6 +233,19 @@ class Stand:
         assert found is not None
         return int(found[1]) * 1024
 
+    async def end_pauses(self) -> None:
+        """Jobs that wait for their time, or for another after a failure, are due."""
+        await self._change_jobs("run_after", "QUEUED")
+
+    async def end_leases(self) -> None:
+        """Jobs that somebody works on, or worked on when he died, may be taken back."""
+        await self._change_jobs("lease_until", "RUNNING")
+
+    async def _change_jobs(self, column: str, state: str) -> None:
+        """Those that a worker is changing this moment are left to it: they would meet in any order."""
+        free = f"select id from image_job where state = '{state}' for update skip locked"
+        await self.rows(f"update image_job set {column} = now() where id in ({free})")
+
     async def rows(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
         connection = await self.postgres.connect(self.database)
         try:
