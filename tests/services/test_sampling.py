@@ -229,6 +229,8 @@ async def fill(db: Database, team_id: UUID, count: int, *, weight: float) -> Non
             ),
             {"team": team_id, "count": count, "weight": round(weight * MICRO)},
         )
+        # As autovacuum does soon.
+        await session.execute(text("analyze image, draw_head, draw_line"))
 
 
 @pytest.mark.parametrize("by", ["list", "long list", "filter", "long filter", "scan"])
