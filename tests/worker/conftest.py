@@ -1,4 +1,4 @@
-"""A worker with real parts and a database of its own: its queue and its active model are nobody else's."""
+"""A worker with real parts, in a database that holds nothing else: its queue and its active model are nobody else's."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -18,9 +18,14 @@ from tests.fixtures.own_database import own_database
 
 
 @pytest.fixture
-async def resources(
-    database_url: str, decoder: Decoder, tmp_path: Path
-) -> AsyncIterator[Resources]:
+async def resources(own_db: Database, decoder: Decoder, tmp_path: Path) -> AsyncIterator[Resources]:
+    async with on(own_db, tmp_path, storage_from_url(None, tmp_path), decoder) as resources:
+        yield resources
+
+
+@pytest.fixture
+async def apart(database_url: str, decoder: Decoder, tmp_path: Path) -> AsyncIterator[Resources]:
+    """For a test that does more to its database than rows: functions, indexes, connections that are ended."""
     storage = storage_from_url(None, tmp_path)
     async with (
         own_database(database_url) as url,
@@ -50,10 +55,8 @@ async def everywhere(
 ) -> AsyncIterator[Resources]:
     """Resources on the folder, and on a bucket."""
     storage = storage_from_url(storage_url, tmp_path)
-    embedder = embedder_from_name(str(tiny_model.folder()))
-    yield Resources(Settings(data_dir=tmp_path), own_db, storage, decoder, embedder)
-    await embedder.close()
-    await storage.close()
+    async with on(own_db, tmp_path, storage, decoder) as resources:
+        yield resources
 
 
 @asynccontextmanager
@@ -61,12 +64,22 @@ async def opened(
     database_url: str, data_dir: Path, storage: Storage, decoder: Decoder
 ) -> AsyncIterator[Resources]:
     """On this very database."""
-    settings = Settings(data_dir=data_dir)
-    embedder = embedder_from_name(str(tiny_model.folder()))
     db = Database(database_url, pool_size=5)
     try:
-        yield Resources(settings, db, storage, decoder, embedder)
+        async with on(db, data_dir, storage, decoder) as resources:
+            yield resources
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def on(
+    db: Database, data_dir: Path, storage: Storage, decoder: Decoder
+) -> AsyncIterator[Resources]:
+    """With the model and the store of this test."""
+    embedder = embedder_from_name(str(tiny_model.folder()))
+    try:
+        yield Resources(Settings(data_dir=data_dir), db, storage, decoder, embedder)
+    finally:
         await embedder.close()
         await storage.close()

@@ -92,9 +92,9 @@ def step(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("step", STEPS, indirect=True)
 async def test_a_process_that_is_killed_leaves_nothing_behind(
-    resources: Resources, tmp_path: Path, step: str
+    apart: Resources, tmp_path: Path, step: str
 ) -> None:
-    db = resources.db
+    db = apart.db
     assert isinstance(db, Database)
     url = db.engine.url.render_as_string(hide_password=False)
     model_id, actor = await planted.model(db), await make.actor(db)

@@ -36,11 +36,9 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def own(resources: Resources) -> Resources:
+def own(apart: Resources) -> Resources:
     """A team with 50 images counts as large."""
-    return replace(
-        resources, settings=resources.settings.model_copy(update={"index_min_vectors": FEWEST})
-    )
+    return replace(apart, settings=apart.settings.model_copy(update={"index_min_vectors": FEWEST}))
 
 
 def owned(resources: Resources) -> Database:

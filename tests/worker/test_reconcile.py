@@ -415,31 +415,31 @@ async def until_sighted(resources: Resources, team_id: UUID) -> None:
         await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def test_an_image_that_cannot_be_deleted_stops_nothing_else(resources: Resources) -> None:
+async def test_an_image_that_cannot_be_deleted_stops_nothing_else(apart: Resources) -> None:
     """Neither another team's trash, nor what comes after it."""
-    team_id, other_id = [await make.team(resources.db) for _ in range(2)]
-    stuck = await picture(resources, team_id, trashed_at=LONG_AGO)
-    other = await picture(resources, other_id, trashed_at=LONG_AGO)
+    team_id, other_id = [await make.team(apart.db) for _ in range(2)]
+    stuck = await picture(apart, team_id, trashed_at=LONG_AGO)
+    other = await picture(apart, other_id, trashed_at=LONG_AGO)
     only = f"for each row when (new.id = '{stuck.id}')"
-    await refuses(resources, f"update of deleted_at on image {only}")
+    await refuses(apart, f"update of deleted_at on image {only}")
 
-    await until_sighted(resources, team_id)
+    await until_sighted(apart, team_id)
 
-    assert (await row(resources.db, stuck.id)).state is ImageState.STORED
-    assert (await row(resources.db, other.id)).state is ImageState.DELETED
+    assert (await row(apart.db, stuck.id)).state is ImageState.STORED
+    assert (await row(apart.db, other.id)).state is ImageState.DELETED
 
 
-async def test_a_step_that_fails_stops_none_behind_it(resources: Resources) -> None:
-    actor = await make.actor(resources.db)
+async def test_a_step_that_fails_stops_none_behind_it(apart: Resources) -> None:
+    actor = await make.actor(apart.db)
     (team_id,) = actor.team_ids
     change = bulk.Change(BulkAction.TRASH)
-    await resources.db.acting(actor).run(
+    await apart.db.acting(actor).run(
         lambda session: bulk.prepare(session, actor, team_id, Selection(), change)
     )
-    await execute(resources.db, "update bulk_job set created_at = now() - interval '2 hours'")
-    await refuses(resources, "delete on bulk_job")
+    await execute(apart.db, "update bulk_job set created_at = now() - interval '2 hours'")
+    await refuses(apart, "delete on bulk_job")
 
-    await until_sighted(resources, team_id)
+    await until_sighted(apart, team_id)
 
 
 async def test_an_intent_that_ends_and_is_published_at_once(resources: Resources) -> None:

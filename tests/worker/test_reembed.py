@@ -303,20 +303,20 @@ class NeverReads:
 
 
 async def test_a_lease_is_renewed_after_a_renewal_that_failed(
-    resources: Resources, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    apart: Resources, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever was wrong with it: it need not be an outage."""
     monkeypatch.setattr("app.worker.leases.LEASE", timedelta(seconds=0.6))
     monkeypatch.setattr("app.worker.leases.RENEWAL_PAUSE_SECONDS", 0.05)
-    db, team_id = resources.db, await make.team(resources.db)
-    await models.introduce(resources)
-    image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    db, team_id = apart.db, await make.team(apart.db)
+    await models.introduce(apart)
+    image_id = await stored(apart, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
     await planted.vectors(db, 1, {image_id: planted.random(1, dimension=32)[0]})
-    storage: Any = NeverReads(resources.storage)
-    held_up = replace(resources, storage=storage)
+    storage: Any = NeverReads(apart.storage)
+    held_up = replace(apart, storage=storage)
     async with another_process(held_up, embedder_from_name(str(tiny_model.folder(1, 48)))) as other:
         await models.introduce(other)
-        model = await model_of(resources, 48)
+        model = await model_of(apart, 48)
         running = asyncio.create_task(Reembedding(other, model).run())
 
         async def renewed() -> bool:
@@ -374,23 +374,23 @@ async def the_claim(resources: Resources) -> VectorClaim:
 
 
 async def test_what_cannot_be_handed_back_is_not_left_with_its_attempt(
-    resources: Resources, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    apart: Resources, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store and the database go away while a suspect is read."""
     monkeypatch.setattr("app.worker.reembed.RELEASE_PAUSE_SECONDS", 0.05)
-    db, team_id = resources.db, await make.team(resources.db)
-    await models.introduce(resources)
-    image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    db, team_id = apart.db, await make.team(apart.db)
+    await models.introduce(apart)
+    image_id = await stored(apart, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
     await planted.vectors(db, 1, {image_id: planted.random(1, dimension=32)[0]})
-    storage: Any = Away(resources.storage)
-    out = replace(resources, storage=storage)
+    storage: Any = Away(apart.storage)
+    out = replace(apart, storage=storage)
     async with another_process(out, embedder_from_name(str(tiny_model.folder(1, 48)))) as other:
         await models.introduce(other)
-        model = await model_of(resources, 48)
-        await died(resources, model.id, 1)
+        model = await model_of(apart, 48)
+        await died(apart, model.id, 1)
         running = asyncio.create_task(Reembedding(other, model).run())
         await storage.asked.wait()
-        assert (await the_claim(resources)).attempts == 1
+        assert (await the_claim(apart)).attempts == 1
         for statement in (
             "create function away() returns trigger language plpgsql as"
             " $$ begin raise 'away' using errcode = '57P03'; end $$",
@@ -407,7 +407,7 @@ async def test_what_cannot_be_handed_back_is_not_left_with_its_attempt(
         await planted_rows.execute(db, "drop trigger away on vector_claim")
         with pytest.raises(AppError, match="The store is away"):
             await running
-    claim = await the_claim(resources)
+    claim = await the_claim(apart)
     assert (claim.attempts, claim.suspect, claim.run_id) == (0, True, None)
 
 

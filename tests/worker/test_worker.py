@@ -301,18 +301,18 @@ async def test_an_image_deleted_before_its_turn_gets_no_vector(resources: Resour
         assert await session.scalar(select(func.count()).select_from(ImageVector)) == 0
 
 
-async def test_lost_connections_are_made_again(resources: Resources) -> None:
-    team_id = await make.team(resources.db)
-    async with working(resources):
-        await until_ready(resources.db, [await stored(resources, team_id, jpeg(noise(1)))])
-        async with resources.db.transaction() as session:
+async def test_lost_connections_are_made_again(apart: Resources) -> None:
+    team_id = await make.team(apart.db)
+    async with working(apart):
+        await until_ready(apart.db, [await stored(apart, team_id, jpeg(noise(1)))])
+        async with apart.db.transaction() as session:
             await session.execute(
                 text(
                     "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
                     " where datname = current_database() and pid <> pg_backend_pid()"
                 )
             )
-        await until_ready(resources.db, [await stored(resources, team_id, jpeg(noise(2)))])
+        await until_ready(apart.db, [await stored(apart, team_id, jpeg(noise(2)))])
 
 
 async def test_another_model_is_built_beside_and_takes_over(resources: Resources) -> None:
