@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.database import Database
 from tests.fixtures.own_database import emptied, keep_migrated, own_database
 from tests.fixtures.s3 import s3_server, s3_url
-from tests.parallel import ByFile, longest_first
+from tests.parallel import ByFile, compile_for_all, longest_first
 
 __all__ = ["s3_server", "s3_url"]
 
@@ -23,6 +23,12 @@ __all__ = ["s3_server", "s3_url"]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """How `pytest -n 2` shares the tests out."""
     return ByFile(config, log)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    shared = getattr(session.config, "workerinput", None)
+    if shared is not None:
+        compile_for_all(int(shared["workerid"].removeprefix("gw")), shared["workercount"])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
