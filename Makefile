@@ -18,9 +18,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 UNUSED := /tests/|/transformers/models/(?!auto|clip)[a-z]|/torch/testing/_internal/|/_inductor/(codegen|fx_passes|kernel)/|/sympy/physics/|/site-packages/(networkx|pip|mypy|mypyc|setuptools)/
 # With all cores, where pip takes one; some packages bring files that are no Python, which pip leaves out as well.
 # Our own as well: where the environment forbids to keep what Python compiles, each process of the tests would compile it again.
-COMPILE := $(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(VENV)/lib app migrations >/dev/null 2>&1 || true
+COMPILE = $(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(1) >/dev/null 2>&1 || true
+COMPILED := $(VENV)/lib app migrations
 
-.PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint types style printed npm \
+.PHONY: run test test-browser test-faults test-fuzz bench bench-small check lint types style printed npm pytest \
 	schema release-schema setup setup-dev format clean
 
 run: setup
@@ -34,16 +35,16 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) torch
 	@$(PIP) -e .
-	@$(COMPILE)
+	@$(call COMPILE,$(COMPILED))
 	@touch $@
 
-# All at once, not on top of the above, which would look for what fits twice.
+# All at once, not on top of the above, which would look for what fits twice. torch, which the rest leaves as it is, is compiled meanwhile.
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing Pictor and the tools of development into $(VENV)…"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) torch
-	@$(PIP) -e ".[dev]"
-	@$(COMPILE)
+	@($(call COMPILE,$(VENV)/lib/*/site-packages/torch)) & $(PIP) -e ".[dev]" && wait
+	@$(call COMPILE,$(COMPILED))
 	@touch $(VENV)/.run $@
 
 # Two at a time: mypy takes one core as long as all else takes the other.
@@ -79,9 +80,11 @@ release-schema: schema
 	cp schema.graphql docs/schema/released.graphql
 	grep '^#' docs/schema/changes.toml > docs/schema/changes.new && mv docs/schema/changes.new docs/schema/changes.toml
 
-# The clients' packages are installed while mypy has the other core, which would else be idle for half of its time.
+# mypy takes one core for as long as all else of the checks takes the other, and longer: the tests begin beside it.
 test: setup-dev
-	@$(MAKE) --no-print-directory --jobs=2 types style printed npm
+	@$(MAKE) --no-print-directory --jobs=2 types pytest
+
+pytest: style printed npm
 	$(BIN)/pytest -n $(TEST_PROCESSES) --no-loadscope-reorder
 
 test-browser: setup-dev
