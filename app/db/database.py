@@ -47,6 +47,8 @@ NO_SUCH_ROLE: Final = ("22023", "42501")
 """SQLSTATE where the role to enter as is missing or not granted: no waiting helps."""
 NOT_ALLOWED: Final = "42501"
 """SQLSTATE where the role that is entered as, or the user who logged in, has no right to do something."""
+RAISED: Final = "exec_stmt_raise"
+"""PostgreSQL's own name of what refuses in its place: a trigger of ours, which lets nobody pass."""
 TAKES_NO_WRITES: Final = "25006"
 """SQLSTATE of a server that only reads: a standby, as the one that was the primary until a failover."""
 TRIES: Final = 4
@@ -317,7 +319,8 @@ def _owned(entering: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if not entering and sqlstate(error) == NOT_ALLOWED:
+        is_raised = getattr(_cause(error), "server_source_function", None) == RAISED
+        if not entering and sqlstate(error) == NOT_ALLOWED and not is_raised:
             raise NotOwnerError from error
         raise
 

@@ -1,33 +1,14 @@
-"""How much is tried: a little and always the same in `make test`, very much and always something else in `make test-fuzz`."""
+"""The server that is asked, and that must have come to no harm."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.fixtures.own_database import own_database
 from tests.fuzz.target import Target, running
 
 MOST_MEMORY_GROWN = 300 * 1024 * 1024
-
-settings.register_profile(
-    "short",
-    max_examples=40,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-settings.register_profile(
-    "long",
-    max_examples=int(os.environ.get("PICTOR_FUZZ_EXAMPLES", "8000")),
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from app.db.models import ApiKey, Membership, User
 from app.domain import Actor, Role
@@ -302,15 +302,17 @@ async def test_teams_are_made_and_changed(client: Client, db: Database) -> None:
 
 async def test_an_operator_counts_everybody(client: Client, db: Database) -> None:
     """Their list of users has no condition at all."""
-    own, others = await make.actor(db), [await make.user(db, name) for name in ("Bob", "Zoe")]
-    operator = replace(own, is_operator=True)
+    operator = replace(await make.actor(db), is_operator=True)
+    for name in ("Bob", "Zoe"):
+        await make.user(db, name)
+    async with db.transaction() as session:
+        everybody = await session.scalar(select(func.count()).select_from(User))
 
-    seen = (await client.get(operator, "{ users(first: 100) { totalCount nodes { id } } }"))[
-        "users"
-    ]
+    seen = (await client.get(operator, "{ users { totalCount } }"))["users"]
 
-    assert {str(one) for one in (own.user_id, *others)} <= {one["id"] for one in seen["nodes"]}
-    assert seen["totalCount"] == len(seen["nodes"])
+    assert everybody is not None
+    assert everybody >= 3
+    assert seen["totalCount"] == everybody
 
 
 async def test_an_operator_administers_without_seeing_pictures(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete
 
-from app.db.models import RelevanceFit
+from app.db.models import ImageVector, RelevanceFit
 from app.domain import Actor, Role
 from app.services import embedding_models
 from app.worker import models
@@ -57,6 +57,8 @@ async def world(client: Client) -> AsyncIterator[World]:
             dimension=embedder.dimension,
         )
         await embedding_models.activate(session, model)
+        # Whatever other tests have left there would be measured along.
+        await session.execute(delete(ImageVector).where(ImageVector.model_id == model.id))
     if not DRAWN:
         pixels = [np.asarray(one.image) for one in heldout.things_on_plain(1, WORDS)]
         DRAWN.extend(await embedder.pictures(pixels))

@@ -243,9 +243,9 @@ async def test_there_and_back_and_pruned(resources: Resources) -> None:
     assert "Dropped 4 vectors" in (await pictor(resources, "--prune"))[1]
     assert "0 vectors" in (await pictor(resources, "--status"))[1]
     status, _, error = await pictor(resources, "--rollback")
-    assert (status, error) == (1, "pictor: No earlier model's vectors are kept.\n")
+    assert (status, error) == (1, "pictor: rollback: No earlier model's vectors are kept.\n")
     status, _, error = await pictor(resources, "--cancel")
-    assert (status, error) == (1, "pictor: No model is being built.\n")
+    assert (status, error) == (1, "pictor: cancel: No model is being built.\n")
 
 
 async def model_of(resources: Resources, dimension: int) -> Any:
