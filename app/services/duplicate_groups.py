@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
 from app.services import arrays
@@ -212,18 +212,31 @@ def _between_full_ones(team_id: UUID, full: Collection[UUID]) -> Delete:
 
     Without this, the few that are nearest to all of a burst would be read with all of it for each copy that comes.
     """
-    one, other = aliased(Duplicate), aliased(Duplicate)
+    low, of_low = _group(team_id, DuplicatePair.low_id)
+    high, of_high = _group(team_id, DuplicatePair.high_id)
+    # Looked up pair by pair. Joined, PostgreSQL compared each image with each where it knew nothing of the team.
     return delete(DuplicatePair).where(
         DuplicatePair.team_id == team_id,
         _either(DuplicatePair, full),
-        one.team_id == team_id,
-        one.image_id == DuplicatePair.low_id,
-        other.team_id == team_id,
-        other.image_id == DuplicatePair.high_id,
-        one.group_id != other.group_id,
-        is_full(one),
-        is_full(other),
+        low != high,
+        of_low >= MAX_GROUP,
+        of_high >= MAX_GROUP,
     )
+
+
+def _group(
+    team_id: UUID, image_id: InstrumentedAttribute[UUID]
+) -> tuple[ColumnElement[UUID], ColumnElement[int]]:
+    """The group in which an image of a pair stands, and how many do."""
+    stands, its = aliased(Duplicate), aliased(Duplicate)
+    group = (
+        select(stands.group_id)
+        .where(stands.team_id == team_id, stands.image_id == image_id)
+        .correlate(DuplicatePair)
+        .scalar_subquery()
+    )
+    count = select(func.count()).where(its.team_id == team_id, its.group_id == group)
+    return group, count.correlate(DuplicatePair).scalar_subquery()
 
 
 def is_full(stands: type[Duplicate]) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, ImageVector, NotDuplicate
@@ -237,6 +237,22 @@ async def test_nobody_waits_for_large_groups(db: Database, count: int, *, gives_
 
     (afterwards,) = [one for one in told if one.startswith("DELETE FROM duplicate ")]
     assert (told[afterwards] > 0) is gives_way
+
+
+async def test_groups_of_a_team_that_is_new_to_statistics(db: Database) -> None:
+    """PostgreSQL takes it for one row of each table."""
+    model_id, others = await planted.model(db), await make.actor(db)
+    await full_groups(db, others, 4, model_id=model_id)
+    async with db.transaction() as session:
+        await session.execute(text("analyze duplicate, duplicate_pair"))
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids, firsts = await full_groups(db, actor, 40, model_id=model_id)
+    await db.acting(actor).run(lambda s: duplicate_groups.regroup(s, team_id, ids))
+    async with db.transaction() as session:
+        left = await session.scalar(select(func.count()).where(DuplicatePair.team_id == team_id))
+    # What held each chain together; none of those between two.
+    assert left == len(ids) - len(firsts)
 
 
 async def trio(db: Database, actor: Actor) -> list[UUID]:
