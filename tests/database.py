@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import database
@@ -22,3 +23,12 @@ class Database(database.Database):
 
     def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.owner.snapshot()
+
+
+async def outside(url: str, statement: str) -> None:
+    """For what PostgreSQL does in no transaction."""
+    db = Database(url)
+    async with db.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(statement))
+    await db.close()

@@ -5,13 +5,25 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Subquery, and_, any_, func, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    Subquery,
+    and_,
+    any_,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.db.models import Duplicate, DuplicatePair, ImageVector
 from app.services import arrays
-from app.services.duplicate_groups import MAX_GROUP, Pair, is_full
+from app.services.duplicate_groups import MAX_GROUP, Pair
 
 EACH_WAY: Final = 5
 """With so many images before it and so many behind it, in the order of ids, an image is paired."""
@@ -63,7 +75,7 @@ def _pool(team_id: UUID, alone: Collection[UUID]) -> Select[Any]:
     # Most of these stand in the same full group: whether another one is full is asked last.
     has_room = or_(
         stands.group_id.is_(None),
-        and_(stands.group_id.is_distinct_from(hub.c.group_id), ~is_full(stands)),
+        and_(stands.group_id.is_distinct_from(hub.c.group_id), ~_is_full(stands)),
     )
     newest = (
         select(theirs.c.other_id)
@@ -76,6 +88,15 @@ def _pool(team_id: UUID, alone: Collection[UUID]) -> Select[Any]:
     )
     found = select(newest.c.other_id).select_from(hub).join(newest, true())
     return found.distinct().order_by(newest.c.other_id.desc()).limit(MOST)
+
+
+def _is_full(stands: type[Duplicate]) -> ColumnElement[bool]:
+    """No other image comes into this one's group."""
+    its = aliased(Duplicate)
+    count = select(func.count()).where(
+        its.team_id == stands.team_id, its.group_id == stands.group_id
+    )
+    return count.scalar_subquery() >= MAX_GROUP
 
 
 def _ends(team_id: UUID, name: str) -> Subquery:

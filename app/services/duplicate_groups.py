@@ -239,15 +239,6 @@ def _group(
     return group, count.correlate(DuplicatePair).scalar_subquery()
 
 
-def is_full(stands: type[Duplicate]) -> ColumnElement[bool]:
-    """No other image comes into this one's group."""
-    its = aliased(Duplicate)
-    count = select(func.count()).where(
-        its.team_id == stands.team_id, its.group_id == stands.group_id
-    )
-    return count.scalar_subquery() >= MAX_GROUP
-
-
 async def _companions(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
     """These images and all that stand in a group with one of them."""
     return {*images, *await _standing(session, team_id, images)}

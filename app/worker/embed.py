@@ -19,7 +19,7 @@ from app.services.intake import processing
 from app.services.job_runs import Job
 from app.worker.handlers import failed, stop_where_all_wait
 from app.worker.models import introduce, refresh
-from app.worker.pictures import PLAIN, Picture, pixels
+from app.worker.pictures import Picture, pixels, why_blind
 
 log = logging.getLogger(__name__)
 
@@ -132,12 +132,8 @@ class Embedding:
         models = self._resources.models
         if models.active is None or (embedder := models.ready(models.active)) is None:
             return
-        try:
-            await embedder.pictures([PLAIN])
-        except AppError:
-            raise
-        except Exception as error:
-            log.exception("%s reads not even a plain picture", models.active)
+        if error := await why_blind(embedder):
+            log.error("%s reads not even a plain picture", models.active, exc_info=error)
             raise unavailable("The model reads no picture just now.") from error
 
     async def _read(self, pictures: Sequence[Picture]) -> dict[int, Vectors]:

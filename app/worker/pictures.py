@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.db.models import Image
 from app.domain import ThumbnailSize
-from app.embedding import PICTURE_SIDE
+from app.embedding import PICTURE_SIDE, Embedder
 from app.errors import AppError
 from app.resources import Resources
 from app.storage import ObjectMissing
@@ -28,6 +28,17 @@ async def pixels(resources: Resources, image: Image) -> Picture:
         resources.storage, key, resources.settings.tmp_dir, sha256=sha256
     ) as path:
         return await resources.decoder.picture(path, PICTURE_SIDE)
+
+
+async def why_blind(embedder: Embedder) -> Exception | None:
+    """Why the model reads not even a plain picture, where that is so: no image is to blame then. An AppError goes up."""
+    try:
+        await embedder.pictures([PLAIN])
+    except AppError:
+        raise
+    except Exception as error:
+        return error
+    return None
 
 
 def reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ from app.services.reembedding_runs import Batch
 from app.worker import files, leases
 from app.worker.gate import Gate
 from app.worker.outages import outage
-from app.worker.pictures import PLAIN, Picture, pixels, reason
+from app.worker.pictures import Picture, pixels, reason, why_blind
 
 log = logging.getLogger(__name__)
 
@@ -172,11 +172,7 @@ class Reembedding:
 
     async def _must_read(self, embedder: Embedder) -> None:
         """CONFLICT unless the model reads a plain picture: else it would refuse the whole library, image by image."""
-        try:
-            await embedder.pictures([PLAIN])
-        except AppError:
-            raise
-        except Exception as error:
+        if error := await why_blind(embedder):
             why = f"{type(error).__name__}: {error}"
             raise conflict("model", USELESS.format(model=self._model, why=why)) from error
 

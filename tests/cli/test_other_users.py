@@ -13,7 +13,7 @@ from app.cli import audit, bootstrap, doctor, migrate, passwd, reconcile, verify
 from app.db.database import ROLES, NotOwnerError
 from app.resources import RolesRefusedError, open_resources
 from app.settings import Settings
-from tests.database import Database
+from tests.database import Database, outside
 from tests.fixtures.own_database import own_database
 
 WHO = {"team": "Ours", "email": "me@example.org", "password": None, "prompt": False, "json": True}
@@ -84,11 +84,3 @@ async def test_migrations_are_the_owner_s(server: Settings, database_url: str) -
     with pytest.raises(NotOwnerError):
         await migrate.run(Settings(database_url=SecretStr(address)), Namespace())
     await outside(own.render_as_string(hide_password=False), f"drop database {database}")
-
-
-async def outside(url: str, statement: str) -> None:
-    db = Database(url)
-    async with db.engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(statement))
-    await db.close()

@@ -17,7 +17,7 @@ from app.db.notifications import listen
 from app.db.prepared import Prepared
 from app.domain import NO_ID, Actor, Role
 from app.errors import AppError, ErrorCode
-from tests.database import Database
+from tests.database import Database, outside
 from tests.fixtures.own_database import own_database
 
 PID = text("select pg_backend_pid()")
@@ -237,11 +237,3 @@ async def test_connections_to_a_server_that_only_reads_are_left(
         async with db.transaction() as session:
             assert await session.scalar(text(WRITTEN)) == 1
         await db.close()
-
-
-async def outside(url: str, statement: str) -> None:
-    db = Database(url)
-    async with db.engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(statement))
-    await db.close()
