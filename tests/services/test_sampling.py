@@ -4,9 +4,11 @@ Chi-square at 99.9 %: a fair draw fails it once in 1,000 times, so a sample that
 more; a fair draw fails both once in a million.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -118,15 +120,26 @@ def served(
     *,
     count: int = 1,
     half_life_days: float | None = None,
+    anew: bool = False,
 ) -> Sample:
-    """What the service draws: ids for a count of 1, tuples of ids for more."""
+    """What the service draws: ids for a count of 1, tuples of ids for more.
+
+    `anew`: from dates that begin an hour earlier each time, of which nothing is remembered.
+    """
+    starts = itertools.count(1)
+
+    def asked() -> ImageFilter:
+        if not anew:
+            return wanted
+        start = NEW_YEAR - timedelta(hours=next(starts))
+        return replace(wanted, created_at=DateTimeRange(start, IN_2024.end))
 
     async def sample() -> Counter[Hashable]:
         seen: Counter[Hashable] = Counter()
         async with db.transaction() as session:
             for _ in range(times):
                 drawn = await sampling.draw(
-                    session, actor, wanted, count=count, half_life_days=half_life_days
+                    session, actor, asked(), count=count, half_life_days=half_life_days
                 )
                 ids = tuple(image.id for image in drawn)
                 seen[ids[0] if count == 1 else ids] += 1
@@ -180,7 +193,7 @@ async def test_draws_with_two_tags_and_dates(db: Database, others: int, weight: 
     wanted = ImageFilter(tags=TagFilter(all=both), created_at=IN_2024)
 
     with counted_statements(db) as seen:
-        await assert_fair(served(db, actor, wanted, 500), weights)
+        await assert_fair(served(db, actor, wanted, 500, anew=True), weights)
     # Of one sample or of two.
     draws = sum("draw_line" in one for one in seen)
     scans = sum("chosen" in one for one in seen)
@@ -383,10 +396,12 @@ async def test_few_dates_are_counted_before_more_darts(db: Database) -> None:
         assert [sum(word in one for one in seen) for word in ("draw_line", "chosen")] == [1, 1]
 
 
-@pytest.mark.parametrize("half_life", [None, 20])
-@pytest.mark.parametrize("tags", [(), ("sea",)])
+@pytest.mark.parametrize(
+    ("tags", "half_life", "anew"),
+    [((), None, True), (("sea",), 20, True), ((), 20, False), (("sea",), None, False)],
+)
 async def test_draws_from_few_dates(
-    db: Database, tags: tuple[str, ...], half_life: float | None
+    db: Database, tags: tuple[str, ...], half_life: float | None, anew: bool
 ) -> None:
     """Of a list so long that most of these draws are a scan's, by the index of dates and whatever the values are."""
     actor = await make.actor(db)
@@ -406,13 +421,49 @@ async def test_draws_from_few_dates(
     wanted = ImageFilter(tags=TagFilter(all=tags), created_at=IN_2024)
 
     with counted_statements(db) as seen:
-        await assert_fair(served(db, actor, wanted, 300, half_life_days=half_life), weights)
+        sample = served(db, actor, wanted, 300, half_life_days=half_life, anew=anew)
+        await assert_fair(sample, weights)
     assert sum("chosen" in one for one in seen) > 150
+    assert anew or sum("draw_line" in one for one in seen) < 50
     assert not any("plan_cache_mode" in one for one in seen)
     async with db.transaction() as session:
         drawn = await sampling.draw(session, actor, wanted, count=100, half_life_days=half_life)
     assert {one.id for one in drawn} == weights.keys()
     assert len(drawn) == len(weights)
+
+
+async def test_what_is_remembered_of_dates(db: Database) -> None:
+    """The second draw from few dates needs no darts; once they are no longer few, darts are thrown again."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    old = await make.image(db, team_id, tags=("sea",), created_at=NEW_YEAR)
+    await fill(db, team_id, 4_100, weight=100)
+
+    async def drawn(wanted: ImageFilter, count: int = 1) -> tuple[list[UUID], list[int]]:
+        """And how many statements threw darts, and how many scanned."""
+        async with db.transaction() as session:
+            with counted_statements(db) as seen:
+                images = await sampling.draw(session, actor, wanted, count=count)
+        ways = [sum(word in one for one in seen) for word in ("draw_line", "chosen")]
+        return [one.id for one in images], ways
+
+    wanted = ImageFilter(created_at=IN_2024)
+    later = DateTimeRange(NEW_YEAR + timedelta(minutes=59), IN_2024.end)
+    assert await drawn(wanted) == ([old], [1, 1])
+    assert await drawn(wanted) == ([old], [0, 1])
+    assert await drawn(ImageFilter(created_at=later)) == ([], [0, 1])
+    # Nothing is known of another count, or of a tag.
+    assert await drawn(wanted, 2) == ([old], [1, 1])
+    assert await drawn(replace(wanted, tags=SEA)) == ([old], [1, 0])
+
+    async with db.transaction() as session:
+        move = "update image set created_at = :day where team_id = :team and id <> :old"
+        values = {"day": NEW_YEAR + timedelta(days=9), "team": team_id, "old": old}
+        await session.execute(text(move), values)
+    for ways in ([1, 1], [1, 0]):
+        images, taken = await drawn(wanted)
+        assert len(images) == 1
+        assert taken == ways
 
 
 async def test_few_dates_are_scanned_by_their_index_alone(db: Database) -> None:
@@ -429,7 +480,7 @@ async def test_few_dates_are_scanned_by_their_index_alone(db: Database) -> None:
         await sampling.draw(session, actor, ImageFilter(created_at=IN_2024))
         event.remove(engine, "before_cursor_execute", note)
         statement, values = seen[-1]
-        assert "dated" in statement
+        assert "chosen" in statement
         connection = await session.connection()
         rows = await connection.exec_driver_sql(f"explain (costs off) {statement}", values)
         assert "Index Only Scan using ix_image_dates" in "\n".join(row[0] for row in rows)

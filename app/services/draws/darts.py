@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image, ImageTag
 from app.db.prepared import IMAGES, Prepared
 from app.domain import NO_ID
-from app.services.draws import recency
+from app.services.draws import recency, spans
 from app.services.draws.values import MOMENT, UUIDS, array, value
 from app.services.filters import ALWAYS, FIRST_INSTANT, Match
 
@@ -34,8 +34,6 @@ MAX_DARTS: Final = 2_000
 """All of them missing, they take a tenth of what the scan of a list of 278,000 images takes."""
 IMAGES_A_DART: Final = 40
 """A scan reads about this many images in twice the time that one dart takes."""
-FEW: Final = 2_000
-"""Where a range of dates leaves so few images times the root of the count, to scan them is quicker than to throw on."""
 ROUNDS: Final = 3
 LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 """The driver sends it as infinity, and the first one as -infinity."""
@@ -135,6 +133,8 @@ async def draw(
     """
     aged = half_life_days is not None
     asked = values(match, count, half_life_days)
+    if spans.are_few(match, count) is False:
+        asked["few"] = 0
     drawn: list[Image] = []
     for _ in range(ROUNDS):
         wanted = count - len(drawn)
@@ -170,7 +170,7 @@ def values(match: Match, count: int, half_life_days: float | None) -> dict[str, 
         "most": MAX_DARTS if undated else min(MAX_DARTS, 600 + 30 * count),
         "images_a_dart": IMAGES_A_DART,
         "sure": 1 + count // 4,
-        "few": 0 if undated else int(FEW * math.sqrt(count)),
+        "few": 0 if undated else spans.few(match, count),
         "since": match.created_at.start or FIRST_INSTANT,
         "until": match.created_at.end or LAST_INSTANT,
         "count": count,

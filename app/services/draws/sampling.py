@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import Image
 from app.domain import Actor, ImageFilter, Window
 from app.errors import bad_input
-from app.services.draws import darts, recency, scans, shuffles
+from app.services.draws import darts, recency, scans, shuffles, spans
 from app.services.draws.shuffles import Shuffle
+from app.services.filters import ALWAYS
 
 MAX_COUNT: Final = 100
 
@@ -45,9 +46,18 @@ async def draw(
     match = await shuffles.matching(session, actor, wanted)
     if match.empty:
         return []
+    is_dated = match.beside and match.created_at != ALWAYS
+    if is_dated and spans.are_few(match, count):
+        few = await scans.dated(session, match, [], count=count, half_life_days=half_life_days)
+        if few is not None:
+            return few
     drawn: list[Image] = []
     if wanted.ids is None:
         drawn += await darts.draw(session, match, count=count, half_life_days=half_life_days)
+    if is_dated and len(drawn) < count:
+        few = await scans.dated(session, match, drawn, count=count, half_life_days=half_life_days)
+        if few is not None:
+            return drawn + few
     if len(drawn) < count:
         left = count - len(drawn)
         drawn += await scans.draw(session, match, drawn, count=left, half_life_days=half_life_days)

@@ -3,14 +3,27 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Double, Integer, Select, all_, any_, cast, func, literal, or_, select, true
+from sqlalchemy import (
+    Double,
+    Integer,
+    Select,
+    all_,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
 from app.db.prepared import IMAGES, Prepared
-from app.services.draws import darts, recency, shuffles
+from app.services.draws import darts, recency, shuffles, spans
 from app.services.draws.values import MOMENT, array, value
-from app.services.filters import ALWAYS, Match
+from app.services.filters import Match
 
 LEAST_KEY: Final = 1e-300
 """For the one number in 2^53 that has no logarithm."""
@@ -29,11 +42,6 @@ async def draw(
     Each image gets the key -ln(U) / weight, and the smallest keys are drawn (Efraimidis and Spirakis, "Weighted random
     sampling with a reservoir", 2006). Ids are sorted first, for whole rows are ten times as wide.
     """
-    if match.beside and match.created_at != ALWAYS:
-        values = darts.values(match, count, half_life_days) | {"drawn": [one.id for one in drawn]}
-        rows = await DATED[half_life_days is not None].rows(session, values)
-        if rows[0][-1]:
-            return [IMAGES.of(row) for row in rows if row[0] is not None]
     key = _key(Image.draw_weight)
     if half_life_days is not None:
         key = _logarithm(key) - recency.gain(half_life_days)
@@ -51,6 +59,26 @@ async def draw(
     return list(await session.scalars(rest))
 
 
+async def dated(
+    session: AsyncSession,
+    match: Match,
+    drawn: Sequence[Image],
+    *,
+    count: int,
+    half_life_days: float | None = None,
+) -> list[Image] | None:
+    """Those of a draw of `count` that are not drawn already, from a range of dates; None if it has more than a few images.
+
+    That is remembered, so that the next draw of so many from there begins with what is the quicker way.
+    """
+    asked = darts.values(match, count, half_life_days)
+    asked |= {"drawn": [one.id for one in drawn], "count": count - len(drawn)}
+    rows = await DATED[half_life_days is not None].rows(session, asked)
+    are_few = bool(rows[0][-1])
+    spans.note(match, count, are_few=are_few)
+    return [IMAGES.of(row) for row in rows if row[0] is not None] if are_few else None
+
+
 def _key(weight: Any) -> Any:
     """`random()` lies in [0, 1), so it is its complement that has a logarithm."""
     return -func.ln(1 - func.random()) / cast(weight, Double)
@@ -63,38 +91,35 @@ def _logarithm(key: Any) -> Any:
 def _dated(*, aged: bool) -> Select[Any]:
     """Of images of all tags and dates, if the dates alone leave no more than a few: `few` says whether they do.
 
-    By the index of dates, and made once: no time goes into a plan for these values, which else is worth it.
+    By the index of dates, which has all that is needed, and made once: no time goes into a plan for these values, which
+    else is worth it. To read the index twice costs half of what it costs to keep what the first reading found.
     """
-    few = value("few", Integer())
-    dated = (
-        select(Image.id, Image.team_id, Image.created_at, Image.draw_weight)
-        .where(
-            Image.team_id == any_(array("teams")),
-            Image.created_at >= value("since", MOMENT),
-            Image.created_at < value("until", MOMENT),
-        )
-        .limit(few + 1)
-        .cte("dated")
-        .prefix_with("materialized")
+    within = (
+        Image.team_id == any_(array("teams")),
+        Image.created_at >= value("since", MOMENT),
+        Image.created_at < value("until", MOMENT),
     )
-    are_few = select(func.count()).select_from(dated).scalar_subquery() <= few
+    are_few = ~select(Image.id).where(*within).offset(value("few", Integer())).exists()
+    # The offset is a fence: it is found out once, and before the rest.
+    whole = select(are_few.label("few")).offset(literal_column("0")).subquery("whole")
     names = value("names", Integer())
-    key = _key(dated.c.draw_weight)
+    key = _key(Image.draw_weight)
     if aged:
-        key = _logarithm(key) + value("gain", Double()) * recency.seconds(dated.c.created_at)
+        key = _logarithm(key) + value("gain", Double()) * recency.seconds(Image.created_at)
     chosen = (
-        select(dated.c.id, key.label("key"))
+        select(Image.id, key.label("key"))
         .where(
-            are_few,
-            dated.c.draw_weight > 0,
-            dated.c.id != all_(array("drawn")),
-            or_(names == 0, darts.carried(dated) == names),
+            *within,
+            whole.c.few,
+            Image.draw_weight > 0,
+            Image.id != all_(array("drawn")),
+            or_(names == 0, darts.carried(Image.__table__) == names),
         )
         .order_by("key")
         .limit(value("count", Integer()))
-        .subquery("chosen")
+        .correlate(whole)
+        .lateral("chosen")
     )
-    whole = select(are_few.label("few")).subquery("whole")
     return (
         select(Image, whole.c.few)
         .select_from(whole)
