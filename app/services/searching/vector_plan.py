@@ -20,8 +20,10 @@ from app.services.searching.facts import Facts
 STEPS: Final = 200
 """Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs 5 times what a comparison costs; and
 for twice as many where what carries the tags lies elsewhere."""
-STEP: Final = 24
+STEP: Final = 40
 """What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
+STEP_OF_TAG: Final = 8
+"""And of such as lie anywhere, as those of a tag do."""
 LEAST_STEPS: Final = 40
 """Which a graph takes in any case."""
 BREADTH: Final = 0.25
@@ -104,12 +106,14 @@ async def made(
     size_of = {team: sizes.get((team, rarest.get(team, NO_ID)), 0) for team in match.team_ids}
     tastes = _tastes(size_of, page) if page and len(size_of) > 1 else {}
     most_tags = max(map(len, tags.values()), default=0)
-    fewest = {
-        team: _fewest(
-            bounds, tastes.get(team) if most_tags < 2 else None, sizes.get((team, NO_ID), 0)
-        )
-        for team in size_of
-    }
+    if most_tags < 2:
+        step = STEP_OF_TAG if most_tags else STEP
+        fewest = {
+            team: _fewest(bounds, tastes.get(team), sizes.get((team, NO_ID), 0), step)
+            for team in size_of
+        }
+    else:
+        fewest = dict.fromkeys(size_of, bounds.exact)
     large = [
         team
         for team in known.with_graph
@@ -139,12 +143,12 @@ def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:
     }
 
 
-def _fewest(bounds: Bounds, taste: int | None, images: int) -> int:
+def _fewest(bounds: Bounds, taste: int | None, images: int, step: int) -> int:
     """Up to so many matches are compared one by one. The fewer a graph is asked for, the sooner it is faster: it takes
     taste / (matches / images) steps."""
     if taste is None:
         return bounds.exact
-    return min(bounds.exact, max(math.isqrt(STEP * taste * images), STEP * LEAST_STEPS))
+    return min(bounds.exact, max(math.isqrt(step * taste * images), step * LEAST_STEPS))
 
 
 def _by_graph(matches: float, read: float, images: int, fewest: int) -> bool:
