@@ -1,6 +1,6 @@
 """The fault suite: kills, cuts and starves a real installation, and checks after each fault that nothing disagrees.
 
-    python -m tests.faults [--quick] [--only WORD …] [--markdown FILE]
+    python -m tests.faults [--quick] [--store folder|s3] [--only WORD …] [--markdown FILE]
 
 Ends with 1 where an invariant was violated or a fault was answered in a way that is not promised.
 """
@@ -108,7 +108,7 @@ async def run(asked: argparse.Namespace) -> list[Row]:
         folder.chmod(0o755)
         postgres = PostgreSQL(folder / "database")
         try:
-            for kind in KINDS:
+            for kind in KINDS if asked.store is None else (asked.store,):
                 plans = [plan for plan in PLANS if kind in plan.kinds and _wanted(plan, asked)]
                 rows += await _on(kind, plans, folder, postgres, quick=asked.quick)
         finally:
@@ -194,6 +194,7 @@ def table(rows: Sequence[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="fewer kills, shorter outages")
+    parser.add_argument("--store", choices=KINDS, help="on this kind of storage alone")
     parser.add_argument("--only", nargs="*", default=[], help="faults whose name has one of these")
     parser.add_argument("--markdown", type=Path, help="where the table is written too")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
