@@ -152,6 +152,23 @@ async def test_a_deleted_team_is_gone_at_once(client: Client, db: Database) -> N
     assert (await client.get(operator, new, i={"name": "x", "slug": slug}))["createTeam"]
 
 
+async def test_no_slug_of_another_team_keeps_one_from_being_deleted(
+    client: Client, db: Database
+) -> None:
+    """Once it was `deleted-` and the id, which whoever knew the id could take first."""
+    admin, other = await make.actor(db), await make.actor(db)
+    (team_id,) = admin.team_ids
+    call = {"id": str(team_id), "s": await slug_of(db, team_id)}
+    new = "mutation($i: CreateTeamInput!) { createTeam(input: $i) { slug } }"
+    taken = {"name": "x", "slug": f"deleted-{team_id}"}
+    assert (await client.get(other, new, i=taken))["createTeam"]["slug"] == taken["slug"]
+
+    assert await client.get(admin, DELETE_TEAM, **call) == {"deleteTeam": str(team_id)}
+
+    left = {"name": "x", "slug": await slug_of(db, team_id)}
+    assert await client.code(other, new, i=left) == ("BAD_USER_INPUT", "input.slug")
+
+
 async def test_keys_do_not_come_back_with_their_user(client: Client, db: Database) -> None:
     admin = await make.actor(db)
     (team_id,) = admin.team_ids

@@ -156,14 +156,14 @@ async def remove(
 ) -> UUID:
     """Ends a team (ADMIN): nobody sees it from now on; the worker deletes its bytes, and then its rows.
 
-    Its slug is free at once. `purge_after`: for how long its bytes and rows are kept all the same.
+    Its slug is free at once, and the one that it gets is none that anybody could have taken. `purge_after`: for how long its bytes and rows are kept all the same.
     BAD_USER_INPUT unless `confirm_slug` is the slug.
     """
     access.require(actor, team_id, Role.ADMIN)
     team = await locked(session, team_id)
     if confirm_slug != team.slug:
         raise bad_input("confirmSlug", "This is not the team's slug.")
-    team.slug, team.deleted_at = f"deleted-{team_id}", datetime.now(UTC)
+    team.slug, team.deleted_at = f"deleted:{team_id}", datetime.now(UTC)
     await session.flush()
     for table in (Membership, ApiKey, ImageJob):
         await session.execute(delete(table).where(table.team_id == team_id))
