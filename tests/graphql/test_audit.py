@@ -213,6 +213,22 @@ async def test_what_is_gone_is_still_named(client: Client, db: Database) -> None
         assert one["team"] == {"id": str(team_id)}
 
 
+@pytest.mark.parametrize("milliseconds", [0, 253402300799998, 253402300799999, 2**48 - 1])
+async def test_an_id_at_the_end_of_the_calendar_is_nobody_s(
+    client: Client, db: Database, milliseconds: int
+) -> None:
+    """The id of an event says when it was. Who asks for one of the last millisecond spoils no list for the ADMIN either."""
+    admin = await make.actor(db)
+    id = str(UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62))
+
+    asked = await client.get(admin, "query($id: ID!) { node(id: $id) { id } }", id=id)
+    await record(db, admin.team_ids[0], "image.read", subject_ids=(UUID(id),))
+    listed = await client.get(admin, "{ auditEvents { nodes { subjectId subject { id } } } }")
+
+    assert asked == {"node": None}
+    assert {"subjectId": id, "subject": None} in listed["auditEvents"]["nodes"]
+
+
 async def test_change_that_fails_leaves_no_event_of_success(client: Client, db: Database) -> None:
     actor = await make.actor(db)
     query = 'mutation($id: ID!) { updateImage(input: {id: $id, title: "New"}) { id } }'

@@ -92,8 +92,8 @@ def new_id(at: datetime) -> UUID:
 
 
 def time_of(id: UUID) -> datetime | None:
-    """The millisecond in which a version 7 UUID was made; None for other UUIDs."""
-    if id.version != 7 or id.int >> 80 > _micros(datetime.max.replace(tzinfo=UTC)) // 1000:
+    """The millisecond in which a version 7 UUID was made; None for other UUIDs, and where the calendar has no next one."""
+    if id.version != 7 or id.int >> 80 >= _micros(datetime.max.replace(tzinfo=UTC)) // 1000:
         return None
     return EPOCH + timedelta(milliseconds=id.int >> 80)
 
