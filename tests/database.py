@@ -1,10 +1,11 @@
 """The database as tests hold it: they also write as the owner of the tables, which the application's type does not offer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import database
@@ -23,6 +24,18 @@ class Database(database.Database):
 
     def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.owner.snapshot()
+
+
+async def until_blocked(db: Database, session: AsyncSession) -> None:
+    """Somebody waits for what this session has locked."""
+    pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
+    waits = text("select 1 from pg_stat_activity where :pid = any(pg_blocking_pids(pid))")
+    for _ in range(3_000):
+        async with db.transaction() as other:
+            if await other.scalar(waits, {"pid": pid}):
+                return
+        await asyncio.sleep(0.02)
+    raise TimeoutError(f"nobody waits for {pid}")
 
 
 async def outside(url: str, statement: str) -> None:

@@ -42,7 +42,7 @@ from app.services.bulk_edits.bulk_runs import Run, SupersededError
 from app.services.people import api_keys
 from app.worker.bulk import Bulk
 from tests import make
-from tests.database import Database
+from tests.database import Database, until_blocked
 from tests.graphql.conftest import Client
 from tests.services import planted
 
@@ -900,26 +900,14 @@ async def test_prepared_jobs_make_room_for_each_other(client: Client, db: Databa
     assert jobs["totalCount"] == len(kept)
 
 
-async def until_blocked(db: Database, pid: int) -> None:
-    """Somebody waits for what this connection has locked."""
-    waits = text("select 1 from pg_stat_activity where :pid = any(pg_blocking_pids(pid))")
-    for _ in range(3_000):
-        async with db.transaction() as session:
-            if await session.scalar(waits, {"pid": pid}):
-                return
-        await asyncio.sleep(0.02)
-    raise TimeoutError(f"nobody waits for {pid}")
-
-
 async def test_a_job_that_is_being_started_makes_no_room(client: Client, db: Database) -> None:
     """Whoever prepares the next one meanwhile waits for the start, and then leaves the job alone."""
     actor = await make.actor(db)
     oldest, *_ = [await prepared(client, actor, {"trash": True}) for _ in range(bulk.MOST_PREPARED)]
     async with db.acting(actor).transaction() as session:
-        pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
         await bulk.start(session, actor, UUID(oldest["id"]), "test")
         preparing = asyncio.create_task(prepared(client, actor, {"trash": True}))
-        await until_blocked(db, pid)
+        await until_blocked(db, session)
     await preparing
 
     assert (await seen(client, actor, oldest))["status"] == "QUEUED"

@@ -183,8 +183,11 @@ async def create(
     """
     holder = user_id or actor.user_id
     access.require(actor, team_id, Role.VIEWER if holder == actor.user_id else Role.ADMIN)
+    # Locked: a membership that ends at this moment ends with this key, or there is none.
     own = await session.scalar(
-        select(Membership.role).where(Membership.team_id == team_id, Membership.user_id == holder)
+        select(Membership.role)
+        .where(Membership.team_id == team_id, Membership.user_id == holder)
+        .with_for_update(read=True, key_share=True)
     )
     if own is None:
         raise not_found("Member", field="input.userId", ids=[holder])

@@ -91,8 +91,9 @@ async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UU
         raise not_found("Membership", field="userId")
     await _keep_an_admin(session, membership, "userId")
     await session.delete(membership)
-    await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)
+    # It waits for whoever makes a key for this membership just now: then that one is revoked too.
     await session.flush()
+    await _revoke_keys(session, ApiKey.team_id == team_id, ApiKey.user_id == user_id)
     return membership.id
 
 

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import constraints
-from app.db.models import Membership, PasswordToken, Team, User
+from app.db.models import Membership, PasswordToken, User
 from app.domain import Actor, Role, email_address, line
 from app.errors import conflict, forbidden, not_found
 from app.services import access, paging
-from app.services.people import memberships
+from app.services.people import memberships, teams
 
 TOKEN_LIFETIME = timedelta(days=7)
 MADE = column("made", Boolean)
@@ -72,9 +72,7 @@ async def create(
     A known address just gets the membership; one who is a member already keeps their role.
     """
     access.require(actor, team_id, Role.ADMIN)
-    team = select(Team.id).where(Team.id == team_id, Team.deleted_at.is_(None))
-    if await session.scalar(team.with_for_update(read=True, key_share=True)) is None:
-        raise not_found("Team", ids=[team_id])
+    await teams.locked(session, team_id)
     user, token = await add(session, email=email, name=name)
     member = insert(Membership).values(team_id=team_id, user_id=user.id, role=role)
     await session.execute(member.on_conflict_do_nothing())

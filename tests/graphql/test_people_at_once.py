@@ -1,0 +1,107 @@
+"""People, teams and keys that two change at the same moment."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.db.models import ApiKey, Membership, User
+from app.domain import Role
+from app.services.people import api_keys, memberships, users
+from tests import make
+from tests.database import Database, until_blocked
+from tests.graphql.conftest import Client
+from tests.graphql.test_people import CREATE_KEY, CREATE_USER, REMOVE_MEMBERSHIP, SET_MEMBERSHIP
+
+
+async def roles(db: Database, team_id: UUID, user_id: UUID) -> list[Role]:
+    query = select(Membership.role).where(
+        Membership.team_id == team_id, Membership.user_id == user_id
+    )
+    async with db.transaction() as session:
+        return list(await session.scalars(query))
+
+
+async def known(db: Database, team_id: UUID) -> tuple[UUID, str]:
+    """Id and address of somebody whom the team's ADMINs see: once they had a key of it."""
+    person = await make.user(db)
+    async with db.transaction() as session:
+        await api_keys.add(
+            session, team_id=team_id, user_id=person, name="k", role=Role.VIEWER, expires_at=None
+        )
+        return person, (await session.get_one(User, person)).email
+
+
+async def test_two_add_the_same_person(client: Client, db: Database) -> None:
+    """One by their address, the other by their id: the second finds what the first did."""
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    person, email = await known(db, team_id)
+    given = {"teamId": str(team_id), "userId": str(person), "role": "EDITOR"}
+
+    async with db.acting(admin).transaction() as session:
+        new = {"team_id": team_id, "email": email, "name": "Ada", "role": Role.VIEWER}
+        await users.create(session, admin, **new)
+        setting = asyncio.create_task(client.get(admin, SET_MEMBERSHIP, i=given))
+        await until_blocked(db, session)
+
+    assert (await setting)["setMembership"]["role"] == "EDITOR"
+    assert await roles(db, team_id, person) == [Role.EDITOR]
+
+
+async def test_two_add_the_same_person_the_other_way_round(client: Client, db: Database) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    person, email = await known(db, team_id)
+    invited = {"teamId": str(team_id), "email": email, "name": "Ada", "role": "VIEWER"}
+
+    async with db.acting(admin).transaction() as session:
+        await memberships.set_role(session, admin, team_id, person, Role.EDITOR)
+        creating = asyncio.create_task(client.get(admin, CREATE_USER, i=invited))
+        await until_blocked(db, session)
+
+    assert (await creating)["createUser"]["user"]["id"] == str(person)
+    assert await roles(db, team_id, person) == [Role.EDITOR]
+
+
+async def keys_that_count(db: Database, team_id: UUID) -> int:
+    query = select(ApiKey).where(ApiKey.team_id == team_id, ApiKey.revoked_at.is_(None))
+    async with db.transaction() as session:
+        return len((await session.scalars(query)).all())
+
+
+async def test_a_key_ends_with_the_membership_that_ends_meanwhile(
+    client: Client, db: Database
+) -> None:
+    """Else it would count again for a member who comes back one day."""
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    member = await make.actor(db, team_id, Role.EDITOR)
+
+    async with db.acting(member).transaction() as session:
+        day = timedelta(days=1)
+        await api_keys.create(session, member, team_id=team_id, name="k", expires=day)
+        ended = {"t": str(team_id), "u": str(member.user_id)}
+        removing = asyncio.create_task(client.get(admin, REMOVE_MEMBERSHIP, **ended))
+        await until_blocked(db, session)
+    await removing
+
+    assert await keys_that_count(db, team_id) == 0
+
+
+async def test_no_key_is_made_for_a_membership_that_ends_meanwhile(
+    client: Client, db: Database
+) -> None:
+    admin = await make.actor(db)
+    (team_id,) = admin.team_ids
+    member = await make.actor(db, team_id, Role.EDITOR)
+
+    async with db.acting(admin).transaction() as session:
+        await memberships.remove(session, admin, team_id, member.user_id)
+        wanted = {"teamId": str(team_id), "name": "k"}
+        making = asyncio.create_task(client.code(member, CREATE_KEY, i=wanted))
+        await until_blocked(db, session)
+
+    assert (await making)[0] == "NOT_FOUND"
+    assert await keys_that_count(db, team_id) == 0
