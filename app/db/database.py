@@ -29,8 +29,9 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from app.db.models import Base, User
 from app.domain import Actor
-from app.errors import AppError, SetupError, unavailable
+from app.errors import AppError, SetupError, unauthenticated, unavailable
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
@@ -38,9 +39,17 @@ Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
 
 CROWDED: Final = {"40001", "40P01"}
 """SQLSTATE of a serialization failure and of a deadlock: others were at the same rows."""
-RETRIED: Final = CROWDED | {"23503"}
-"""And of a reference to a row that another transaction deleted in between: the whole transaction is run again, and
-sees what is there now."""
+NOT_THERE: Final = "23503"
+"""SQLSTATE of a reference to a row that is not there."""
+RETRIED: Final = CROWDED | {NOT_THERE}
+"""Another transaction may have deleted it in between: the whole transaction is run again, and sees what is there now."""
+OF_USERS: Final = frozenset(
+    str(one.name)
+    for table in Base.metadata.tables.values()
+    for one in table.foreign_key_constraints
+    if one.referred_table is User.__table__
+)
+"""The constraints by which rows refer to users."""
 UNREACHABLE: Final = ("08", "57P", "53")
 """How SQLSTATE begins where there is no connection, PostgreSQL shuts down, or has no room for another."""
 NO_SUCH_ROLE: Final = ("22023", "42501")
@@ -174,7 +183,8 @@ class Entrance:
     async def run(self, work: Work[T]) -> T:
         """`work` in one transaction, again from its start after a deadlock or the like. It must have no other effect.
 
-        UNAVAILABLE where others were in the way each time.
+        UNAVAILABLE where others were in the way each time. UNAUTHENTICATED where the row of whoever does it is gone: of all
+        that a transaction refers to, they alone are not looked up in it.
         """
         tries = 0
         while True:
@@ -186,6 +196,8 @@ class Entrance:
                 tries += 1
                 if tries == TRIES and state in CROWDED:
                     raise unavailable("Too many change the same at once; try again.") from error
+                if tries == TRIES and state == NOT_THERE and _constraint(error) in OF_USERS:
+                    raise unauthenticated("The account that asks for this was deleted.") from error
                 if tries == TRIES or state not in RETRIED:
                     raise
             # No secret.
@@ -336,13 +348,18 @@ def _cause(error: DBAPIError) -> BaseException | None:
     return getattr(error.orig, "__cause__", None)
 
 
+def _constraint(error: DBAPIError) -> str | None:
+    """The name of the one that is violated."""
+    return getattr(_cause(error), "constraint_name", None)
+
+
 @contextmanager
 def constraints(**refusals: AppError) -> Iterator[None]:
     """Raises the refusal named after the constraint that a flush inside the block violates."""
     try:
         yield
     except IntegrityError as error:
-        name = getattr(_cause(error), "constraint_name", None)
+        name = _constraint(error)
         if name in refusals:
             raise refusals[name] from error
         raise

@@ -1,17 +1,19 @@
-"""People, teams and keys that two change at the same moment."""
+"""People, teams and keys that two change at the same moment, and whoever is gone while they still ask."""
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import delete, select
 
 from app.db.models import ApiKey, Membership, User
 from app.domain import Role
 from app.services.people import api_keys, memberships, users
 from tests import make
 from tests.database import Database, until_blocked
-from tests.graphql.conftest import Client
+from tests.graphql.conftest import Client, png
 from tests.graphql.test_people import CREATE_KEY, CREATE_USER, REMOVE_MEMBERSHIP, SET_MEMBERSHIP
 
 
@@ -105,3 +107,45 @@ async def test_no_key_is_made_for_a_membership_that_ends_meanwhile(
 
     assert (await making)[0] == "NOT_FOUND"
     assert await keys_that_count(db, team_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("mutation", "input"),
+    [
+        ("createTag(teamId: $t, name: $n)", "($t: ID!, $n: String!)"),
+        ("createCollection(input: {teamId: $t, name: $n})", "($t: ID!, $n: String!)"),
+        ("exportDataset(input: {teamId: $t, name: $n})", "($t: ID!, $n: String!)"),
+        ("createTeam(input: {name: $n})", "($n: String!)"),
+        (
+            "prepareBulkJob(input: {teamId: $t, change: {addTags: [$n]}})",
+            "($t: ID!, $n: String!)",
+        ),
+    ],
+)
+async def test_whoever_was_deleted_is_told_so(
+    client: Client, db: Database, mutation: str, input: str
+) -> None:
+    """A process remembers them for two seconds more."""
+    gone = await make.actor(db)
+    (team_id,) = gone.team_ids
+    async with db.transaction() as session:
+        await session.execute(delete(User).where(User.id == gone.user_id))
+    given: dict[str, Any] = {"n": "mine"} | ({"t": str(team_id)} if "$t" in input else {})
+
+    code, _ = await client.code(gone, f"mutation{input} {{ {mutation} {{ id }} }}", **given)
+
+    assert code == "UNAUTHENTICATED"
+
+
+async def test_nothing_is_uploaded_for_whoever_was_deleted(client: Client, db: Database) -> None:
+    gone = await make.actor(db)
+    async with db.transaction() as session:
+        await session.execute(delete(User).where(User.id == gone.user_id))
+
+    code, _ = await client.code(
+        gone,
+        "mutation($f: Upload!) { uploadImage(input: {file: $f}) { image { id } } }",
+        f=client.file(png()),
+    )
+
+    assert code == "UNAUTHENTICATED"
