@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 
 from app import domain
+from app.domain import texts
 from app.errors import AppError
 from app.imaging.formats import foreign_name
 from app.services.intake import intents
@@ -64,7 +65,7 @@ def test_as_many_marks_as_a_text_may_have_are_read() -> None:
 )
 def test_plain_words_are_composed_as_unicode_has_it(text: str) -> None:
     for spelled in (text, unicodedata.normalize("NFD", text)):
-        assert domain.composed(spelled, 100) == unicodedata.normalize("NFC", text)
+        assert texts.composed(spelled, 100) == unicodedata.normalize("NFC", text)
         assert domain.tag_key(spelled) == unicodedata.normalize("NFC", text.casefold())
 
 
@@ -108,7 +109,18 @@ def test_joiners_stay_where_they_join(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ca\u200dt", "\u200d", "می\u200c", "\u200cمی", "م\u200c\u200dی", "a\u200b", "a\u202eb"]
+    "name",
+    [
+        "ca\u200dt",
+        "\u200d",
+        "می\u200c",
+        "\u200cمی",
+        "م\u200c\u200dی",
+        "a\u200b",
+        "a\u202eb",
+        "\u3164",
+        "ca\u034ft",
+    ],
 )
 def test_what_nobody_would_see_is_no_name(name: str) -> None:
     with pytest.raises(AppError):
@@ -119,3 +131,26 @@ def test_what_nobody_would_see_is_no_name(name: str) -> None:
 def test_a_tag_is_found_by_the_very_text_it_was_made_with() -> None:
     for made in ("\u03b1\u0345\u0301", "\u0130", "ŉ", "ẞ", "ǅ"):
         assert domain.tag_key(made) == domain.tag_key(domain.tag_name(made))
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u202e\u2066", "\u3164 \u3164", "\u200d", "\u0007"])
+def test_a_name_of_which_nothing_is_seen_is_none(name: str) -> None:
+    with pytest.raises(AppError, match="empty"):
+        domain.line(name, field="input.name", required=True)
+    assert domain.line(f"Ada{name}", field="input.name", required=True).startswith("Ada")
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u200d", "\u202e", "\ufeff", "\u00ad", "\u0007", "\u3164"]
+)
+def test_no_address_has_what_nobody_types(hidden: str) -> None:
+    """Else one that was pasted with it would be another account than the one that looks the same."""
+    with pytest.raises(AppError, match="e-mail"):
+        domain.email_address(f"ada{hidden}@example.org")
+
+
+def test_an_address_is_one_however_it_is_spelled() -> None:
+    """J with a caron has no letter of its own, and j with one has."""
+    spelled = ("J\u030c@example.org", "j\u030c@example.org", "\u01f0@example.org")
+    assert {domain.email_address(one) for one in spelled} == {"\u01f0@example.org"}
+    assert {domain.email_key(one) for one in spelled} == {"\u01f0@example.org"}

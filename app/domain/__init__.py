@@ -49,8 +49,8 @@ from app.domain.limits import (
 )
 from app.domain.texts import (
     MOST_COMPOSED,
-    composed,
     email_address,
+    email_key,
     line,
     paragraph,
     shown,
@@ -110,8 +110,8 @@ __all__ = [
     "TimelineField",
     "TimelineUnit",
     "Window",
-    "composed",
     "email_address",
+    "email_key",
     "is_readable",
     "line",
     "micro_weight",

@@ -19,6 +19,9 @@ JOINERS: Final = "\u200c\u200d"
 STRAY_JOINER: Final = re.compile(
     r"(?<![^\0-\x7f\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\0-\x7f\u200c\u200d])"
 )
+BLANKS: Final = "\u034f\u17b4\u17b5\u3164\uffa0"
+"""Unicode counts them among letters and marks, and nobody sees them: a joiner of marks, vowels of Khmer that are not
+written, fillers of Hangul."""
 MARKS_AT_ONCE: Final = 30
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+\.[^\s@.]{2,}")
 """What is surely no address is refused; whether mail arrives there, only mail can tell."""
@@ -54,8 +57,8 @@ def tag_name(name: str, *, field: str = "tags") -> str:
 def shown(text: str) -> str:
     """Without what nobody would see. Joiners stay where they join: Persian and Hindi are spelled with them, and families
     of emoji; between ASCII they would make two of what looks the same."""
-    kept = "".join(letter for letter in text if letter.isprintable() or letter in JOINERS)
-    return STRAY_JOINER.sub("", kept)
+    seen = (one for one in text if one not in BLANKS and (one.isprintable() or one in JOINERS))
+    return STRAY_JOINER.sub("", "".join(seen))
 
 
 def tag_key(name: str) -> str:
@@ -65,12 +68,12 @@ def tag_key(name: str) -> str:
 
 
 def line(text: str, *, field: str, required: bool = False, limit: int = MAX_NAME_LENGTH) -> str:
-    """One line of text as it is kept: trimmed; BAD_USER_INPUT when empty (if required) or too long."""
+    """One line of text as it is kept: trimmed; BAD_USER_INPUT when too long or (if required) when nothing of it is seen."""
     clean = composed(" ".join(text.split()), limit)
-    if required and not clean:
-        raise bad_input(field, "This must not be empty.")
     if len(clean) > limit:
         raise bad_input(field, f"This has at most {limit} characters.", limit=limit)
+    if required and not shown(clean).strip():
+        raise bad_input(field, "This must not be empty.")
     return clean
 
 
@@ -83,8 +86,13 @@ def paragraph(text: str, *, field: str, limit: int = MAX_DESCRIPTION_LENGTH) -> 
 
 
 def email_address(text: str, *, field: str = "email") -> str:
-    """The address as it is kept (trimmed, lower case); BAD_USER_INPUT where it cannot be one."""
-    clean = composed(text.strip(), MAX_EMAIL_LENGTH).lower()
-    if not EMAIL.fullmatch(clean) or len(clean) > MAX_EMAIL_LENGTH:
+    """The address as it is kept; BAD_USER_INPUT where it cannot be one, or has what nobody would see and type again."""
+    clean = email_key(text)
+    if not EMAIL.fullmatch(clean) or len(clean) > MAX_EMAIL_LENGTH or clean != shown(clean):
         raise bad_input(field, "This is not an e-mail address.")
     return clean
+
+
+def email_key(text: str) -> str:
+    """An address by which its account is found: trimmed, in lower case, of which some letters become one with their marks."""
+    return composed(composed(text.strip(), MAX_EMAIL_LENGTH).lower(), MAX_EMAIL_LENGTH)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Entrance, constraints
 from app.db.models import Membership, PasswordToken, User
-from app.domain import MAX_EMAIL_LENGTH, Actor, Role, composed, email_address, line
+from app.domain import MAX_EMAIL_LENGTH, Actor, Role, email_address, email_key, line
 from app.errors import AppError, bad_input, conflict, forbidden, unauthenticated
 from app.services.people import passwords, sessions, teams, throttle
 from app.services.people.sessions import Login
@@ -30,7 +30,7 @@ class Accounts:
 
         UNAUTHENTICATED alike, and after as long, for an unknown address and a wrong password. RATE_LIMITED.
         """
-        address = composed(email.strip(), MAX_EMAIL_LENGTH).lower()[:MAX_EMAIL_LENGTH]
+        address = email_key(email)[:MAX_EMAIL_LENGTH]
         account, client = throttle.account(address), throttle.client(self.client_ip)
         await self.db.run(lambda session: throttle.attempt(session, [account, *client]))
         async with self.db.transaction() as session:
