@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 from asyncpg import (  # type: ignore[import-untyped]  # it ships no types
@@ -249,6 +249,13 @@ class Database:
     def acting(self, actor: Actor) -> Entrance:
         """The entrance of this actor: PostgreSQL shows it no other team's rows, and takes none."""
         return Entrance(self._sessions, _into(ACTING_ROLE, actor))
+
+    def everywhere(self, actor: Actor) -> Entrance:
+        """As this actor, where people and teams are as an operator sees them: of what ends with them, nothing may be missed.
+
+        Their teams are remembered for two seconds, and they may have come to another one.
+        """
+        return self.acting(replace(actor, is_operator=True))
 
     async def reach(self) -> None:
         """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had."""

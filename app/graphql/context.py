@@ -57,7 +57,7 @@ class Context:
 
     @property
     def db(self) -> Entrance:
-        """The database as the viewer may use it. There is no other way to it from here."""
+        """The database as the viewer may use it. There is no other way to it from here, but `change`."""
         return self.resources.db.acting(self.viewer)
 
     def check_way_in(self) -> None:
@@ -115,10 +115,14 @@ class Context:
         trails = [*self._trails, last] if last is not None else self._trails
         return [event for trail in trails for event in trail.events()]
 
-    async def change(self, work: Work[T]) -> T:
-        """A mutation's work in one transaction, and in the same one its record. It may run again after a deadlock."""
+    async def change(self, work: Work[T], *, everywhere: bool = False) -> T:
+        """A mutation's work in one transaction, and in the same one its record. It may run again after a deadlock.
+
+        `everywhere`: as `Database.everywhere` has it.
+        """
         said, key = self.trail.change(), self.resources.settings.signing_key
-        result = await self.db.run(lambda session: audit.changed(session, key, work, said))
+        db = self.resources.db.everywhere(self.viewer) if everywhere else self.db
+        result = await db.run(lambda session: audit.changed(session, key, work, said))
         if result is not None:
             self.trail.changed()
         return result

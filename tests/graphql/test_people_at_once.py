@@ -14,6 +14,7 @@ from app.services.people import api_keys, memberships, users
 from tests import make
 from tests.database import Database, until_blocked
 from tests.graphql.conftest import Client, png
+from tests.graphql.test_accounts import DELETE_USER, logged_in
 from tests.graphql.test_people import CREATE_KEY, CREATE_USER, REMOVE_MEMBERSHIP, SET_MEMBERSHIP
 
 
@@ -149,3 +150,44 @@ async def test_nothing_is_uploaded_for_whoever_was_deleted(client: Client, db: D
     )
 
     assert code == "UNAUTHENTICATED"
+
+
+async def test_whoever_has_just_made_a_team_stays_its_admin(client: Client, db: Database) -> None:
+    """A process that remembers the teams of two seconds ago does not know of it."""
+    admin = await make.actor(db)
+    await make.actor(db, admin.team_ids[0])
+    user_id = str(admin.user_id)
+    made = await client.get(admin, 'mutation { createTeam(input: {name: "New"}) { id } }')
+
+    refused = await client.code(logged_in(admin), DELETE_USER, id=user_id)
+
+    assert refused == ("CONFLICT", "id")
+    assert await roles(db, UUID(made["createTeam"]["id"]), admin.user_id) == [Role.ADMIN]
+
+
+async def test_whoever_goes_sees_no_more_of_other_accounts_than_before(
+    client: Client, db: Database
+) -> None:
+    admin, stranger = await make.actor(db), await make.actor(db)
+
+    hidden = await client.code(logged_in(admin), DELETE_USER, id=str(stranger.user_id))
+
+    assert hidden == ("NOT_FOUND", "id")
+
+
+async def test_statements_of_an_end_do_not_grow_with_the_teams(
+    client: Client, db: Database
+) -> None:
+    async def statements(teams: int) -> int:
+        leaver = await make.actor(db)
+        for _ in range(teams):
+            other = await make.actor(db)
+            async with db.transaction() as session:
+                given = {"team_id": other.team_ids[0], "user_id": leaver.user_id}
+                session.add(Membership(**given, role=Role.ADMIN))
+        await make.actor(db, leaver.team_ids[0])
+        asked = DELETE_USER, {"id": str(leaver.user_id)}
+        return len(await client.statements(logged_in(leaver), asked[0], **asked[1]))
+
+    await statements(1)
+    assert await statements(1) == await statements(20)

@@ -1,9 +1,21 @@
 """Memberships: who belongs to which team, and in what role. A team keeps an ADMIN; its own row is in teams."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, Uuid, column, func, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +27,7 @@ from app.errors import conflict, forbidden, not_found
 from app.services import access, paging
 from app.services.people import teams
 
+LAST_ADMIN: Final = "A team keeps at least one ADMIN."
 MEMBERS = paging.Keyset("member", (paging.Key(Membership.id, lambda row: row.id, UUID),))
 
 
@@ -98,13 +111,22 @@ async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UU
 
 
 async def leave_all(session: AsyncSession, user_id: UUID) -> None:
-    """Locks the teams of a user who goes. CONFLICT where one of them would keep no ADMIN."""
+    """Locks the teams of a user who goes, and whose row is locked. CONFLICT where one of them would keep no ADMIN.
+
+    The session sees all of the user's teams: also those that they have come to since anybody looked at them.
+    """
     own = select(Membership.team_id).where(Membership.user_id == user_id)
     locked = select(Team.id).where(Team.id.in_(own)).order_by(Team.id)
     await session.execute(locked.with_for_update(key_share=True))
-    rows = await session.scalars(select(Membership).where(Membership.user_id == user_id))
-    for membership in rows.all():
-        await _keep_an_admin(session, membership, "id")
+    other = aliased(Membership)
+    others = exists().where(
+        other.team_id == Membership.team_id, other.role == Role.ADMIN, other.user_id != user_id
+    )
+    alone = select(Membership.team_id).where(
+        Membership.user_id == user_id, Membership.role == Role.ADMIN, ~others
+    )
+    if await session.scalar(alone.limit(1)) is not None:
+        raise conflict("id", LAST_ADMIN)
 
 
 async def _revoke_keys(session: AsyncSession, *which: ColumnElement[bool]) -> None:
@@ -128,4 +150,4 @@ async def _keep_an_admin(session: AsyncSession, leaving: Membership, field: str)
         Membership.team_id == leaving.team_id, Membership.role == Role.ADMIN
     )
     if await session.scalar(admins) == 1:
-        raise conflict(field, "A team keeps at least one ADMIN.")
+        raise conflict(field, LAST_ADMIN)

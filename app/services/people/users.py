@@ -131,7 +131,7 @@ async def remove(session: AsyncSession, actor: Actor, user_id: UUID) -> UUID:
     """Ends an account, with its memberships, keys and logins: one's own, or for an operator anyone's.
 
     Images, tags and collections stay, without the name. CONFLICT where a team would lose its last ADMIN, or the
-    installation its last operator.
+    installation its last operator. The session is one of `Database.everywhere`.
     """
     user = await _locked(session, actor, user_id)
     await memberships.leave_all(session, user_id)
