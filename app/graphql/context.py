@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
+from uuid import UUID
 
 import strawberry
 
 from app.db.database import Entrance, Work
-from app.domain import Actor
+from app.domain import Actor, Role
 from app.errors import AppError, ErrorCode, unauthenticated
 from app.graphql.loaders import Loaders
 from app.graphql.trail import Trail
@@ -32,7 +33,8 @@ class Context:
     """One operation. `refusal` says why there is no actor although a key or a login was presented.
 
     `cookie` is for the edge to write, where a login began or ended. `identify` finds out again who is asking, for what
-    lasts longer than a request: it raises UNAUTHENTICATED. A WebSocket `takes_cookies` no more.
+    lasts longer than a request: it raises UNAUTHENTICATED; what is remembered of that is given up by `forget`. A WebSocket
+    `takes_cookies` no more.
     """
 
     resources: Resources
@@ -44,6 +46,7 @@ class Context:
     refusal: AppError | None = None
     cookie: SessionCookie | None = None
     identify: Callable[[], Awaitable[Actor]] | None = None
+    forget: Callable[[], None] | None = None
     takes_cookies: bool = True
     _trails: list[Trail] = field(default_factory=list, init=False)
     """Of those who asked before the operation became somebody else's."""
@@ -72,12 +75,21 @@ class Context:
         """From here on the operation goes on as this actor, and the client is told the session's token."""
         self.trail.entered(login.actor.user_id)
         self._become(login.actor)
+        self._forget()
         self.cookie = SessionCookie(login.token)
 
     def leave(self) -> None:
         """From here on there is no actor, and the client forgets the session."""
         self._become(None)
+        self._forget()
         self.cookie = SessionCookie(None)
+
+    def joined(self, team_id: UUID, role: Role) -> None:
+        """The viewer is in one more team, which they see from here on, and in their next request. A key keeps to its own."""
+        actor = self.viewer
+        if actor.api_key_id is None:
+            self._become(replace(actor, roles={**actor.roles, team_id: role}))
+            self._forget()
 
     async def renew(self) -> Actor:
         """The viewer as of now, with the roles of now; UNAUTHENTICATED where their access has ended."""
@@ -90,6 +102,10 @@ class Context:
     def again(self) -> "Context":
         """For the next event of a subscription: the same viewer, nothing loaded, nothing to record yet."""
         return replace(self)
+
+    def _forget(self) -> None:
+        if self.forget is not None:
+            self.forget()
 
     def _become(self, actor: Actor | None) -> None:
         self.actor = actor

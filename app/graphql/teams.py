@@ -86,6 +86,7 @@ class TeamMutation:
                 session, actor, name=input.name, slug=input.slug, tag_policy=input.tag_policy
             )
         )
+        info.context.joined(row.id, Role.ADMIN)
         return Team.of(row)
 
     @strawberry.mutation(description="Changes a team (ADMIN).")

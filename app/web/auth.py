@@ -77,6 +77,15 @@ class Authenticator:
         except AppError as refusal:
             return Identity(refusal=refusal)
 
+    def forget(self, connection: HTTPConnection, headers: Headers | None = None) -> None:
+        """Whoever presents this is looked up at their next request. Takes what `identify` takes; never raises either."""
+        try:
+            key = presented_key(headers or connection.headers)
+        except AppError:
+            return
+        token = cookies.presented(connection, self._settings)
+        self._known.pop(_digest(f"session:{token}" if key is None else f"key:{key}"), None)
+
     async def _holder(self, key: str) -> Actor:
         async def look_up() -> Actor | None:
             async with self._db.login.transaction() as session:

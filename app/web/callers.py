@@ -30,3 +30,7 @@ class Caller:
         if refusal.code is ErrorCode.UNAUTHENTICATED:
             await audit.refused(self.resources, self.connection, self.headers)
         raise refusal
+
+    def forget(self) -> None:
+        """The next one who asks with this is looked up."""
+        self.authenticator.forget(self.connection, self.headers)

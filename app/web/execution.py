@@ -14,7 +14,6 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive
 
-from app.domain import Actor
 from app.errors import AppError, ErrorCode, unavailable
 from app.graphql import errors
 from app.graphql.context import Context
@@ -24,6 +23,7 @@ from app.resources import Resources
 from app.web import audit, leaving, problems
 from app.web.auth import Identity
 from app.web.budget import Budget, Spent
+from app.web.callers import Caller
 from app.web.documents import Documents, InvalidDocument
 from app.web.operation_log import Line, Shaped
 from app.web.operations import Operation
@@ -113,7 +113,7 @@ class Execution:
         connection: HTTPConnection,
         identity: Identity,
         request_id: str,
-        identify: Callable[[], Awaitable[Actor]],
+        caller: Caller,
         *,
         takes_cookies: bool = True,
     ) -> Context:
@@ -125,7 +125,8 @@ class Execution:
             client_name=audit.client_name(connection),
             base_url=base_url(connection, self._resources.settings),
             refusal=identity.refusal,
-            identify=identify,
+            identify=caller.identify,
+            forget=caller.forget,
             takes_cookies=takes_cookies,
         )
 

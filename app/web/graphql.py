@@ -126,7 +126,7 @@ class Endpoint:
             kind = prepared.kind
             _check_type(kind, request)
             caller = Caller(self._resources, self._authenticator, request)
-            context = self._execution.context(request, identity, line.request_id, caller.identify)
+            context = self._execution.context(request, identity, line.request_id, caller)
             if kind is OperationType.SUBSCRIPTION:
                 media_type = EVENT_STREAM
                 return await self._stream(request, prepared, operation, context, line)

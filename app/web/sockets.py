@@ -247,7 +247,7 @@ class _Session:
             prepared = await execution.prepare(self._socket, operation, line)
             kind = prepared.kind
             context = execution.context(
-                self._socket, Identity(line.actor), request_id, caller.identify, takes_cookies=False
+                self._socket, Identity(line.actor), request_id, caller, takes_cookies=False
             )
             if kind is OperationType.SUBSCRIPTION:
                 answers = await execution.subscribe(

@@ -224,6 +224,45 @@ async def test_a_new_password_ends_all_other_sessions(
         assert "data" in (await log_in(elsewhere, person["email"], new)).json()
 
 
+async def test_whoever_makes_a_team_is_in_it_at_once(
+    browser: httpx.AsyncClient, person: dict[str, Any]
+) -> None:
+    """In the very answer, and in their next request, though the login was remembered with the teams of before."""
+    await log_in(browser, person["email"])
+    await ask(browser, ME)
+    new = """mutation { createTeam(input: {name: "New"}) { id members { nodes { role } } stats { imageCount } } }"""
+    made = (await ask(browser, new)).json()["data"]["createTeam"]
+
+    tag = 'mutation($t: ID!) { createTag(teamId: $t, name: "cat") { team { id } } }'
+    used = await ask(browser, tag, t=made["id"])
+
+    assert made["members"] == {"nodes": [{"role": "ADMIN"}]}
+    assert made["stats"] == {"imageCount": 0}
+    assert used.json()["data"]["createTag"]["team"]["id"] == made["id"]
+
+
+async def test_a_logout_is_known_at_once_where_it_was_asked_for(
+    browser: httpx.AsyncClient, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    kept = browser.cookies["__Host-pictor_session"]
+    await ask(browser, ME)
+    await ask(browser, "mutation { logout }")
+
+    browser.cookies.set("__Host-pictor_session", kept)
+
+    assert code(await ask(browser, ME)) == "UNAUTHENTICATED"
+
+
+async def test_a_key_that_is_none_keeps_nobody_from_a_login(
+    browser: httpx.AsyncClient, person: dict[str, Any]
+) -> None:
+    browser.headers["Authorization"] = "Basic QWRhOmE="
+    assert "errors" not in (await log_in(browser, person["email"])).json()
+    del browser.headers["Authorization"]
+    assert "data" in (await ask(browser, ME)).json()
+
+
 @pytest.mark.parametrize("column", ["expires_at", "last_used_at"])
 async def test_a_session_ends_by_itself(
     browser: httpx.AsyncClient, db: Database, person: dict[str, Any], column: str
