@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "serve": "serve the API",
     "worker": "run background jobs (thumbnails, vectors, purges) until stopped",
     "migrate": "bring the database up to date",
-    "bootstrap": "make a team with its first ADMIN and a new API key; the very first user is the operator",
+    "bootstrap": "make a team with its first ADMIN and a new API key; the first user that it makes is the operator",
     "passwd": "print a one-time token with which a user sets a password, or set the password",
     "seed": "upload the drawn demo gallery into a team",
     "reembed": "change the embedding model while searches go on, or go back to the one before",

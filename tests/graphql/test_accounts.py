@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
 from app.db.models import Image, ImageTag, Membership, PasswordToken, Tag, Team, User
 from app.domain import Actor, Role
@@ -267,3 +268,18 @@ async def test_a_user_without_a_team_sees_only_themselves(client: Client, db: Da
         assert data[name]["nodes"] == []
     create = 'mutation { createTag(teamId: "x", name: "y") { id } }'
     assert await client.code(alone, create) == ("FORBIDDEN", None)
+
+
+async def test_the_first_that_is_bootstrapped_is_the_operator(db: Database) -> None:
+    """Also where people have registered before: else nobody ever could be. But none of those, whoever they are."""
+    registered = await make.user(db)
+    async with db.transaction() as session:
+        await session.execute(update(User).values(is_operator=False))
+        email = (await session.get_one(User, registered)).email
+        made = [
+            (await operators.bootstrap(session, team="T", email=one)).is_operator
+            for one in (email, "first@example.org", "second@example.org", "first@example.org")
+        ]
+        await session.rollback()
+
+    assert made == [False, True, False, True]

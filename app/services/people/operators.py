@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,12 +35,13 @@ async def bootstrap(
 ) -> Bootstrapped:
     """The team with this user as ADMIN, made as far as missing, and always a new key.
 
-    The very first user becomes the installation's operator. A password is set for a user without one.
+    Where the installation has no operator, a user who is made here becomes one; not one whom anybody may have registered.
+    A password is set for a user without one.
     """
     await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
-    first = not await session.scalar(select(func.count()).select_from(User))
-    user, _token = await users.add(session, email=email, name=email.partition("@")[0])
-    if first:
+    led = await session.scalar(select(exists().where(User.is_operator)))
+    user, token = await users.add(session, email=email, name=email.partition("@")[0])
+    if token is not None and not led:
         user.is_operator = True
     await session.refresh(user, ["password_hash"])
     if password_hash is not None and user.password_hash is None:
