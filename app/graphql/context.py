@@ -99,6 +99,10 @@ class Context:
                 self._become(actor)
         return self.viewer
 
+    def begin(self) -> None:
+        """A mutation begins, when the one before it is answered to its end: what that one loaded is old."""
+        self.__dict__.pop("loaders", None)
+
     def again(self) -> "Context":
         """For the next event of a subscription: the same viewer, nothing loaded, nothing to record yet."""
         return replace(self)

@@ -59,6 +59,7 @@ def _query(name: str, resolve: Resolve) -> Resolve:
 
 def _mutation(name: str, resolve: Resolve) -> Resolve:
     async def watched(root: object, info: Info, **arguments: Any) -> Any:
+        info.context.begin()
         trail = info.context.trail
         mark = trail.begin(name, arguments)
         try:
