@@ -116,7 +116,7 @@ class UserMutation:
     )
     async def delete_user(self, info: Info, id: Id) -> strawberry.ID:
         actor = info.context.viewer
-        gone = await info.context.change(
+        gone, _ = await info.context.change(
             lambda session: users.remove(session, actor, parse_id(id)), everywhere=True
         )
         if gone == actor.user_id:

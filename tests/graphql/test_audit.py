@@ -1,12 +1,14 @@
 """The audit log as its readers see it: who may, what it shows, and how it is paged."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from app.db.models import Membership
 from app.domain import Actor, AuditOutcome, Role
 from app.graphql.schema import build_schema
 from app.graphql.trail import ACTIONS
@@ -197,6 +199,25 @@ async def test_history_has_what_happened_to_one_of_many(client: Client, db: Data
         "collection.add",
         "image.tag",
     ]
+
+
+async def test_each_team_of_an_account_is_told_of_its_end(client: Client, db: Database) -> None:
+    first, second = await make.actor(db), await make.actor(db)
+    operator = replace(await make.actor(db), is_operator=True)
+    gone = await make.user(db)
+    async with db.transaction() as session:
+        its = [
+            Membership(team_id=one.team_ids[0], user_id=gone, role=Role.ADMIN)
+            for one in (first, second)
+        ]
+        session.add_all(its)
+
+    await client.get(operator, "mutation($id: ID!) { deleteUser(id: $id) }", id=str(gone))
+
+    asked = '{ auditEvents(action: "user.delete") { nodes { subjectIds user { id } } } }'
+    for admin, membership in zip((first, second), its, strict=True):
+        (event,) = (await client.get(admin, asked))["auditEvents"]["nodes"]
+        assert event["subjectIds"] == [str(membership.id), str(gone)]
 
 
 async def test_what_is_gone_is_still_named(client: Client, db: Database) -> None:

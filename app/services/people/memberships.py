@@ -110,8 +110,8 @@ async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UU
     return membership.id
 
 
-async def leave_all(session: AsyncSession, user_id: UUID) -> None:
-    """Locks the teams of a user who goes, and whose row is locked. CONFLICT where one of them would keep no ADMIN.
+async def leave_all(session: AsyncSession, user_id: UUID) -> list[Membership]:
+    """What ends with a user who goes, and whose row is locked; locks their teams. CONFLICT where one would keep no ADMIN.
 
     The session sees all of the user's teams: also those that they have come to since anybody looked at them.
     """
@@ -127,6 +127,8 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> None:
     )
     if await session.scalar(alone.limit(1)) is not None:
         raise conflict("id", LAST_ADMIN)
+    ending = select(Membership).where(Membership.user_id == user_id).order_by(Membership.id)
+    return list(await session.scalars(ending))
 
 
 async def _revoke_keys(session: AsyncSession, *which: ColumnElement[bool]) -> None:

@@ -127,20 +127,23 @@ async def update(
     return user
 
 
-async def remove(session: AsyncSession, actor: Actor, user_id: UUID) -> UUID:
-    """Ends an account, with its memberships, keys and logins: one's own, or for an operator anyone's.
+async def remove(
+    session: AsyncSession, actor: Actor, user_id: UUID
+) -> tuple[UUID, list[Membership]]:
+    """Ends an account, with its memberships, keys and logins: one's own, or for an operator anyone's. Answers whose, and
+    the memberships that ended, for each team's record.
 
     Images, tags and collections stay, without the name. CONFLICT where a team would lose its last ADMIN, or the
     installation its last operator. The session is one of `Database.everywhere`.
     """
     user = await _locked(session, actor, user_id)
-    await memberships.leave_all(session, user_id)
+    ended = await memberships.leave_all(session, user_id)
     if user.is_operator:
         operators = select(User.id).where(User.is_operator).order_by(User.id).with_for_update()
         if len((await session.scalars(operators)).all()) == 1:
             raise conflict("id", "The installation keeps at least one operator.")
     await session.execute(delete(User).where(User.id == user_id))
-    return user_id
+    return user_id, ended
 
 
 async def _locked(session: AsyncSession, actor: Actor, user_id: UUID) -> User:
