@@ -156,7 +156,8 @@ async def remove(
 ) -> UUID:
     """Ends a team (ADMIN): nobody sees it from now on; the worker deletes its bytes, and then its rows.
 
-    Its slug is free at once, and the one that it gets is none that anybody could have taken. `purge_after`: for how long its bytes and rows are kept all the same.
+    Its slug is free at once, and the one that it gets is none that anybody could have taken. `purge_after`: for how long
+    its bytes and rows are kept all the same.
     BAD_USER_INPUT unless `confirm_slug` is the slug.
     """
     access.require(actor, team_id, Role.ADMIN)
