@@ -45,7 +45,7 @@ class ProgressSubscription:
         " CANCELLED, or deleted. Of steps that follow each other faster than they are read, the last is told."
     )
     async def bulk_job_progress(self, info: Info, id: Id) -> AsyncIterator[BulkJob]:
-        return await _begin(info.context, parse_id(id), _bulk_job, "BulkJob")
+        return await _begin(info.context, parse_id(id), _bulk_job, "Bulk job")
 
     @strawberry.subscription(
         description="How far an export is: its present state first, then each step, and the end when it is READY or FAILED,"
@@ -75,15 +75,15 @@ async def _dataset(context: Context, id: UUID) -> Moment[Dataset] | None:
     return Moment(Dataset.of(row), row.team_id, (status, progress.error, row.done), is_over)
 
 
-async def _begin(context: Context, id: UUID, look: Look[T], kind: str) -> "Steps[T]":
-    """NOT_FOUND where there is none. It is followed from before it is looked at."""
+async def _begin(context: Context, id: UUID, look: Look[T], what: str) -> "Steps[T]":
+    """NOT_FOUND of `what` where there is none. It is followed from before it is looked at."""
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(context.resources.changes.watch())
         watch.follow([id])
         now = await look(context, id)
         if now is None:
-            raise not_found(kind, field="id", ids=[id])
-        steps = Steps(context, watch, look, id, now)
+            raise not_found(what, field="id", ids=[id])
+        steps = Steps(context, watch, look, id, now, what)
         steps.closing = stack.pop_all()
     return steps
 
@@ -95,7 +95,7 @@ class Steps(Generic[T]):
     """
 
     def __init__(
-        self, context: Context, watch: Watch, look: Look[T], id: UUID, now: Moment[T]
+        self, context: Context, watch: Watch, look: Look[T], id: UUID, now: Moment[T], what: str
     ) -> None:
         self.closing = AsyncExitStack()
         self.present = [now.node]
@@ -105,6 +105,7 @@ class Steps(Generic[T]):
         self._id = id
         self._actor = context.viewer
         self._now = now
+        self._what = what
         self._told: Hashable = None
         self._is_due = False
 
@@ -147,7 +148,7 @@ class Steps(Generic[T]):
             self._watch.caught_up(since)
         if now is None:
             if self._now.team_id not in actor.roles:
-                raise not_found(type(self._now.node).__name__, field="id", ids=[self._id])
+                raise not_found(self._what, field="id", ids=[self._id])
             return False
         self._now = now
         return True

@@ -30,6 +30,7 @@ BACKOFF: Final = timedelta(seconds=5)
 """Doubles with each attempt that failed: 10 s after the first, 20 s after the second."""
 MAX_ERROR_LENGTH: Final = 500
 LOST: Final = "The worker stopped while it was on this image."
+LOST_EXPORT: Final = "The worker stopped while it was on this export."
 SUSPECT = text("image_job.suspect and image_job.state = 'QUEUED'")
 """Written out, as those in jobs are."""
 LOST_AT_ONCE: Final = 500
@@ -132,7 +133,11 @@ async def take_back(session: AsyncSession) -> list[JobKind]:
         .values(
             state=case((spent, JobState.FAILED), else_=JobState.QUEUED),
             attempts=case((ImageJob.suspect, ImageJob.attempts), else_=ImageJob.attempts - 1),
-            error=case((ImageJob.suspect, LOST), else_=ImageJob.error),
+            error=case(
+                (~ImageJob.suspect, ImageJob.error),
+                (ImageJob.kind == JobKind.EXPORT, LOST_EXPORT),
+                else_=LOST,
+            ),
             finished_at=case((spent, func.now()), else_=None),
             run_after=case((ImageJob.suspect, func.now() + _backoff()), else_=func.now()),
             run_id=None,

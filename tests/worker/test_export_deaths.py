@@ -165,7 +165,7 @@ async def test_what_kills_its_worker_each_time_has_failed(resources: Resources) 
         await shows_nothing(resources, actor, dataset_id)
         await hurry(db)
     assert deaths == 1 + job_runs.MAX_ATTEMPTS
-    assert (await progress(resources, actor, dataset_id)).error == job_runs.LOST
+    assert (await progress(resources, actor, dataset_id)).error == job_runs.LOST_EXPORT
     assert datasets.files(await row(resources, dataset_id)) == []
     assert len(await keys(resources)) == deaths
 
