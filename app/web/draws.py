@@ -11,7 +11,7 @@ from app.errors import bad_input, blaming, not_found
 from app.resources import Resources
 from app.services import tags
 from app.services.draws import sampling
-from app.web import audit, bodies, problems, streams
+from app.web import audit, bodies, parameters, problems, streams
 from app.web.auth import Authenticator
 from app.web.budget import DRAW, Budget
 
@@ -34,7 +34,7 @@ class Draws:
         """An image that carries every `label`; of all the actor sees without one.
 
         304 to whoever has the very bytes that were drawn, 401 without a key, 400 for a label that none of the actor's
-        teams knows, 404 where nothing can be drawn.
+        teams knows and for any other parameter, 404 where nothing can be drawn.
         """
         identity = await self._authenticator.identify(request)
         if identity.actor is None:
@@ -54,6 +54,7 @@ class Draws:
         return await streams.response(self._resources, image, content, headers)
 
     async def _image(self, request: Request, actor: Actor) -> Image:
+        parameters.check(request, "label")
         labels = request.query_params.getlist("label")
         if len(labels) > MAX_TAGS_PER_CALL:
             raise bad_input("label", f"At most {MAX_TAGS_PER_CALL} labels.")

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, bad_input
 from app.resources import Resources
+from app.web import parameters
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Readiness:
         A proxy asks so: storage that is away is away from every server, and they answer everything else. It does not
         wait for storage either, which may be silent for longer than a proxy's patience.
         """
+        parameters.check(request, "only")
         only = request.query_params.getlist("only")
         if unknown := set(only) - set(self._parts):
             raise bad_input("only", f"There is no part {min(unknown)!r}.")

@@ -98,6 +98,25 @@ async def test_label_that_no_team_knows(
     assert (await client.get(f"/random?{many}", headers=member.headers)).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("lable=cat", "lable"), ("label=cat&z&seed=1", "seed"), ("Label=cat", "Label"), ("=cat", "")],
+)
+async def test_a_parameter_that_is_none_is_not_passed_over(
+    client: httpx.AsyncClient, resources: Resources, member: Member, query: str, field: str
+) -> None:
+    """A misspelt label would draw from everything."""
+    await stored_image(resources, member.team_id, b"cat", tags=("cat",))
+    response = await client.get(f"/random?{query}", headers=member.headers)
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    del error["extensions"]["requestId"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field, "allowed": ["label"]}
+    long = await client.get(f"/random?{'x' * 9_000}=cat", headers=member.headers)
+    assert long.json()["errors"][0]["extensions"]["field"] == "x" * 200
+    assert (await client.get(f"/random?{query}")).status_code == 401
+
+
 @pytest.mark.parametrize("query", ["", "?label=cat", "?label=cat&label=dog"])
 async def test_nothing_to_draw(
     client: httpx.AsyncClient, resources: Resources, member: Member, query: str

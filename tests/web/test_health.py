@@ -52,6 +52,9 @@ async def test_proxy_goes_on_where_only_storage_is_away(
     refused = await client.get("/readyz?only=database&only=clock")
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["extensions"]["field"] == "only"
+    misspelt = await client.get("/readyz?onyl=database")
+    assert misspelt.status_code == 400
+    assert misspelt.json()["errors"][0]["extensions"]["field"] == "onyl"
 
 
 class Silent(FolderStorage):

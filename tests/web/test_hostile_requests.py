@@ -57,7 +57,9 @@ PATHS = {
     "a ticket": b"/uploads/%00",
     "a long ticket": b"/uploads/" + b"x" * 5_000,
     "a draw": b"/random?label=%00&label=%FF",
+    "a draw of no parameter": b"/random?%00=1&%ED%A0%80=%FF&=",
     "a check": b"/readyz?only=%00",
+    "a check of no parameter": b"/readyz?\xff=%00",
 }
 HEADERS = {
     "no host": [],
