@@ -73,6 +73,8 @@ def create_app(
         },
         lifespan=_lifespan(resources, draining),
     )
+    # Such a redirect names the scheme that the server sees: behind a proxy that ends TLS, a key or ticket would go out in clear.
+    app.router.redirect_slashes = False
     app.state.lasting = lasting
     return app
 
@@ -97,8 +99,10 @@ def _routes(
     sockets = Sockets(resources, execution, authenticator=authenticator, lasting=lasting)
     return [
         Route(GRAPHQL, endpoint),
+        Route(f"{GRAPHQL}/", endpoint),
         Route("/", _to_graphql),
         WebSocketRoute(GRAPHQL, sockets),
+        WebSocketRoute(f"{GRAPHQL}/", sockets),
         Route(
             "/schema.graphql",
             _schema_page(schema.as_str() if settings.introspection and is_open else None),

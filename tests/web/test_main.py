@@ -56,6 +56,22 @@ async def test_paths_of_the_application(client: httpx.AsyncClient) -> None:
     assert refused.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
+async def test_a_slash_behind_the_endpoint_is_sent_nowhere_else(
+    client: httpx.AsyncClient, member: Member
+) -> None:
+    """A server behind a proxy that ends TLS knows no address of its own that starts with https."""
+    asked = await client.post("/graphql/", json={"query": "{ __typename }"}, headers=member.headers)
+    assert (asked.status_code, asked.json()["data"]) == (200, {"__typename": "Query"})
+    read = await client.get("/graphql/?query={__typename}")
+    assert read.json()["data"] == {"__typename": "Query"}
+    assert "pictor-config" in (await client.get("/graphql/", headers={"Accept": "text/html"})).text
+    for path in ("/healthz/", "/random/?label=a", "/uploads/x/", "/images/x/original/?token=x"):
+        response = await client.get(path)
+        assert response.status_code == 404
+        assert "location" not in response.headers
+        assert response.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
 async def test_schema_is_open_where_introspection_is(
     client: httpx.AsyncClient, resources: Resources
 ) -> None:
