@@ -14,7 +14,7 @@ import uvloop
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.cli.stopping import CUT_STATUS, leave
+from app.cli.stopping import CUT_STATUS, interrupted_by_sigterm, leave, through
 from app.errors import AppError, SetupError
 from app.setting_values import SecretFileError
 from app.settings import Settings
@@ -45,12 +45,14 @@ EXPECTED: Final = (AppError, SetupError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command; the exit status is 1 for what went wrong and 2 for what was asked wrongly."""
+    """Runs one command; the exit status is 1 for what went wrong, 2 for what was asked wrongly, 130 for what was broken off."""
     try:
-        leave(_run(sys.argv[1:] if arguments is None else arguments))
+        with interrupted_by_sigterm():
+            status = _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         # While the command is loaded, which takes seconds.
-        sys.exit(CUT_STATUS)
+        status = CUT_STATUS
+    leave(status)
 
 
 def _run(given: Sequence[str]) -> int:
@@ -71,7 +73,7 @@ def _run(given: Sequence[str]) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             # Without a command, the parser has ended this.
-            status: int = runner.run(command.run(settings, asked))
+            status: int = runner.run(through(command.run(settings, asked)))
             sys.stdout.flush()
             return status
     except EXPECTED as error:

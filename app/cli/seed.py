@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import hashlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +15,19 @@ from tqdm import tqdm
 
 from app.demo.gallery import DemoPicture, gallery
 from app.domain import Actor, ProcessingStatus
-from app.errors import not_found
 from app.resources import Resources, open_resources
 from app.services.intake import intents, uploads
-from app.services.people import api_keys, operators, teams
+from app.services.people import operators, sessions, teams
 from app.settings import Settings
-from app.worker import Worker
+from app.worker import Worker, working
 
 TEAM = "Demo"
 EMAIL = "demo@pictor.example"
 COUNT = 300
 UPLOADS_AT_ONCE = 4
 POLL_SECONDS = 0.2
+BROKEN_OFF = """
+Broken off. The pictures uploaded so far stay in the team "{}"; the same command goes on with the rest."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,25 +45,19 @@ def _positive(text: str) -> int:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     async with open_resources(settings) as resources:
-        made = await resources.db.owner.run(
-            lambda session: operators.bootstrap(
-                session, team=asked.team, email=asked.email, key_name="seed"
-            )
+        ours = await resources.db.owner.run(
+            lambda session: operators.settle(session, team=asked.team, email=asked.email)
         )
+        # As the user, without a key: whatever ends this leaves none behind.
         async with resources.db.login.transaction() as session:
-            actor = await api_keys.authenticate(session, made.api_key)
-        if actor is None:
-            raise not_found("The new key")
-        worker = Worker(resources)
-        working = asyncio.create_task(worker.run())
-        await fill(resources, actor, made.team_id, asked.count)
-        await until_ready(resources, actor, made.team_id)
-        await worker.stop()
-        await working
-        key_id = actor.api_key_id
-        if key_id is not None:
-            db = resources.db.acting(actor)
-            await db.run(lambda session: api_keys.revoke(session, actor, key_id))
+            actor = await sessions.actor_of(session, ours.user_id)
+        async with working(lambda: Worker(resources), asyncio.Event()):
+            try:
+                await fill(resources, actor, ours.team_id, asked.count)
+                await until_ready(resources, actor, ours.team_id)
+            except asyncio.CancelledError:
+                print(BROKEN_OFF.format(asked.team), file=sys.stderr)
+                raise
     return 0
 
 

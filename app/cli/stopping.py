@@ -1,4 +1,7 @@
-"""How a process is told to end: by SIGTERM or Ctrl-C once for an orderly end, twice for an end at once."""
+"""How a process is told to end: by SIGTERM or Ctrl-C once for an orderly end, twice for an end at once.
+
+`serve` and `worker` finish what runs, under `stopping`. Any other command breaks off: its transaction is rolled back.
+"""
 
 import asyncio
 import atexit
@@ -6,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
@@ -18,6 +21,32 @@ LEAVE_SECONDS: Final = 0.5
 
 _told = threading.Event()
 """Signals are the whole process's, and so is what they told it."""
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM is Ctrl-C in the block, which asyncio makes a cancellation of. By itself it would end the process on the spot."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python takes signals in the main thread alone, and lets no other ask for them.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def through(command: Awaitable[int]) -> int:
+    """Its exit status. What fails once it was told to end fails for that: Alembic, for one, asks a connection that is gone."""
+    its = asyncio.ensure_future(command)
+    try:
+        await asyncio.wait([its])
+    except asyncio.CancelledError:
+        its.cancel()
+        await asyncio.gather(its, return_exceptions=True)
+        raise
+    return its.result()
 
 
 @contextmanager

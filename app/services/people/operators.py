@@ -18,11 +18,15 @@ BOOTSTRAP_LOCK = 0x70696374
 
 
 @dataclass(frozen=True)
-class Bootstrapped:
+class Settled:
     team_id: UUID
     user_id: UUID
-    api_key: str
     is_operator: bool
+
+
+@dataclass(frozen=True)
+class Bootstrapped(Settled):
+    api_key: str
 
 
 async def bootstrap(
@@ -33,7 +37,23 @@ async def bootstrap(
     password_hash: str | None = None,
     key_name: str = "bootstrap",
 ) -> Bootstrapped:
-    """The team with this user as ADMIN, made as far as missing, and always a new key.
+    """As `settle`, and always a new key."""
+    ours = await settle(session, team=team, email=email, password_hash=password_hash)
+    _row, key = await api_keys.add(
+        session,
+        team_id=ours.team_id,
+        user_id=ours.user_id,
+        name=key_name,
+        role=Role.ADMIN,
+        expires_at=None,
+    )
+    return Bootstrapped(ours.team_id, ours.user_id, ours.is_operator, key)
+
+
+async def settle(
+    session: AsyncSession, *, team: str, email: str, password_hash: str | None = None
+) -> Settled:
+    """The team with this user as ADMIN, made as far as missing.
 
     Where the installation has no operator, a user who is made here becomes one; not one whom anybody may have registered.
     A password is set for a user without one.
@@ -49,10 +69,7 @@ async def bootstrap(
     team_id = await _team(session, line(team, field="team", required=True), user.id)
     member = insert(Membership).values(team_id=team_id, user_id=user.id, role=Role.ADMIN)
     await session.execute(member.on_conflict_do_nothing())
-    _row, key = await api_keys.add(
-        session, team_id=team_id, user_id=user.id, name=key_name, role=Role.ADMIN, expires_at=None
-    )
-    return Bootstrapped(team_id=team_id, user_id=user.id, api_key=key, is_operator=user.is_operator)
+    return Settled(team_id, user.id, user.is_operator)
 
 
 async def _team(session: AsyncSession, name: str, user_id: UUID) -> UUID:
