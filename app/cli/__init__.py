@@ -6,6 +6,7 @@ import importlib
 import os
 import select
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -33,19 +34,26 @@ COMMANDS: Final = {
     "errors": "print what can go wrong, by its code",
     "persist": "print a manifest of the documents in files (docs/persisted-queries.md)",
     "doctor": "check database, storage, decoder and model",
-    "reconcile": "bring rows and stored objects back in step; exit status 1 where images are damaged",
-    "verify": "read all stored bytes again and compare them; exit status 1 where images are damaged",
-    "audit": "verify the audit log, or drop its old months",
+    "reconcile": "bring rows and stored objects back in step; exit status 1: there is damage, 2: it did not come to an end",
+    "verify": "read all stored bytes again and compare them; exit status 1: there is damage, 2: it did not come to an end",
+    "audit": "verify the audit log, or drop its old months; exit status 1: rows do not fit, 2: it did not come to an end",
 }
 """What each does. Its module is loaded when it is asked for: all of them take seconds."""
-
+FINDING: Final = frozenset(("reconcile", "verify", "audit"))
+"""Their status 1 says that something was found, as that of `grep` does."""
+FAILED: Final = 1
+TROUBLE: Final = 2
+"""In place of FAILED where that says something else."""
 
 EXPECTED: Final = (AppError, SetupError, OSError)
 """What goes wrong without a fault of the program: a line says it, and no traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command; the exit status is 1 for what went wrong, 2 for what was asked wrongly, 130 for what was broken off."""
+    """Runs one command; the exit status is 1 for what went wrong, 2 for what was asked wrongly, 130 for what was broken off.
+
+    Of those that look for damage it is 1 where they found some, and 2 for what went wrong.
+    """
     try:
         with interrupted_by_sigterm():
             status = _run(sys.argv[1:] if arguments is None else arguments)
@@ -76,15 +84,11 @@ def _run(given: Sequence[str]) -> int:
             status: int = runner.run(through(command.run(settings, asked)))
             sys.stdout.flush()
             return status
-    except EXPECTED as error:
-        return _failed(error)
-    except ExceptionGroup as group:
-        # Of what did several things at once. One that is not expected is shown whole.
-        if group.split(EXPECTED)[1] is not None:
-            raise
-        return _failed(_first(group))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return CUT_STATUS
+    except Exception as error:
+        _tell(error)
+        return TROUBLE if named in FINDING else FAILED
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
@@ -92,13 +96,17 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
     return _first(error) if isinstance(error, ExceptionGroup) else error
 
 
-def _failed(error: Exception) -> int:
-    """Says why in a line; the exit status."""
-    if not (isinstance(error, BrokenPipeError) and _is_unread()):
+def _tell(error: Exception) -> None:
+    """Says in a line why it failed. What is not expected is shown whole, as Python does."""
+    if isinstance(error, ExceptionGroup) and error.split(EXPECTED)[1] is None:
+        # Of what did several things at once.
+        error = _first(error)
+    if not isinstance(error, EXPECTED):
+        traceback.print_exception(error)
+    elif not (isinstance(error, BrokenPipeError) and _is_unread()):
         field = (isinstance(error, AppError) and error.field) or ""
         what = f"{field.rpartition('.')[2]}: " if field else ""
         print(f"pictor: {what}{error}", file=sys.stderr)
-    return 1
 
 
 def _is_unread() -> bool:

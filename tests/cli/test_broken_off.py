@@ -10,14 +10,14 @@ from os import environ
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.cli import seed
 from app.cli.stopping import CUT_STATUS
 from app.db import embedded, migrate
 from app.db.migrate import Standing
 from tests import make
-from tests.database import Database, outside
+from tests.database import Database
 from tests.fixtures import forked
 from tests.fixtures.own_database import own_database
 

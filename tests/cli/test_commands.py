@@ -49,8 +49,41 @@ def test_the_folder_is_said_before_or_behind(
     said = ["--data-dir", str(tmp_path / "file" / "folder")]
     with pytest.raises(SystemExit) as ended:
         cli.main(["audit", "verify", *said] if behind else ["audit", *said, "verify"])
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("reconcile", 2), ("verify", 2), ("audit verify", 2), ("migrate", 1), ("doctor", 1)],
+)
+def test_a_failure_does_not_pass_for_a_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, status: int
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--data-dir", str(tmp_path / "file")])
+    assert ended.value.code == status
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "status"), [("verify", 2), ("migrate", 1)])
+def test_a_fault_of_the_program_is_shown_whole_and_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, status: int
+) -> None:
+    """A damaged installation: a file of the program itself is gone."""
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text(
+        "import app.resources\n"
+        "def open_anything(*_, **__): raise RuntimeError('no such part')\n"
+        "app.resources.open_resources = app.resources.open_database = open_anything\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = [sys.executable, "-m", "app", command, "--data-dir", str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" in done.stderr
+    assert "RuntimeError: no such part" in done.stderr
 
 
 def test_a_secret_that_is_not_there_is_no_traceback(
