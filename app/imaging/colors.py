@@ -1,6 +1,7 @@
 """Colours as a file's own profile (ICC.1) means them, turned into sRGB, which is what a browser shows of the original.
 
-A profile is as hostile as the file it comes in: what is too large, broken or made for other channels is ignored.
+A profile is as hostile as the file it comes in: what is too large, broken or made for other channels is ignored. A PNG without
+one may say its gamma. What tells primaries without a profile is not heeded: docs/repair.md.
 """
 
 import io
@@ -13,6 +14,10 @@ MAX_PROFILE_BYTES: Final = 1024 * 1024
 """A printer's take up to about 700 kB, a phone's 500 bytes."""
 MAX_DIFFERENCE: Final = 2
 """Levels of 255 by which a profile may miss sRGB and still be it: every writer has numbers of his own for it."""
+SCREEN_GAMMA: Final = 2.2
+INSIGNIFICANT: Final = 0.05
+"""So far the product of a file's and a screen's gamma may be from 1 without a difference: as in libpng."""
+LARGEST_GAMMA: Final = 20_000.0
 
 _CLASSES: Final = frozenset({b"mntr", b"scnr", b"prtr", b"spac"})
 _PROGRAM: Final = b"mpet"
@@ -61,6 +66,26 @@ def applied(transform: Transform, picture: Image.Image) -> Image.Image:
     if "A" in picture.getbands():
         changed.putalpha(picture.getchannel("A"))
     return changed
+
+
+def of_gamma(picture: Image.Image) -> list[int] | None:
+    """The level of a screen for each of 256 in a PNG that says its gamma, and nothing better; None where they are the same.
+
+    Its light is level^(1/gamma), and a screen's level^2.2 (PNG, third edition, 13.13): what browsers do through libpng.
+    """
+    gamma = picture.info.get("gamma")
+    if not isinstance(gamma, float) or {"icc_profile", "srgb"} & picture.info.keys():
+        return None
+    if not 0 < gamma <= LARGEST_GAMMA or abs(gamma * SCREEN_GAMMA - 1) <= INSIGNIFICANT:
+        return None
+    levels = np.linspace(0, 1, 256) ** (1 / (gamma * SCREEN_GAMMA))
+    return [round(255 * one) for one in levels.tolist()]
+
+
+def relit(levels: list[int], picture: Image.Image) -> Image.Image:
+    """RGB or RGBA with other levels; alpha stays as it is."""
+    alpha = list(range(256)) if picture.mode == "RGBA" else []
+    return picture.point(levels * 3 + alpha)
 
 
 def _is_usable(profile: bytes, space: bytes) -> bool:
