@@ -266,14 +266,14 @@ def _unprepared(
     request_id: str,
     told: Told,
 ) -> Shaped:
-    """Why a document does not run; an AppError that is not about its size says it in the way of all requests."""
+    """Why a document does not run; an AppError that is not about the document says it in the way of all requests."""
     if isinstance(error, InvalidDocument):
         return [errors.shape_invalid(one, request_id, told) for one in error.errors]
     if isinstance(error, NotPersistedError):
         return [errors.not_persisted(error.code, str(error), request_id)]
     if isinstance(error, GraphQLSyntaxError):
         return [errors.shape(error, request_id)]
-    if error.code is not ErrorCode.QUERY_TOO_COMPLEX:
+    if error.code not in (ErrorCode.QUERY_TOO_COMPLEX, ErrorCode.BAD_USER_INPUT):
         raise error
     return [errors.from_app_error(error, request_id)]
 
