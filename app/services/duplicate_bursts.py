@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Float,
+    ScalarSelect,
     Select,
     Subquery,
     and_,
@@ -59,28 +60,35 @@ def _next(image_id: UUID, others: Sequence[tuple[UUID, float]]) -> Sequence[tupl
 def _pool(team_id: UUID, alone: Collection[UUID]) -> Select[Any]:
     """Who is near to the neighbours of these or to others of their groups, and has a group with room, or none.
 
-    Of each neighbour the newest: in a burst it is the last group that has room.
+    Of each neighbour the newest: in a burst it is the last group that has room. Everything is looked up image by image.
+    Joined, PostgreSQL compared each image with each where it knew nothing of the team.
     """
     its, theirs = _ends(team_id, "its"), _ends(team_id, "theirs")
-    group, mate, stands = aliased(Duplicate), aliased(Duplicate), aliased(Duplicate)
-    hub = (
-        select(func.coalesce(mate.image_id, its.c.other_id).label("image_id"), mate.group_id)
-        .select_from(its)
-        .outerjoin(group, and_(group.team_id == team_id, group.image_id == its.c.other_id))
-        .outerjoin(mate, and_(mate.team_id == team_id, mate.group_id == group.group_id))
+    near = (
+        select(its.c.other_id, _group(team_id, its.c.other_id).label("group_id"))
         .where(its.c.image_id == any_(arrays.of(alone)))
         .distinct()
-        .subquery("hub")
+        .cte("near")
+        .prefix_with("materialized")
     )
+    groups = select(near.c.group_id).distinct().subquery("groups")
+    mate = (
+        select(Duplicate.image_id)
+        .where(Duplicate.team_id == team_id, Duplicate.group_id == groups.c.group_id)
+        .limit(MAX_GROUP)
+        .lateral("mate")
+    )
+    hub = union_all(
+        select(near.c.other_id.label("image_id"), near.c.group_id).where(near.c.group_id.is_(None)),
+        select(mate.c.image_id, groups.c.group_id).select_from(groups).join(mate, true()),
+    ).subquery("hub")
+    stands = _group(team_id, theirs.c.other_id)
     # Most of these stand in the same full group: whether another one is full is asked last.
     has_room = or_(
-        stands.group_id.is_(None),
-        and_(stands.group_id.is_distinct_from(hub.c.group_id), ~_is_full(stands)),
+        stands.is_(None), and_(stands.is_distinct_from(hub.c.group_id), ~_is_full(team_id, stands))
     )
     newest = (
         select(theirs.c.other_id)
-        .select_from(theirs)
-        .outerjoin(stands, and_(stands.team_id == team_id, stands.image_id == theirs.c.other_id))
         .where(theirs.c.image_id == hub.c.image_id, has_room)
         .order_by(theirs.c.other_id.desc())
         .limit(MAX_GROUP)
@@ -90,13 +98,18 @@ def _pool(team_id: UUID, alone: Collection[UUID]) -> Select[Any]:
     return found.distinct().order_by(newest.c.other_id.desc()).limit(MOST)
 
 
-def _is_full(stands: type[Duplicate]) -> ColumnElement[bool]:
-    """No other image comes into this one's group."""
+def _group(team_id: UUID, image_id: ColumnElement[UUID]) -> ScalarSelect[UUID]:
+    """The one in which the image stands."""
     its = aliased(Duplicate)
-    count = select(func.count()).where(
-        its.team_id == stands.team_id, its.group_id == stands.group_id
-    )
-    return count.scalar_subquery() >= MAX_GROUP
+    group = select(its.group_id).where(its.team_id == team_id, its.image_id == image_id)
+    return group.correlate_except(its).scalar_subquery()
+
+
+def _is_full(team_id: UUID, group_id: ScalarSelect[UUID]) -> ColumnElement[bool]:
+    """No other image comes into this group."""
+    its = aliased(Duplicate)
+    count = select(func.count()).where(its.team_id == team_id, its.group_id == group_id)
+    return count.correlate_except(its).scalar_subquery() >= MAX_GROUP
 
 
 def _ends(team_id: UUID, name: str) -> Subquery:

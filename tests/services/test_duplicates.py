@@ -17,8 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, ImageVector, NotDuplicate
 from app.domain import Actor, Role, Window
 from app.errors import AppError, ErrorCode
-from app.services import duplicate_groups, duplicates, images, paging
+from app.services import duplicate_bursts, duplicate_groups, duplicates, images, paging
 from app.services.duplicate_groups import MAX_GROUP, Pair, clusters
+from app.services.duplicates import THRESHOLD
 from tests import make
 from tests.database import Database
 from tests.services import planted
@@ -253,6 +254,30 @@ async def test_groups_of_a_team_that_is_new_to_statistics(db: Database) -> None:
         left = await session.scalar(select(func.count()).where(DuplicatePair.team_id == team_id))
     # What held each chain together; none of those between two.
     assert left == len(ids) - len(firsts)
+
+
+async def test_a_burst_in_a_team_that_is_new_to_statistics(db: Database) -> None:
+    """Whom its copies are compared with is looked up, and not found by comparing each image with each."""
+    model_id, others = await planted.model(db), await make.actor(db)
+    await full_groups(db, others, 4, model_id=model_id)
+    async with db.transaction() as session:
+        await session.execute(text("analyze duplicate, duplicate_pair"))
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    ids, _ = await full_groups(db, actor, 40, model_id=model_id)
+    (burst,) = planted.random(1, seed=17)
+    await planted.vectors(db, model_id, dict.fromkeys(ids[:MAX_GROUP], burst))
+    new = await add(db, model_id, team_id, np.tile(burst, (10, 1)))
+    near = {one: [Pair.of(one, its, 1.0) for its in ids[:5]] for one in new}
+    read = "select sum(seq_tup_read + idx_tup_fetch) from pg_stat_xact_user_tables"
+    async with db.transaction() as session:
+        alone = await duplicate_groups.put_near(session, team_id, model_id, near)
+        before = int(await session.scalar(text(read)) or 0)
+        found = await duplicate_bursts.beside(session, team_id, model_id, alone, THRESHOLD)
+        rows = int(await session.scalar(text(read)) or 0) - before
+    assert alone == set(new)
+    assert found.keys() == alone
+    assert rows < 500_000
 
 
 async def trio(db: Database, actor: Actor) -> list[UUID]:
