@@ -97,7 +97,9 @@ async def tags(session: AsyncSession, match: Match, first: int) -> list[tuple[Ta
         raise bad_input("first", f"Between 1 and {MAX_PAGE} tags.", limit=MAX_PAGE)
     if match.empty:
         return []
-    counted = (_kept(match) if _is_everything(match) else _counted(match)).subquery("counted")
+    # Counted once. Where statistics do not know the team, PostgreSQL would count anew for each of its tags.
+    counting = _kept(match) if _is_everything(match) else _counted(match)
+    counted = counting.cte("counted").prefix_with("materialized")
     rows = await session.execute(
         select(Tag, counted.c.count)
         .join(counted, counted.c.tag_id == Tag.id)
