@@ -3,20 +3,25 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
+from xdist.workermanage import WorkerController
 
 from app.db import embedded, migrate
 from app.imaging import Decoder
 from app.settings import Settings
 from tests.database import Database
+from tests.fixtures import forked
 from tests.fixtures.own_database import emptied, keep_migrated, own_database
 from tests.fixtures.s3 import s3_server, s3_url
 from tests.parallel import ByFile, compile_for_all, longest_first
 
 __all__ = ["s3_server", "s3_url"]
+
+NURSERY = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,9 +30,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tells each process where the nursery of all of them is."""
+    config = node.config
+    if NURSERY not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[NURSERY] = stack.enter_context(forked.nursery())
+    node.workerinput["nursery"] = config.stash[NURSERY]
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     shared = getattr(session.config, "workerinput", None)
     if shared is not None:
+        forked.use(shared["nursery"])
         compile_for_all(int(shared["workerid"].removeprefix("gw")), shared["workercount"])
 
 
