@@ -1,6 +1,7 @@
 """Real PostgreSQL for every test: one embedded server a process, one team (or more) a test."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from tests.parallel import ByFile, compile_for_all, longest_first
 __all__ = ["s3_server", "s3_url"]
 
 NURSERY = pytest.StashKey[str]()
+GARBAGE_THRESHOLD = 50_000
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,7 +43,10 @@ def pytest_configure_node(node: WorkerController) -> None:
     node.workerinput["nursery"] = config.stash[NURSERY]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # Until all tests are found: modules are garbage never.
+    gc.disable()
     shared = getattr(session.config, "workerinput", None)
     if shared is not None:
         forked.use(shared["nursery"])
@@ -51,6 +56,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: longest_first(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """As a server does when it begins to serve: Python spent a quarter of its time on looking for garbage among modules."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
