@@ -1,5 +1,6 @@
 """The schema with everything real beneath it: PostgreSQL, a folder of objects, the decoder, the model."""
 
+import copy
 import hashlib
 import io
 from collections.abc import AsyncGenerator, Callable
@@ -12,6 +13,7 @@ from uuid import uuid4
 import pytest
 from graphql import ExecutionResult, parse, subscribe
 from PIL import Image as Picture
+from strawberry.extensions import ParserCache, ValidationCache
 
 from app.db.database import counted_statements
 from app.domain import Actor
@@ -29,7 +31,10 @@ from tests.database import Database
 
 @pytest.fixture(scope="session")
 def schema() -> Schema:
-    return build_schema()
+    """A text that many ask is parsed and validated once, as a server does it (app/web/documents.py)."""
+    schema = copy.copy(build_schema())
+    schema.extensions = (ParserCache, ValidationCache)
+    return schema
 
 
 @pytest.fixture(scope="session")
