@@ -106,7 +106,7 @@ $(VENV)/fuzz/.done: tests/fuzz/requirements.txt
 	@$(VENV)/fuzz/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
-# A million images in var/bench, made once in ten minutes or more (10 GB of disk, 8 GB of memory), and every benchmark on them.
+# A million images in var/bench, made once in five minutes or more, its graphs in half an hour (10 GB of disk, 8 GB of memory), and every benchmark on them.
 bench: setup-dev
 	$(BIN)/python -m benchmarks.suite --data-dir var/bench --images 1000000
 
