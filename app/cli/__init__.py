@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,16 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Of those that look for damage it is 1 where they found some, and 2 for what went wrong.
     """
     try:
-        with interrupted_by_sigterm():
-            status = _run(sys.argv[1:] if arguments is None else arguments)
+        with interrupted_by_sigterm() as check:
+            status = _run(sys.argv[1:] if arguments is None else arguments, check)
     except KeyboardInterrupt:
         # While the command is loaded, which takes seconds.
         status = CUT_STATUS
     leave(status)
 
 
-def _run(given: Sequence[str]) -> int:
-    """The exit status."""
+def _run(given: Sequence[str], check: Callable[[], None]) -> int:
+    """The exit status. `check`: raises KeyboardInterrupt where the process was told to end."""
     named = next((one for one in given if not one.startswith("-")), None)
     command: Any = importlib.import_module(f"app.cli.{named}") if named in COMMANDS else None
     parser = _parser(named, command)
@@ -78,6 +78,8 @@ def _run(given: Sequence[str]) -> int:
     for name, meant in Settings.unknown().items():
         hint = f"; is {meant} meant?" if meant else ""
         print(f"pictor: there is no setting {name}{hint}", file=sys.stderr)
+    # All is loaded, and from here on nothing catches what is not meant for it.
+    check()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             # Without a command, the parser has ended this.

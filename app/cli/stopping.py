@@ -9,8 +9,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final, NoReturn
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -24,15 +25,29 @@ _told = threading.Event()
 
 
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM is Ctrl-C in the block, which asyncio makes a cancellation of. By itself it would end the process on the spot."""
+def interrupted_by_sigterm() -> Iterator[Callable[[], None]]:
+    """SIGTERM is Ctrl-C in the block, which asyncio makes a cancellation of. By itself it would end the process on the spot.
+
+    Answers what raises KeyboardInterrupt again where there was a SIGTERM: of a library that is being loaded, something may
+    have caught it, or nothing could.
+    """
+    told = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+        signal.raise_signal(signal.SIGINT)
+
+    def check() -> None:
+        if told.is_set():
+            raise KeyboardInterrupt
+
     if threading.current_thread() is not threading.main_thread():
         # Python takes signals in the main thread alone, and lets no other ask for them.
-        yield
+        yield check
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        yield check
     finally:
         signal.signal(signal.SIGTERM, before)
 

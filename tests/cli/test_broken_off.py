@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from os import environ
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from app.cli import seed
-from app.cli.stopping import CUT_STATUS
+from app.cli.stopping import CUT_STATUS, interrupted_by_sigterm
 from app.db import embedded, migrate
 from app.db.migrate import Standing
 from tests import make
@@ -22,7 +23,7 @@ from tests.fixtures import forked
 from tests.fixtures.own_database import own_database
 
 PICTURES = 24
-WAITS = """select count(*) from pg_stat_activity
+WAITS = """select least(count(*), 1) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'"""
 OTHERS = """select count(*) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"""
@@ -87,6 +88,15 @@ def test_while_it_is_loaded_it_ends_as_well(tmp_path: Path) -> None:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == CUT_STATUS
+
+
+def test_a_signal_that_is_caught_while_a_library_is_loaded_is_not_lost() -> None:
+    with interrupted_by_sigterm() as check:
+        check()
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            check()
 
 
 @pytest.fixture
