@@ -71,6 +71,19 @@ async def test_a_text_is_encoded_once_whatever_its_spaces(tiny: Embedder) -> Non
     assert np.array_equal(first, again)
 
 
+async def test_a_text_has_one_vector_whatever_is_read_with_it(tiny: Embedder) -> None:
+    """Else the next page of a search would begin a little before its cursor, or behind it."""
+    texts = [" ".join(["dog", "cat", "boat", "house"][: 1 + n % 4] * (1 + n)) for n in range(20)]
+    together = await tiny.texts(texts)
+    other = embedder_from_name(str(tiny_model.folder()))
+    try:
+        alone = [(await other.texts([text]))[0] for text in texts]
+    finally:
+        await other.close()
+    assert np.array_equal(together, np.stack(alone))
+    assert np.array_equal((await tiny.texts([texts[3], "another"]))[0], alone[3])
+
+
 async def test_the_loop_runs_on_while_the_model_works(tiny: Embedder) -> None:
     await tiny.warm()
     ticks = 0

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,7 @@ class Embedder(Protocol):
         ...
 
     async def texts(self, texts: Sequence[str]) -> Vectors:
-        """float32[n, dimension], rows of length 1."""
+        """float32[n, dimension], rows of length 1, each to its last bit the same in whatever company its text is read."""
         ...
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
@@ -118,10 +118,11 @@ class SentenceEmbedder:
     async def texts(self, texts: Sequence[str]) -> Vectors:
         keys = [" ".join(text.split()) for text in texts]
         found = self._cache.get(keys)
-        if found is None:
+        if any(key not in found for key in keys):
             # The thread looks again: by its turn the same text may have been encoded for another.
-            found = await self._query(lambda: self._cache.get(keys) or self._encode_texts(keys))
-        return np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
+            found = await self._query(lambda: self._encoded_texts(keys))
+        rows = [found[key] for key in keys]
+        return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         parts: list[Vectors] = []
@@ -187,10 +188,15 @@ class SentenceEmbedder:
     def _forget(self) -> None:
         self._model = None
 
-    def _encode_texts(self, keys: list[str]) -> list[Vectors]:
-        rows = list(model.unit(self._loaded.encode(model.text_inputs(keys))))
-        self._cache.put(keys, rows)
-        return rows
+    def _encoded_texts(self, keys: Sequence[str]) -> dict[str, Vectors]:
+        """Each by itself: read with others, a vector has other last bits, by which the next page of a search would begin
+        before its cursor or behind it."""
+        found = self._cache.get(keys)
+        for key in keys:
+            if key not in found:
+                [found[key]] = model.unit(self._loaded.encode(model.text_inputs([key])))
+        self._cache.put(found)
+        return found
 
     def _encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         return model.unit(self._loaded.encode(model.picture_inputs(pictures)))
@@ -204,17 +210,16 @@ class _Cache:
         self._rows: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, keys: Sequence[str]) -> list[Vectors] | None:
-        """All of them, or None."""
+    def get(self, keys: Sequence[str]) -> dict[str, Vectors]:
+        """Those of them that are here."""
         with self._lock:
-            if any(key not in self._rows for key in keys):
-                return None
-            for key in keys:
+            found = {key: self._rows[key] for key in keys if key in self._rows}
+            for key in found:
                 self._rows.move_to_end(key)
-            return [self._rows[key] for key in keys]
+            return found
 
-    def put(self, keys: Sequence[str], rows: Sequence[Vectors]) -> None:
+    def put(self, rows: Mapping[str, Vectors]) -> None:
         with self._lock:
-            self._rows.update(zip(keys, rows, strict=True))
+            self._rows.update(rows)
             while len(self._rows) > self._size:
                 self._rows.popitem(last=False)
