@@ -19,6 +19,8 @@ JOINED: Final = re.compile(
 )
 """Words with no space between them, as file names have them; `without` says that they are not to be there. From the beginning
 of a word and without a way back: a thousand letters would else be tried from each of them to the end."""
+NOTS: Final = re.compile(r"""(?<![^\s"!&|()])-(?:[\s!&|()]*-)+""")
+"""Minus signs with nothing between them that counts: each of them is a "not"."""
 LEFT_OUT: Final = re.compile(r"(?<!\S)-$")
 BETWEEN: Final = re.compile(r"[\W_]+")
 
@@ -26,8 +28,11 @@ BETWEEN: Final = re.compile(r"[\W_]+")
 def spelled_out(text: str) -> str:
     """The text, or what it says where joined words stand alone: `cat.jpg` or the phrase "cat jpg".
 
-    PostgreSQL keeps `cat.jpg` as one word, a host's name, where images keep their files' names word by word.
+    PostgreSQL keeps `cat.jpg` as one word, a host's name, where images keep their files' names word by word. Of several "not"
+    in a row one is left, or none.
     """
+    # PostgreSQL keeps a place for each "not" until its word comes, and fails where a line of dashes is longer than its places.
+    text = NOTS.sub(lambda found: "-" if found[0].count("-") % 2 else "", text)
     if JOINED.search(text) is None or text.count('"') % 2:
         return text
     return f"{''.join(_told(text, apart=False))} or {''.join(_told(text, apart=True))}"

@@ -50,6 +50,10 @@ async def change(db: Database, image_id: UUID, **columns: Any) -> None:
         "harbour -mountain",
         "castle or harbour",
         "the",
+        "harbour --boats",
+        f"harbour\n{'-' * 80}\nboats",
+        f"harbour {'- ' * 41}mountain",
+        f"{'-(-' * 100}harbour {'-!-|' * 100}-mountain",
     ],
 )
 async def test_an_image_is_found_by(db: Database, words: str) -> None:
