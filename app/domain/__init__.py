@@ -48,6 +48,7 @@ from app.domain.limits import (
     MAX_TAGS_PER_CALL,
 )
 from app.domain.texts import (
+    JOINERS,
     MOST_COMPOSED,
     email_address,
     email_key,
@@ -62,6 +63,7 @@ from app.domain.weights import MICRO, micro_weight
 __all__ = [
     "DEFAULT_MEMBERSHIPS",
     "DEFAULT_PAGE",
+    "JOINERS",
     "MAX_BUCKETS",
     "MAX_COLLECTIONS_OF_IMAGE",
     "MAX_DATASETS_OF_TEAM",

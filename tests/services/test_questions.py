@@ -282,6 +282,11 @@ async def test_an_exact_tag_is_a_ranking_of_its_own(db: Database, model_id: int)
         ("two small herons", "heron (small)"),
         ("c++", "C++"),
         ("夕焼け", "夕焼け"),
+        ("पहाड़ पर सूर्यास्त", "सूर्यास्त"),
+        ("İstanbul by night", "İstanbul"),
+        ("a #heron", "#Heron"),
+        ("😀", "😀"),
+        ("-", "-"),
     ],
 )
 async def test_a_tag_whose_words_are_in_the_question_lifts(

@@ -1,6 +1,7 @@
 """HYBRID: meaning, full text and tag names as one ranking. Rankings by vectors alone are in nearest."""
 
-import re
+import string
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -23,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import Image, ImageTag, Tag
-from app.domain import tag_key
+from app.domain import JOINERS, tag_key
 from app.embedding import Vectors
 from app.services import access, full_text
 from app.services.searching import nearest
@@ -44,8 +45,7 @@ MOST_FOUND: Final = 100
 MOST_SHARES: Final = 3
 """Of the tags whose words are in the question, so many are read, and those with the largest shares count."""
 MOST_SPOKEN: Final = 100
-WORD: Final = re.compile(r"[^\W_]+")
-SEPARATORS: Final = "-_./,:;&+'()[]"
+SEPARATORS: Final = string.punctuation
 """Between the words of a tag's name, besides spaces."""
 
 
@@ -139,13 +139,14 @@ async def _said_by(
     session: AsyncSession, team_ids: Sequence[UUID], words: str
 ) -> list[tuple[float, list[UUID]]]:
     """The tags whose words are all in the question, by the share of it that they are, the largest first."""
-    spoken = list(dict.fromkeys(WORD.findall(tag_key(words))))[:MOST_SPOKEN]
-    if not team_ids or not spoken:
+    whole = tag_key(words)
+    spoken = list(dict.fromkeys(_words(whole)))[:MOST_SPOKEN]
+    if not team_ids or not whole:
         return []
     forms = {form for word in spoken for form in _forms(word)}
     spaced = func.translate(Tag.key, SEPARATORS, " " * len(SEPARATORS))
     its = func.string_to_array(spaced, " ", type_=ARRAY(Text()))
-    is_whole = Tag.key == tag_key(words)
+    is_whole = Tag.key == whole
     query = select(Tag.key, Tag.id).where(
         access.in_teams(Tag.team_id, tuple(team_ids)),
         # The empty one stands between two separators.
@@ -154,7 +155,8 @@ async def _said_by(
     query = query.order_by(is_whole.desc(), func.cardinality(its).desc(), Tag.id).limit(MOST_FOUND)
     found: dict[float, list[UUID]] = defaultdict(list)
     for key, tag_id in await session.execute(query):
-        share = 1.0 if key == tag_key(words) else min(1.0, len(WORD.findall(key)) / len(spoken))
+        # The whole question may be a sign alone.
+        share = 1.0 if key == whole else min(1.0, len(_words(key)) / max(len(spoken), 1))
         if share:
             found[share].append(tag_id)
     return sorted(found.items(), reverse=True)[:MOST_SHARES]
@@ -165,6 +167,16 @@ def _among(
 ) -> ColumnElement[bool]:
     """With one text for any number of them, so that the statement is prepared once."""
     return column == any_(literal(list(ids), ARRAY(Uuid())))
+
+
+def _words(text: str) -> list[str]:
+    """Letters and digits, with the marks above, below and between them that many languages write vowels by."""
+    kept = (its if its.isalnum() or _joins(its) else " " for its in text)
+    return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
+
+
+def _joins(letter: str) -> bool:
+    return letter in JOINERS or unicodedata.category(letter).startswith("M")
 
 
 def _forms(word: str) -> Iterable[str]:
