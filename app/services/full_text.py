@@ -1,8 +1,10 @@
 """Full text: which images have the words of a text. Whatever else a filter asks for is in filters."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -14,15 +16,10 @@ from app.db.models import Image
 MOST_BY_INDEX = 5_000
 """Words that more images have are soon found by looking at one after the other."""
 UUIDS = ARRAY(Uuid())
-JOINED: Final = re.compile(
-    r'(?P<without>(?<!\S)-)?(?<![^\W_])(?P<joined>[^\W_]++(?:(?:[^\w\s"]|_)++[^\W_]++)+)'
-)
-"""Words with no space between them, as file names have them; `without` says that they are not to be there. From the beginning
-of a word and without a way back: a thousand letters would else be tried from each of them to the end."""
 NOTS: Final = re.compile(r"""(?<![^\s"!&|()])-(?:[\s!&|()]*-)+""")
 """Minus signs with nothing between them that counts: each of them is a "not"."""
 LEFT_OUT: Final = re.compile(r"(?<!\S)-$")
-BETWEEN: Final = re.compile(r"[\W_]+")
+A_MARK: Final = "\u0301"
 
 
 def spelled_out(text: str) -> str:
@@ -33,29 +30,56 @@ def spelled_out(text: str) -> str:
     """
     # PostgreSQL keeps a place for each "not" until its word comes, and fails where a line of dashes is longer than its places.
     text = NOTS.sub(lambda found: "-" if found[0].count("-") % 2 else "", text)
-    if JOINED.search(text) is None or text.count('"') % 2:
+    words = _words("".join(sorted({A_MARK, *filter(_is_mark, text)})))
+    if words.joined.search(text) is None or text.count('"') % 2:
         return text
-    return f"{''.join(_told(text, apart=False))} or {''.join(_told(text, apart=True))}"
+    return (
+        f"{''.join(_told(text, words, apart=False))} or {''.join(_told(text, words, apart=True))}"
+    )
 
 
-def _told(text: str, *, apart: bool) -> Iterator[str]:
+def _is_mark(letter: str) -> bool:
+    """Hindi, Thai and Hebrew write vowels by them: what stands between two letters parts no words."""
+    return unicodedata.category(letter).startswith("M")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """`joined`: words with no space between them, as file names have them; `without` says that they are not to be there.
+    From the beginning of a word and without a way back: a thousand letters would else be tried from each of them to the end.
+    `between`: what parts two of them."""
+
+    joined: re.Pattern[str]
+    between: re.Pattern[str]
+
+
+@lru_cache(maxsize=256)
+def _words(marks: str) -> _Words:
+    """With these marks, which are all that a text has, as parts of words."""
+    word = rf"(?:[^\W_]|[{marks}])++"
+    between = rf"(?![{marks}])(?:[^\w\s\"]|_)"
+    joined = rf"(?P<without>(?<!\S)-)?(?<![^\W_])(?<![{marks}])(?P<joined>{word}(?:(?:{between})++{word})+)"
+    return _Words(re.compile(joined), re.compile(rf"(?:(?![{marks}])[\W_])+"))
+
+
+def _told(text: str, words: _Words, *, apart: bool) -> Iterator[str]:
     """What is not to be there is told both ways in either."""
 
     def phrase(found: re.Match[str]) -> str:
-        words = f'"{BETWEEN.sub(" ", found["joined"])}"'
+        told = f'"{words.between.sub(" ", found["joined"])}"'
         if found["without"]:
-            return f"{found[0]} -{words}"
-        return words if apart else found[0]
+            return f"{found[0]} -{told}"
+        return told if apart else found[0]
 
     parts = text.split('"')
     for n, part in enumerate(parts):
-        words = BETWEEN.sub(" ", part)
+        told = words.between.sub(" ", part)
         if not n % 2:
-            yield JOINED.sub(phrase, part)
+            yield words.joined.sub(phrase, part)
         elif LEFT_OUT.search(parts[n - 1]):
-            yield f'"{part}" -"{words}"'
+            yield f'"{part}" -"{told}"'
         else:
-            yield f'"{words if apart else part}"'
+            yield f'"{told if apart else part}"'
 
 
 @dataclass(frozen=True, slots=True)

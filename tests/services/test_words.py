@@ -82,6 +82,18 @@ async def test_a_file_is_left_out_however_it_is_spelled(db: Database, left_out: 
     assert await found(db, actor, f'gulls "gull_3.jpg" {left_out}') == {other}
 
 
+@pytest.mark.parametrize(
+    "words", ["पहाड़ -नदी", "पहाड़ -हिन्दी", 'पहाड़ -"नदी हिन्दी"', "-हिन्दी -נָהָר पहाड़", "पहाड़"]
+)
+async def test_words_may_have_marks(db: Database, words: str) -> None:
+    """Their marks are parts of them: what was left of a word behind its last letter would have to be there by itself."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    hill = await make.image(db, team_id, title="पहाड़", filename="hill.png")
+    river = await make.image(db, team_id, title="पहाड़ नदी हिन्दी", filename="hill_2.png")
+    assert await found(db, actor, words) == ({hill} if "-" in words else {hill, river})
+
+
 async def test_words_follow_the_image(db: Database) -> None:
     actor = await make.actor(db)
     (team_id,) = actor.team_ids
