@@ -43,6 +43,16 @@ Value = TypeVar("Value")
 
 UNKNOWN_ZONE: Final = "22023"
 """SQLSTATE: the installation's PostgreSQL knows other time zones than its Python."""
+LINKED: Final = {
+    "CET": "Europe/Brussels",
+    "EET": "Europe/Athens",
+    "EST": "America/Panama",
+    "HST": "Pacific/Honolulu",
+    "MET": "Europe/Brussels",
+    "MST": "America/Phoenix",
+    "WET": "Europe/Lisbon",
+}
+"""Zones of the IANA database by another name, which PostgreSQL takes for an abbreviation: of one offset, summer and winter."""
 LABELS: Final = {
     TimelineUnit.DAY: "YYYY-MM-DD",
     TimelineUnit.MONTH: "YYYY-MM",
@@ -211,7 +221,7 @@ def _buckets(
 ) -> Select[Any]:
     """Label, start, end and count. Grouped by what the clocks of the zone showed: its hours are not all equally far
     from UTC's."""
-    at = literal(zone, Text())
+    at = literal(LINKED.get(zone, zone), Text())
     # The driver stores Python's first and last instant as infinities, which are in no year.
     instant = func.greatest(func.least(date, LAST_INSTANT), FIRST_INSTANT)
     shown = func.greatest(func.least(func.timezone(at, instant), LAST_LOCAL), FIRST_LOCAL)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -298,6 +299,18 @@ async def test_a_span_as_a_filter_finds_what_it_counts(
 async def test_unknown_time_zones(client: Client, db: Database, zone: str) -> None:
     actor = await library(db)
     assert await client.code(actor, TIMELINE, timeZone=zone) == ("BAD_USER_INPUT", "timeZone")
+
+
+@pytest.mark.parametrize("zone", ["CET", "EET", "EST", "HST", "MET", "MST", "WET", "GMT", "Zulu"])
+async def test_zones_whose_name_is_an_abbreviation_have_their_summer(
+    client: Client, db: Database, zone: str
+) -> None:
+    actor = await make.actor(db)
+    days = [datetime(2026, month, 15, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+    for day in days:
+        await make.image(db, actor.team_ids[0], created_at=day)
+    found = (await client.get(actor, TIMELINE, timeZone=zone, by="DAY"))["imageTimeline"]
+    assert [datetime.fromisoformat(one["start"]) for one in found] == days
 
 
 async def test_too_many_days(client: Client, db: Database) -> None:
