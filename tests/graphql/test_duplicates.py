@@ -1,5 +1,6 @@
 """Groups of near-copies as clients see them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -18,6 +19,8 @@ from tests.services.test_duplicates import add, copies, look
 
 GROUPS = """query($team: ID!, $first: Int, $after: String) { team(id: $team) { duplicateGroups(first: $first, after: $after) {
   totalCount nodes { images { id } } edges { cursor } pageInfo { hasNextPage hasPreviousPage } } } }"""
+TRASH = "mutation($ids: [ID!]!) { trashImages(ids: $ids) { id } }"
+RESTORE = "mutation($ids: [ID!]!) { restoreImages(ids: $ids) { id } }"
 MARK = "mutation($ids: [ID!]!) { markNotDuplicates(imageIds: $ids) { id } }"
 
 
@@ -98,3 +101,27 @@ async def test_a_check_waits_for_a_vector(db: Database) -> None:
         pass
     async with db.acting(actor).transaction() as session:
         assert (await session.scalars(duplicates.groups_of(actor, team_id))).all() == []
+
+
+async def test_a_group_has_two_images_whatever_is_trashed_meanwhile(
+    client: Client, db: Database
+) -> None:
+    model_id, actor = await planted.model(db), await make.actor(db, role=Role.EDITOR)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=24)
+    both = [str(its) for its in await add(db, model_id, team_id, copies(one, 2, seed=4))]
+    await look(db)
+
+    async def to_and_fro() -> None:
+        while True:
+            await client.get(actor, TRASH, ids=both)
+            await client.get(actor, RESTORE, ids=both)
+
+    trashing = asyncio.create_task(to_and_fro())
+    sizes = set()
+    for _ in range(400):
+        groups = (await client.get(actor, GROUPS, team=str(team_id)))["team"]["duplicateGroups"]
+        sizes |= {len(group["images"]) for group in groups["nodes"]}
+    trashing.cancel()
+    await asyncio.gather(trashing, return_exceptions=True)
+    assert sizes == {2}

@@ -116,7 +116,8 @@ class Team(Node):
         actor, db = info.context.viewer, info.context.db
         rows = duplicates.groups_of(actor, self.row.id)
         part = window(first, after, default=10)
-        async with db.transaction() as session:
+        # What is trashed between two looks would leave groups of one.
+        async with db.snapshot() as session:
             page = await paging.page(session, rows, duplicates.NEWEST, part)
             members = await duplicates.images_of(session, actor, self.row.id, page.rows)
         info.context.trail.saw([image for one in page.rows for image in members[one]])
