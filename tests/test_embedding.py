@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -162,6 +163,21 @@ async def test_a_damaged_model_is_tried_again_later(
     monkeypatch.setattr("app.embedding.embedder.RETRY_SECONDS", 0.0)
     assert (await embedder.texts(["a dog"])).shape == (1, 32)
     await embedder.close()
+
+
+async def test_a_load_that_is_broken_off_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As at the end of a command that had no use for the model after all."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model.folder(), folder)
+    (folder / "model.safetensors").write_bytes(b"of no use")
+    embedder = SentenceEmbedder(str(folder), str(folder))
+    loading = asyncio.create_task(embedder.warm())
+    await asyncio.sleep(0.002)
+    await embedder.close()
+    await asyncio.gather(loading, return_exceptions=True)
+    assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
 async def test_a_model_of_the_hub_comes_from_the_cache_with_its_commit(

@@ -94,6 +94,7 @@ class SentenceEmbedder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self._model: Model | None = None
         self._loading = False
+        self._closed = False
         self._failure: AppError | None = None
         self._failed_at = 0.0
         self._cache = _Cache(CACHED_TEXTS)
@@ -137,6 +138,7 @@ class SentenceEmbedder:
 
     async def close(self) -> None:
         """Lets what is being encoded finish, and drops the rest. A load that goes on is nobody's any more, and not waited for."""
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         if not self._loading:
             await asyncio.to_thread(self._thread.shutdown)
@@ -171,7 +173,8 @@ class SentenceEmbedder:
         try:
             self._model = model.load(self._setting, self._source, self._wanted)
         except AppError as error:
-            log.error("%s", error.message)
+            # The end of the process breaks a load off: that is not the model's fault.
+            log.log(logging.DEBUG if self._closed else logging.ERROR, "%s", error.message)
             log.debug("why the model did not load", exc_info=error.__cause__)
             self._failure, self._failed_at = error, time.monotonic()
             raise
