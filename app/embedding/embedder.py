@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -117,13 +117,14 @@ class SentenceEmbedder:
         await self._run(self._load)
 
     async def texts(self, texts: Sequence[str]) -> Vectors:
-        keys = [" ".join(text.split()) for text in texts]
-        found = self._cache.get(keys)
-        if any(key not in found for key in keys):
-            # The thread looks again: by its turn the same text may have been encoded for another.
-            found = await self._query(lambda: self._encoded_texts(keys))
-        rows = [found[key] for key in keys]
+        rows = [await self._text(" ".join(text.split())) for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    async def _text(self, key: str) -> Vectors:
+        """Read by itself: with others, a vector has other last bits, by which the next page of a search would begin before
+        its cursor or behind it."""
+        found = self._cache.get(key)
+        return await self._query(lambda: self._encoded_text(key)) if found is None else found
 
     async def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
         parts: list[Vectors] = []
@@ -191,14 +192,12 @@ class SentenceEmbedder:
     def _forget(self) -> None:
         self._model = None
 
-    def _encoded_texts(self, keys: Sequence[str]) -> dict[str, Vectors]:
-        """Each by itself: read with others, a vector has other last bits, by which the next page of a search would begin
-        before its cursor or behind it."""
-        found = self._cache.get(keys)
-        for key in keys:
-            if key not in found:
-                [found[key]] = model.unit(self._loaded.encode(model.text_inputs([key])))
-        self._cache.put(found)
+    def _encoded_text(self, key: str) -> Vectors:
+        """In the thread, which looks again: by its turn the same text may have been encoded for another."""
+        found = self._cache.get(key)
+        if found is None:
+            [found] = model.unit(self._loaded.encode(model.text_inputs([key])))
+            self._cache.put(key, found)
         return found
 
     def _encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
@@ -213,16 +212,14 @@ class _Cache:
         self._rows: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, keys: Sequence[str]) -> dict[str, Vectors]:
-        """Those of them that are here."""
+    def get(self, key: str) -> Vectors | None:
         with self._lock:
-            found = {key: self._rows[key] for key in keys if key in self._rows}
-            for key in found:
+            if key in self._rows:
                 self._rows.move_to_end(key)
-            return found
+            return self._rows.get(key)
 
-    def put(self, rows: Mapping[str, Vectors]) -> None:
+    def put(self, key: str, row: Vectors) -> None:
         with self._lock:
-            self._rows.update(rows)
+            self._rows[key] = row
             while len(self._rows) > self._size:
                 self._rows.popitem(last=False)
