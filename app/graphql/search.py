@@ -70,7 +70,8 @@ class SearchQueries:
             direction,
             wanted=filter_value(filter),
             mode=mode,
-            words=query.text or None,
+            # As the model reads it: a text may be a thousand letters and a million spaces.
+            words=" ".join((query.text or "").split()) or None,
             min_score=min_score,
             order=order_by.value() if order_by else None,
             diversity=diversity or 0.0,
