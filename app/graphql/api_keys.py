@@ -19,7 +19,9 @@ class CreateApiKeyInput:
     team_id: strawberry.ID = strawberry.field(description="The team that it reaches.")
     name: str = strawberry.field(description="What it is for: 1 to 200 characters.")
     role: Role | None = strawberry.field(
-        description="What it may do: at most what its user may. Absent: as much.", default=None
+        description="What it may do: at most what its user may. Absent: as much. For an operator, an ADMIN who is none"
+        " makes keys of at most EDITOR.",
+        default=None,
     )
     user_id: strawberry.ID | None = strawberry.field(
         description="For another user of the team (ADMIN).", default=None

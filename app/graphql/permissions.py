@@ -156,7 +156,8 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
     ),
     "Mutation.createApiKey": _but(VIEWER, "For oneself, with at most one's own role."),
     "Mutation.createApiKey(input.userId)": _but(
-        ADMIN_OR_OPERATOR, "For another member, with at most their role."
+        ADMIN_OR_OPERATOR,
+        "For another member, with at most their role; for an operator, one of ADMIN by operators alone.",
     ),
     "Mutation.revokeApiKey": _but(
         ADMIN_OR_OPERATOR,

@@ -394,6 +394,29 @@ async def test_an_operators_weaker_key_administers_nothing(client: Client, db: D
     )
 
 
+async def test_an_admin_makes_no_key_of_an_operator(client: Client, db: Database) -> None:
+    """Anybody who has a team can take an operator into it."""
+    operator, admin = await make.actor(db), await make.actor(db)
+    (team_id,) = admin.team_ids
+    async with db.transaction() as session:
+        (await session.get_one(User, operator.user_id)).is_operator = True
+        session.add(Membership(team_id=team_id, user_id=operator.user_id, role=Role.ADMIN))
+    given = {"teamId": str(team_id), "name": "k", "userId": str(operator.user_id)}
+
+    refused = await client.code(admin, CREATE_KEY, i={**given, "role": "ADMIN"})
+    made = (await client.get(admin, CREATE_KEY, i=given))["createApiKey"]
+    async with db.transaction() as session:
+        holder = await api_keys.authenticate(session, made["key"])
+    another = replace(await make.actor(db), is_operator=True)
+    by_another = await client.get(another, CREATE_KEY, i={**given, "role": "ADMIN"})
+
+    assert refused == ("FORBIDDEN", None)
+    assert made["apiKey"]["role"] == "EDITOR"
+    assert holder is not None
+    assert not holder.is_operator
+    assert by_another["createApiKey"]["apiKey"]["role"] == "ADMIN"
+
+
 async def test_a_leaving_members_keys_end_for_good_and_stay_listed(
     client: Client, db: Database
 ) -> None:

@@ -178,20 +178,30 @@ async def create(
 ) -> tuple[ApiKey, str]:
     """A key for oneself, or (ADMIN) for another member. Its text is answered here and never again.
 
+    One of the role ADMIN for an operator is made by operators alone.
+
     It `expires` at a moment, or after a time that the end of the key that it is made through cuts short. No key makes one that
     outlives it, unless it is an operator's; one that runs trusted documents only makes keys of its kind alone.
     """
     holder = user_id or actor.user_id
     access.require(actor, team_id, Role.VIEWER if holder == actor.user_id else Role.ADMIN)
     # Locked: a membership that ends at this moment ends with this key, or there is none.
-    own = await session.scalar(
-        select(Membership.role)
+    found = await session.execute(
+        select(Membership.role, User.is_operator)
+        .join(User, User.id == Membership.user_id)
         .where(Membership.team_id == team_id, Membership.user_id == holder)
-        .with_for_update(read=True, key_share=True)
+        .with_for_update(read=True, key_share=True, of=Membership)
     )
-    if own is None:
+    row = found.one_or_none()
+    if row is None:
         raise not_found("Member", field="input.userId", ids=[holder])
-    ceiling = own if holder != actor.user_id else own.at_most(actor.roles.get(team_id, own))
+    own, is_operator = row
+    ceiling = own
+    if holder == actor.user_id:
+        ceiling = own.at_most(actor.roles.get(team_id, own))
+    elif is_operator and not actor.is_operator:
+        # As ADMIN it would administer the installation: whoever has a team could take an operator into it and become one.
+        ceiling = own.at_most(Role.EDITOR)
     role = role or ceiling
     if role.rank > ceiling.rank:
         raise forbidden(f"The key's role can be {ceiling} at most.")
