@@ -148,7 +148,10 @@ ROOT_FIELDS: Final[dict[str, Need]] = {
         "And oneself, logged in and not through a key. The last ADMIN of a team cannot go.",
         own=True,
     ),
-    "Mutation.setMembership": _but(ADMIN_OR_OPERATOR, "The last ADMIN of a team stays one."),
+    "Mutation.setMembership": _but(
+        ADMIN_OR_OPERATOR,
+        "The last ADMIN of a team stays one. Who comes in is of another team of which one is ADMIN.",
+    ),
     "Mutation.removeMembership": _but(
         ADMIN_OR_OPERATOR,
         "Members end their own, logged in and not through a key. The last ADMIN of a team cannot go.",

@@ -127,7 +127,8 @@ class TeamMutation:
         return strawberry.ID(str(gone))
 
     @strawberry.mutation(
-        description="Adds a user that you can see to a team, or changes their role (ADMIN)."
+        description="Adds somebody from a team that you administer to another one, or changes a member's role (ADMIN): others are"
+        " added by their e-mail address, with createUser (FORBIDDEN)."
         " The last ADMIN of a team stays one (CONFLICT)."
     )
     async def set_membership(

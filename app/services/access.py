@@ -62,9 +62,24 @@ def visible_users(actor: Actor) -> Select[User]:
     if actor.is_operator:
         return users
     fellows = select(Membership.user_id).where(in_teams(Membership.team_id, actor.team_ids))
-    administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
-    holders = select(ApiKey.user_id).where(ApiKey.team_id.in_(administered))
+    holders = select(ApiKey.user_id).where(ApiKey.team_id.in_(administered(actor)))
     return users.where((User.id == actor.user_id) | User.id.in_(fellows) | User.id.in_(holders))
+
+
+def administered_users(actor: Actor) -> Select[User]:
+    """Whoever is in a team that the actor administers, or ever had a key of it; for an operator everybody."""
+    users = select(User)
+    if actor.is_operator:
+        return users
+    teams = administered(actor)
+    members = select(Membership.user_id).where(Membership.team_id.in_(teams))
+    holders = select(ApiKey.user_id).where(ApiKey.team_id.in_(teams))
+    return users.where(User.id.in_(members) | User.id.in_(holders))
+
+
+def administered(actor: Actor) -> list[UUID]:
+    """The teams in which the actor is ADMIN."""
+    return [one for one, role in actor.roles.items() if role is Role.ADMIN]
 
 
 async def by_id(

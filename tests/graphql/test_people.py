@@ -64,6 +64,25 @@ async def test_emails_are_for_admins(client: Client, db: Database) -> None:
     assert (await client.get(viewer, query, id=str(viewer.user_id)))["user"]["email"]
 
 
+async def test_a_fellow_is_added_by_whoever_administers_them(client: Client, db: Database) -> None:
+    """An ADMIN reads the addresses of members: who sees a fellow's id alone does not get to theirs by it."""
+    fellow = await make.actor(db)
+    viewer = await make.actor(db, fellow.team_ids[0], Role.VIEWER)
+    own, other = await make.actor(db), await make.team(db)
+    both = replace(viewer, roles={**viewer.roles, **own.roles})
+    (mine,) = own.team_ids
+    add = {"teamId": str(mine), "userId": str(fellow.user_id), "role": "VIEWER"}
+
+    answer = await client.ask(both, SET_MEMBERSHIP, i=add)
+    operator = replace(own, is_operator=True)
+    await client.get(operator, SET_MEMBERSHIP, i=add)
+    admin = replace(both, roles={**both.roles, other: Role.ADMIN})
+    moved = await client.get(admin, SET_MEMBERSHIP, i={**add, "teamId": str(other)})
+
+    assert answer.errors[0]["extensions"]["code"] == "FORBIDDEN"
+    assert moved["setMembership"]["role"] == "VIEWER"
+
+
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     client: Client, db: Database
 ) -> None:

@@ -146,19 +146,15 @@ def listed(actor: Actor, *, team_id: UUID | None = None, own: bool = False) -> S
     if own:
         return keys.where(ApiKey.user_id == actor.user_id, ApiKey.team_id.in_(actor.team_ids))
     if not actor.is_operator:
-        keys = keys.where(ApiKey.team_id.in_(_administered(actor)))
+        keys = keys.where(ApiKey.team_id.in_(access.administered(actor)))
     return keys if team_id is None else keys.where(ApiKey.team_id == team_id)
-
-
-def _administered(actor: Actor) -> list[UUID]:
-    return [one for one, role in actor.roles.items() if role is Role.ADMIN]
 
 
 def visible(actor: Actor) -> Select[ApiKey]:
     if actor.is_operator:
         return select(ApiKey)
     own = (ApiKey.user_id == actor.user_id) & ApiKey.team_id.in_(actor.team_ids)
-    return select(ApiKey).where(own | ApiKey.team_id.in_(_administered(actor)))
+    return select(ApiKey).where(own | ApiKey.team_id.in_(access.administered(actor)))
 
 
 async def by_id(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[ApiKey | None]:

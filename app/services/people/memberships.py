@@ -69,16 +69,18 @@ async def by_user(
 async def set_role(
     session: AsyncSession, actor: Actor, team_id: UUID, user_id: UUID, role: Role
 ) -> Membership:
-    """Adds the user, or changes their role (ADMIN). CONFLICT where that would leave no ADMIN."""
+    """Adds the user, or changes their role (ADMIN). CONFLICT where that would leave no ADMIN.
+
+    FORBIDDEN to add whom the actor merely sees: an ADMIN reads the addresses of members.
+    """
     access.require(actor, team_id, Role.ADMIN)
     await teams.locked(session, team_id)
-    known = await session.scalar(
-        access.visible_users(actor).with_only_columns(func.count()).where(User.id == user_id)
-    )
-    if not known:
+    if not await _is_among(session, access.visible_users(actor), user_id):
         raise not_found("User", ids=[user_id])
     membership = await _of_user(session, team_id, user_id)
     if membership is None:
+        if not await _is_among(session, access.administered_users(actor), user_id):
+            raise forbidden("You are ADMIN of no team of theirs: add them by their e-mail address.")
         membership = Membership(team_id=team_id, user_id=user_id, role=role)
         session.add(membership)
     else:
@@ -135,6 +137,11 @@ async def _revoke_keys(session: AsyncSession, *which: ColumnElement[bool]) -> No
     """For good: a member who comes back makes new ones."""
     ending = sql_update(ApiKey).where(*which, ApiKey.revoked_at.is_(None))
     await session.execute(ending.values(revoked_at=func.now()))
+
+
+async def _is_among(session: AsyncSession, users: Select[User], user_id: UUID) -> bool:
+    query = users.with_only_columns(func.count()).where(User.id == user_id)
+    return bool(await session.scalar(query))
 
 
 async def _of_user(session: AsyncSession, team_id: UUID, user_id: UUID) -> Membership | None:

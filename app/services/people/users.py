@@ -57,8 +57,9 @@ async def emails_by_id(
     """The addresses that the actor may know: their own, and those of members where they are ADMIN."""
     users = select(User.id, User.email).where(User.id.in_(ids))
     if not actor.is_operator:
-        administered = [one for one, role in actor.roles.items() if role is Role.ADMIN]
-        members = select(Membership.user_id).where(Membership.team_id.in_(administered))
+        members = select(Membership.user_id).where(
+            Membership.team_id.in_(access.administered(actor))
+        )
         users = users.where((User.id == actor.user_id) | User.id.in_(members))
     found = dict((await session.execute(users)).all())
     return [found.get(one) for one in ids]
