@@ -109,6 +109,36 @@ async def test_functions_with_their_owners_rights_have_a_fixed_path(db: Database
     assert all("search_path=public, pg_temp" in path for path in found.values())
 
 
+async def test_functions_with_their_owners_rights_are_for_whom_they_are_meant(db: Database) -> None:
+    """PostgreSQL lets everybody call a new function."""
+    query = (
+        "select proname::text || ' ' || coalesce(string_agg(rolname, ' ' order by rolname), '') from pg_proc"
+        " left join pg_roles r on rolname = any(:roles) and has_function_privilege(r.oid, pg_proc.oid, 'execute')"
+        " where prosecdef and pronamespace = 'public'::regnamespace group by pg_proc.oid, proname"
+    )
+    to_all = (
+        "select proname::text from pg_proc where prosecdef and pronamespace = 'public'::regnamespace"
+        " and has_function_privilege('public', oid, 'execute')"
+    )
+
+    assert await scalars(db, to_all) == []
+    assert sorted(await scalars(db, query, roles=list(ROLES))) == [
+        f"add_user {ACTING_ROLE} {LOGIN_ROLE}",
+        "audit_drop_months ",
+        f"audit_make_months {AUDIT_ROLE}",
+        f"found_team {ACTING_ROLE} {LOGIN_ROLE}",
+        f"worded_images {ACTING_ROLE}",
+    ]
+
+
+async def test_the_record_is_dropped_by_nobody_but_the_owner(db: Database, actor: Actor) -> None:
+    for entrance in (db.acting(actor), db.login, db.worker, db.audit):
+        with pytest.raises(DBAPIError) as refusal:
+            async with entrance.transaction() as session:
+                await session.execute(text("select audit_drop_months(date '2000-01-01')"))
+        assert sqlstate(refusal.value) == REFUSED
+
+
 @pytest.fixture
 async def actor(db: Database) -> Actor:
     return await make.actor(db)
