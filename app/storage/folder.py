@@ -40,7 +40,8 @@ class FolderStorage:
         self._tmp = tmp.absolute()
         self._threads = Threads(THREADS, "folder-storage")
         for folder in (self.root, self._tmp):
-            folder.mkdir(parents=True, exist_ok=True)
+            # Other users of the machine see no team's pictures. A folder that is there already stays as it is.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def put(self, key: str, source: Path, *, size: int) -> None:
         await self._threads.run(self._put, checked_key(key), source, size)

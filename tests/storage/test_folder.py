@@ -38,6 +38,11 @@ async def test_a_key_is_used_once(storage: FolderStorage, source: Path, tmp_path
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_other_users_of_the_machine_see_nothing(storage: FolderStorage, tmp_path: Path) -> None:
+    modes = {one: (tmp_path / one).stat().st_mode & 0o777 for one in ("objects", "tmp")}
+    assert modes == {"objects": 0o700, "tmp": 0o700}
+
+
 async def test_of_two_at_once_one_wins(storage: FolderStorage, source: Path) -> None:
     puts = (storage.put("t/a/b", source, size=5) for _ in range(8))
     answers = await asyncio.gather(*puts, return_exceptions=True)
