@@ -1,9 +1,12 @@
 """What is no HTTP request is answered as everything else is. uvicorn does so in plain text."""
 
+from collections.abc import Iterable
+
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import AppError, ErrorCode
 from app.web import middleware, problems
+from app.web.problems import Refusal
 
 MESSAGE = (
     "This is no HTTP request that can be read: its first line, a header or its length is wrong."
@@ -14,7 +17,11 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's own but for that answer. Should another version not call this method, its answer is the plain one."""
 
     def send_400_response(self, msg: str) -> None:
-        """Ends the connection: where the next request would begin, nobody knows."""
+        """Where the next request would begin, nobody knows."""
+        self.end(Refusal(AppError(ErrorCode.BAD_USER_INPUT, MESSAGE)))
+
+    def end(self, refusal: Refusal) -> None:
+        """Ends the connection, with an answer where none has begun."""
         # What waits in the pipeline waits for an earlier one's answer.
         is_answering = bool(self.pipeline) or (
             self.cycle is not None
@@ -22,17 +29,17 @@ class Protocol(HttpToolsProtocol):
             and not self.cycle.response_complete
         )
         if not is_answering:
-            self.transport.write(self._refusal())
+            self.transport.write(_answer(refusal, self.server_state.default_headers))
         self.transport.close()
 
-    def _refusal(self) -> bytes:
-        request_id = middleware.new_request_id()
-        error = AppError(ErrorCode.BAD_USER_INPUT, MESSAGE)
-        response = problems.response(error, request_id)
-        headers = [
-            *self.server_state.default_headers,
-            *middleware.complete(response.raw_headers, request_id),
-            (b"connection", b"close"),
-        ]
-        lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
-        return STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body)
+
+def _answer(refusal: Refusal, defaults: Iterable[tuple[bytes, bytes]]) -> bytes:
+    request_id = middleware.new_request_id()
+    response = problems.response(refusal, request_id)
+    headers = [
+        *defaults,
+        *middleware.complete(response.raw_headers, request_id),
+        (b"connection", b"close"),
+    ]
+    lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
+    return STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body)
