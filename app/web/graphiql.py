@@ -32,7 +32,9 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 
 
 class Page:
-    """index.html with its settings. A demo's key goes to browsers on this very machine only."""
+    """index.html with its settings. A demo's key goes to browsers on this very machine only, and to no page: with
+    PICTOR_CORS_ORIGINS those of other sites may read what they fetch, and then the browser names their origin.
+    """
 
     def __init__(self, *, endpoint: str, demo_key: str | None = None) -> None:
         self._before, self._after = INDEX.read_text("utf-8").split(PLACEHOLDER)
@@ -41,7 +43,8 @@ class Page:
 
     def response(self, request: Request) -> Response:
         config = dict(self._config)
-        if self._demo_key is not None and is_local(request):
+        asked_by_page = "origin" in request.headers
+        if self._demo_key is not None and is_local(request) and not asked_by_page:
             config["apiKey"] = self._demo_key
         return Response(
             self._before + _embedded(config) + self._after,

@@ -4,6 +4,7 @@ import html.parser
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,20 @@ async def test_demo_key_stays_on_this_machine(resources: Resources, peer: str, b
     page = Page(endpoint="/graphql", demo_key=KEY)
     async with browser(app_with(resources, page), peer=peer, base=base) as client:
         assert "apiKey" not in config_of((await client.get("/graphql")).text)
+
+
+async def test_demo_key_goes_to_no_page(resources: Resources) -> None:
+    """Where PICTOR_CORS_ORIGINS names its origin, or all, it may read what it fetches."""
+    settings = resources.settings.model_copy(update={"cors_origins": ("*",)})
+    page = Page(endpoint="/graphql", demo_key=KEY)
+    app = app_with(replace(resources, settings=settings), page)
+    async with browser(app, peer="127.0.0.1", base="http://127.0.0.1:8000") as client:
+        its = await client.get("/graphql", headers={"Origin": "https://attacker.example"})
+        own = await client.get("/graphql")
+
+    assert its.headers["access-control-allow-origin"] == "*"
+    assert "apiKey" not in config_of(its.text)
+    assert config_of(own.text)["apiKey"] == KEY
 
 
 async def test_without_a_demo_there_is_no_key(resources: Resources) -> None:
