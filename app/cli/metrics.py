@@ -8,6 +8,7 @@ import uvicorn
 
 from app.cli import listening
 from app.resources import Resources
+from app.web import corked
 from app.web.metrics import metrics_app
 
 
@@ -29,6 +30,7 @@ async def metrics_served(resources: Resources) -> AsyncIterator[None]:
     with listening.listener(settings.metrics_host, settings.metrics_port) as listener:
         config = uvicorn.Config(
             metrics_app(resources),
+            http=corked.Protocol,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -9,10 +9,16 @@ from app.web.problems import Refusal
 
 MAX_BYTES: Final = 128 * 1024
 """Of a request's line and headers, of what stands between two parts of a body, and of what follows the last one."""
+MAX_WAITING: Final = 100
+"""Requests that came before the answer to an earlier one. One read may have 10,000, and each takes some 2 KB here."""
 PATIENCE_SECONDS: Final = 60.0
 """So long a connection may be silent at its beginning. What is begun and not ended is looked at so often, and twice."""
 TOO_LARGE_STATUS: Final = 431
 MESSAGE: Final = f"The request's line and headers are larger than {MAX_BYTES} bytes."
+
+
+class TooManyError(Exception):
+    """The parser stops at it, and the connection ends as for what is no request."""
 
 
 class Protocol(unreadable.Protocol):
@@ -55,6 +61,8 @@ class Protocol(unreadable.Protocol):
     def on_headers_complete(self) -> None:
         self._pending = 0
         self._in_head = False
+        if len(self.pipeline) >= MAX_WAITING:
+            raise TooManyError
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
