@@ -246,6 +246,23 @@ def test_refused_subscription_is_readable(site: Site, page: Page) -> None:
     assert error["message"].startswith("The connection was closed: 4403")
 
 
+def test_what_was_changed_runs_at_once(signed_in: Page) -> None:
+    """Its operation by its own name: GraphiQL looks for that a while later."""
+    example(signed_in, "Who am I")
+    assert "viewer" in answered(signed_in)["data"]
+    with signed_in.expect_response(lambda response: response.request.method == "POST") as response:
+        signed_in.evaluate(
+            """() => {
+                 globalThis.__MONACO.editor.getModels()
+                   .find((model) => model.uri.path.includes('operation'))
+                   .setValue('query SomethingElse { __typename }')
+                 document.querySelector('.graphiql-execute-button').click()
+               }"""
+        )
+    assert response.value.request.post_data_json["operationName"] == "SomethingElse"
+    assert response.value.json()["data"] == {"__typename": "Query"}
+
+
 def upload_elsewhere(site: Site) -> str:
     file = drawn("elsewhere.png")
     query = "mutation ($file: Upload!) { uploadImage(input: {file: $file}) { image { id } } }"

@@ -1,6 +1,6 @@
 /** How the page talks to the server: JSON, multipart for files, WebSocket for subscriptions. */
 
-import { getOperationAST } from 'graphql';
+import { getOperationAST, Kind, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { authorization } from './access.js';
 import { began, ended, came } from './events.js';
@@ -13,11 +13,26 @@ import { multipartBody, requireChosen, separateFiles } from './upload.js';
  */
 export function createFetcher(endpoint) {
   const url = new URL(endpoint, location.href);
-  return (operation, { documentAST, headers } = {}) => {
-    const chosen = documentAST && getOperationAST(documentAST, operation.operationName);
+  return (asked, { headers } = {}) => {
+    const chosen = chosenOperation(asked);
+    const operation = chosen ? { ...asked, operationName: chosen.name?.value ?? null } : asked;
     if (chosen?.operation === 'subscription') return subscription(url, operation, headers);
     return post(url, operation, headers).catch(toAnswer);
   };
+}
+
+/**
+ * The operation that is meant. GraphiQL looks at a text a while after it was changed: whoever runs it sooner
+ * sends the name that the text before had. Undefined where the text has several others, or is none.
+ */
+function chosenOperation({ query, operationName }) {
+  try {
+    const document = parse(query);
+    const all = document.definitions.filter((one) => one.kind === Kind.OPERATION_DEFINITION);
+    return getOperationAST(document, operationName) ?? (all.length === 1 ? all[0] : undefined);
+  } catch {
+    return undefined;
+  }
 }
 
 async function post(url, operation, extraHeaders) {
