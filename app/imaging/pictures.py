@@ -23,7 +23,7 @@ from PIL import (
 
 from app.domain import ImageFormat, ThumbnailSize
 from app.errors import AppError, UploadProblem
-from app.imaging import colors, metadata, thumbhash
+from app.imaging import colors, metadata, thumbhash, transparency
 from app.imaging.formats import HEAD, foreign_name, sniff
 from app.imaging.outline import outline
 from app.imaging.refusals import foreign, refusal, too_many_pixels
@@ -137,6 +137,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[tuple[ImageFormat, Image.Im
             Image.open(file, formats=(format.value,)) as picture,
         ):
             _check_pixels(*picture.size, max_pixels)
+            transparency.scale(picture)
             yield format, picture
 
 
@@ -231,15 +232,14 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in ("RGB", "RGBA") and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I;16"):
-        return _grey(picture).convert("RGB")
+        picture = _grey(picture)
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def _grey(picture: Image.Image) -> Image.Image:
     """L or LA of a picture that is grey."""
     if picture.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255 instead of scaling.
-        return Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
+        return transparency.grey(picture)
     return picture.convert("LA") if picture.has_transparency_data else picture
 
 

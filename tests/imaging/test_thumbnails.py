@@ -1,6 +1,8 @@
 """Derivatives: small, upright, without metadata."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +116,31 @@ def test_a_palette_with_transparency(tmp_path: Path) -> None:
     small = np.array(opened(make_thumbnails(path)["SMALL"]).convert("RGBA"))
     assert small[80, 150, 3] == 0
     assert small[80, 10].tolist() == pytest.approx([0, 255, 0, 255], abs=12)
+
+
+@pytest.mark.parametrize(
+    ("depth", "color", "key", "shown"),
+    [
+        (2, 0, (3,), (0,)),
+        (4, 0, (15,), (0,)),
+        (16, 0, (0xFFFF,), (0xFF00,)),
+        (16, 2, (0xFFFF, 0, 0), (0, 0, 0)),
+        (16, 2, (0xFF00, 0, 0), (0, 0, 0)),
+        (16, 2, (0x0100, 0, 0), (0xFF00, 0, 0)),
+    ],
+)
+def test_a_transparent_colour_of_any_depth(
+    tmp_path: Path, depth: int, color: int, key: tuple[int, ...], shown: tuple[int, ...]
+) -> None:
+    """The left half has that colour, the right one another."""
+    bits = "".join(f"{one:0{depth}b}" for one in key * 16 + shown * 16)
+    row = b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    chunk = make.png_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
+    data = make.png(32, 8, depth=depth, color=color, rows=zlib.compress(row * 8), extra=chunk)
+    small = make_thumbnails(make.written(tmp_path / "x", data))["SMALL"]
+    alpha = np.array(opened(small).convert("RGBA"))[:, :, 3]
+    assert alpha[4, 4] == 0
+    assert alpha[4, 28] == 255
 
 
 def test_cmyk(tmp_path: Path) -> None:
