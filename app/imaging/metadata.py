@@ -15,6 +15,8 @@ MAX_VALUE_LENGTH: Final = 200
 MAX_NUMBERS: Final = 4
 """Of one entry; longer rows are tables for machines."""
 
+SLOWEST_FRACTION: Final = 0.2501
+"""Seconds of exposure up to which it is written as 1/n, as cameras do: no 1/n is near 0.6 or 0.8."""
 MAX_AHEAD: Final = timedelta(hours=14)
 MAX_RECORD_BYTES: Final = 1024 * 1024
 """A camera's takes up to 64 kB, for a JPEG holds no more; of rationals alone, a megabyte takes a second."""
@@ -134,7 +136,7 @@ def _text(tag: int, value: object) -> str | None:
     if number is None:
         return None
     match tag:
-        case _ if tag == _EXPOSURE and 0 < float(number) < 1:
+        case _ if tag == _EXPOSURE and 0 < float(number) <= SLOWEST_FRACTION:
             return f"1/{round(1 / float(number))} s"
         case _ if tag == _EXPOSURE:
             return f"{number} s"
@@ -166,11 +168,11 @@ def _clean(text: str) -> str:
 
 def _place(place: Mapping[int, Any]) -> Iterator[Entry]:
     """Latitude and longitude in decimal degrees (six places, about 0.1 m), altitude in metres."""
-    for name, tag, negative in (
-        ("GPSLatitude", ExifTags.GPS.GPSLatitude, "S"),
-        ("GPSLongitude", ExifTags.GPS.GPSLongitude, "W"),
+    for name, tag, negative, limit in (
+        ("GPSLatitude", ExifTags.GPS.GPSLatitude, "S", 90),
+        ("GPSLongitude", ExifTags.GPS.GPSLongitude, "W", 180),
     ):
-        degrees = _degrees(place.get(tag))
+        degrees = _degrees(place.get(tag), limit)
         if degrees is not None:
             # The letter of the hemisphere is the tag before.
             sign = -1 if str(place.get(tag - 1, "")).upper().startswith(negative) else 1
@@ -181,9 +183,9 @@ def _place(place: Mapping[int, Any]) -> Iterator[Entry]:
         yield "GPSAltitude", f"{'-' if below else ''}{altitude} m"
 
 
-def _degrees(parts: object) -> float | None:
-    """Degrees, minutes and seconds as one number, 0 to 180."""
+def _degrees(parts: object, limit: int) -> float | None:
+    """Degrees, minutes and seconds as one number, 0 to `limit`."""
     if not isinstance(parts, tuple) or len(parts) != 3 or None in map(_number, parts):
         return None
     degrees = sum(float(part) / 60**power for power, part in enumerate(parts))
-    return degrees if 0 <= degrees <= 180 else None
+    return degrees if 0 <= degrees <= limit else None

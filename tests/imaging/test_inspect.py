@@ -125,6 +125,7 @@ def test_dates(tmp_path: Path, date: str, offset: str, expected: datetime | None
     [
         {1: "N", 2: (IFDRational(1, 0), IFDRational(0), IFDRational(0)), 3: "E", 4: (1.0,)},
         {1: "N", 2: (IFDRational(999), IFDRational(0), IFDRational(0)), 6: IFDRational(0, 0)},
+        {1: "N", 2: (IFDRational(91), IFDRational(0), IFDRational(0))},
     ],
 )
 def test_a_place_that_is_none(tmp_path: Path, place: dict[int, object]) -> None:
@@ -149,6 +150,18 @@ def test_an_odd_place_takes_nothing_else_away(tmp_path: Path, place: dict[int, o
     assert (entries["Make"], entries["DateTimeOriginal"]) == ("Pictor", date)
     assert "GPSLatitude" not in entries
     assert entries["GPSAltitude"] == "2.5 m"
+
+
+@pytest.mark.parametrize(
+    ("thousandths", "text"),
+    [(4, "1/250 s"), (250, "1/4 s"), (300, "0.3 s"), (600, "0.6 s"), (800, "0.8 s")],
+)
+def test_an_exposure_reads_as_a_camera_shows_it(
+    tmp_path: Path, thousandths: int, text: str
+) -> None:
+    record = make.exif({}, detail={0x829A: IFDRational(thousandths, 1000)}, place={})
+    seen = inspect(make.written(tmp_path / "x", make.encoded(make.corners(), "JPEG", exif=record)))
+    assert dict(seen.exif)["ExposureTime"] == text
 
 
 def test_entries_are_capped(tmp_path: Path) -> None:
