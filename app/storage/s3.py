@@ -124,7 +124,7 @@ class S3Storage:
         def attempt() -> None:
             # One request after the other: with threads of its own, minio holds several parts at once.
             with Hurried(source.open("rb", buffering=0), until) as reader:
-                self._client.put_object(
+                stored = self._client.put_object(
                     self.bucket,
                     key,
                     reader,
@@ -132,6 +132,10 @@ class S3Storage:
                     part_size=PART_SIZE,
                     num_parallel_uploads=1,
                 )
+            # S3 may begin to answer the completion of an upload in parts with 200, and then tell of an error, which minio
+            # does not read: the answer has no tag then.
+            if not stored.etag and self._size(key) != size:
+                raise Refusal(500, "NotStored")
 
         refusals.retried(attempt)
 

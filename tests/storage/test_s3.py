@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from urllib3 import Timeout
@@ -16,7 +18,7 @@ from app.errors import AppError, ErrorCode
 from app.storage import ByteStream, S3Storage, Storage, storage_from_url
 from app.storage.connection import HttpPool
 from app.storage.presigned import Signer
-from app.storage.s3 import STALL_SECONDS, Hurried
+from app.storage.s3 import PART_SIZE, STALL_SECONDS, Hurried
 from tests.fixtures.s3 import S3Server
 
 KEYS = {"access_key": "key", "secret_key": "secret"}
@@ -153,6 +155,70 @@ async def test_a_server_that_is_none(reply: bytes) -> None:
             socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2]))).close()
         await storage.close()
     assert caught.value.code is ErrorCode.UNAVAILABLE
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Takes parts, and refuses the first completions, with status 200, as S3 does."""
+
+    protocol_version = "HTTP/1.1"
+    refused: ClassVar[int]
+    is_complete: ClassVar[bool] = False
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path.endswith("?uploads="):
+            self._send(
+                b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+            )
+        elif type(self).refused > 0:
+            type(self).refused -= 1
+            self._send(b"<Error><Code>InternalError</Code><Message>Try again.</Message></Error>")
+        else:
+            type(self).is_complete = True
+            self._send(
+                b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
+            )
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._send(b"")
+
+    def do_HEAD(self) -> None:
+        """The bucket is there, and nothing in it."""
+        self._send(b"", 200 if self.path.rstrip("/") == "/pictures" else 404)
+
+    def log_message(self, *_: object) -> None: ...
+
+    def _send(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"x"')
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize("refused", [1, 3])
+async def test_a_completion_that_fails_with_200(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    monkeypatch.setattr("app.storage.refusals.RETRY_WINDOW_SECONDS", 3600)
+    source = tmp_path / "large"
+    source.write_bytes(bytes(PART_SIZE + 1))
+    handler = type("Handler", (Forgetful,), {"refused": refused})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        storage = bucket(f"http://127.0.0.1:{server.server_port}")
+        putting = storage.put("t/a/b", source, size=PART_SIZE + 1)
+        if refused == 1:
+            await putting
+        else:
+            with pytest.raises(AppError, match="NotStored") as caught:
+                await putting
+            assert caught.value.code is ErrorCode.UNAVAILABLE
+        assert handler.refused == 0
+        assert handler.is_complete == (refused == 1)
+        await storage.close()
+        server.shutdown()
 
 
 async def test_a_server_that_ignores_ranges() -> None:
