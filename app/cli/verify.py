@@ -18,6 +18,7 @@ MEANINGS = {
     "wrong_bytes": "DAMAGED: images with other bytes",
     "healed": "images whose bytes are right again",
     "derivatives_missing": "images without some of their thumbnails, which are made anew",
+    "unreadable": "UNREADABLE: images whose bytes the store does not give out; the log names them",
 }
 
 
@@ -53,4 +54,4 @@ async def run(settings: Settings, asked: argparse.Namespace) -> int:
     else:
         for name, meaning in MEANINGS.items():
             print(f"{report.counts()[name]:>12,}  {meaning}")
-    return 1 if report.damaged else 0
+    return 1 if report.damaged or report.unreadable else 0

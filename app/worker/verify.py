@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,11 +11,14 @@ from uuid import UUID
 
 from app.db.database import Entrance
 from app.domain import Damage, JobKind
+from app.errors import AppError
 from app.resources import Resources
 from app.services import damage, repair
 from app.services.repair import Kept
 from app.storage import ObjectMissing, Storage
 from app.worker.progress import Progress, silent
+
+log = logging.getLogger(__name__)
 
 BATCH: Final = 200
 AT_ONCE: Final = 4
@@ -31,6 +35,7 @@ class Report:
     wrong_bytes: int = 0
     healed: int = 0
     derivatives_missing: int = 0
+    unreadable: int = 0
 
     @property
     def damaged(self) -> int:
@@ -71,8 +76,13 @@ async def _verify(
 
     async def one(image: Kept) -> None:
         async with places:
-            found, size = await _read(resources.storage, image)
-            lacks = found is None and await _lacks_derivatives(resources.storage, image)
+            try:
+                found, size = await _read(resources.storage, image)
+                lacks = found is None and await _lacks_derivatives(resources.storage, image)
+            except AppError as error:
+                await _alone(resources.storage, image, error)
+                report.unreadable += 1
+                return
         report.images += 1
         report.bytes_read += size
         await _tell(db, image, found, report)
@@ -98,6 +108,12 @@ async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
     if size != image.size_bytes:
         return Damage.WRONG_SIZE, size
     return (None if digest.digest() == image.sha256 else Damage.WRONG_BYTES), size
+
+
+async def _alone(storage: Storage, image: Kept, error: AppError) -> None:
+    """Returns where a disk or a server refuses this image alone, as a bad sector does; raises where the whole store is away."""
+    await storage.check()
+    log.error("image %s: its bytes cannot be read: %s", image.id, error.message)
 
 
 async def _lacks_derivatives(storage: Storage, image: Kept) -> bool:

@@ -2,16 +2,22 @@
 
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from app.db.database import Database
 from app.domain import Damage, JobKind, JobState
+from app.errors import AppError
+from app.imaging import Decoder
 from app.resources import Resources
+from app.storage import FolderStorage
 from app.worker import reconcile, verify
 from app.worker.verify import Report
 from tests import make
 from tests.worker import planted
+from tests.worker.conftest import on
 from tests.worker.planted import keys, picture, row, states
 
 
@@ -55,6 +61,28 @@ async def test_each_kind_of_damage_is_told_apart(everywhere: Resources, team_id:
     assert await keys(everywhere) == before
     assert (await states(everywhere.db, bare.id))[JobKind.THUMBNAILS] is JobState.QUEUED
     assert await run(everywhere) == report
+
+
+async def test_one_that_cannot_be_read_stops_nothing(
+    own_db: Database, decoder: Decoder, tmp_path: Path
+) -> None:
+    """The disk refuses the file itself, as it does where a sector is bad; the rest of the store is there."""
+    storage = FolderStorage(tmp_path / "objects", tmp_path / "drafts")
+    async with on(own_db, tmp_path, storage, decoder) as resources:
+        team_id = await make.team(own_db)
+        bad, wrong = [await picture(resources, team_id, derivatives=()) for _ in range(2)]
+        await planted.replaced(resources, wrong.object_key, b"x" * 500)
+        path = storage.root / bad.object_key
+        path.unlink()
+        path.symlink_to(path.name)
+
+        assert await run(resources) == Report(images=1, bytes_read=500, wrong_bytes=1, unreadable=1)
+        assert (await row(own_db, bad.id)).damage is None
+
+        storage.root.rename(tmp_path / "away")
+        with pytest.raises(ExceptionGroup) as caught:
+            await run(resources)
+        assert caught.group_contains(AppError, match="no such folder")
 
 
 async def test_only_a_reading_takes_wrong_bytes_back(everywhere: Resources, team_id: UUID) -> None:
