@@ -35,6 +35,12 @@ async def _flag(session: AsyncSession, damage: Damage, *which: ColumnElement[boo
     return bool((await session.scalars(flagged)).all())
 
 
+async def is_anyones(session: AsyncSession, object_key: str) -> bool:
+    """Whether a stored image has that object (still): one that was deleted or healed meanwhile misses nothing."""
+    its = select(Image.id).where(Image.object_key == object_key, Image.state == ImageState.STORED)
+    return await session.scalar(its) is not None
+
+
 async def clear(session: AsyncSession, object_key: str) -> bool:
     """The bytes of that object are right: the image is unmarked, and what failed for lack of them is queued again."""
     cleared = (

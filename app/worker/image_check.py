@@ -88,7 +88,9 @@ class ImageCheck:
             report.healed += 1
             if not report.dry_run:
                 await self.db.run(lambda session: damage.clear(session, image.object_key))
-        elif found is not None:
+        elif found is not None and await self.db.run(
+            lambda session: damage.is_anyones(session, image.object_key)
+        ):
             report.missing += found is Damage.MISSING
             report.wrong_size += found is Damage.WRONG_SIZE
             if found is not image.damage and not report.dry_run:

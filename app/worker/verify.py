@@ -122,6 +122,8 @@ async def _lacks_derivatives(storage: Storage, image: Kept) -> bool:
 
 
 async def _tell(db: Entrance, image: Kept, found: Damage | None, report: Report) -> None:
+    if found and not await db.run(lambda session: damage.is_anyones(session, image.object_key)):
+        return
     report.missing += found is Damage.MISSING
     report.wrong_size += found is Damage.WRONG_SIZE
     report.wrong_bytes += found is Damage.WRONG_BYTES

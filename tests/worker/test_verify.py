@@ -6,14 +6,20 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
+from app.db import listing
 from app.db.database import Database
+from app.db.models import Image
 from app.domain import Damage, JobKind, JobState
 from app.errors import AppError
 from app.imaging import Decoder
 from app.resources import Resources
+from app.services import repair
 from app.storage import FolderStorage
 from app.worker import reconcile, verify
+from app.worker.image_check import ImageCheck
+from app.worker.progress import silent
 from app.worker.verify import Report
 from tests import make
 from tests.worker import planted
@@ -83,6 +89,24 @@ async def test_one_that_cannot_be_read_stops_nothing(
         with pytest.raises(ExceptionGroup) as caught:
             await run(resources)
         assert caught.group_contains(AppError, match="no such folder")
+
+
+async def test_what_is_deleted_meanwhile_is_no_damage(resources: Resources, tmp_path: Path) -> None:
+    """Its bytes may be purged before its batch is done: without a retention, at once."""
+    db, team_id = resources.db.worker, await make.team(resources.db)
+    gone, missing = [await picture(resources, team_id, derivatives=()) for _ in range(2)]
+    await resources.storage.delete([gone.object_key, missing.object_key])
+    batch = await db.run(lambda session: repair.stored_after(session, None, 10, team_id))
+    async with resources.db.transaction() as session:
+        await session.execute(delete(Image).where(Image.id == gone.id))
+
+    verified = Report()
+    await verify._verify(resources, db, batch, verified)
+    compared = reconcile.Report(dry_run=False)
+    with listing.opened(tmp_path) as listed:
+        await ImageCheck(resources, db, compared, silent)._compare(batch, listed)
+
+    assert (verified.missing, compared.missing) == (1, 1)
 
 
 async def test_only_a_reading_takes_wrong_bytes_back(everywhere: Resources, team_id: UUID) -> None:
