@@ -17,7 +17,10 @@ PERSISTED_NOT_FOUND: Final = "PERSISTED_QUERY_NOT_FOUND"
 PERSISTED_NOT_SUPPORTED: Final = "PERSISTED_QUERY_NOT_SUPPORTED"
 MASKED: Final = "Something went wrong on our side."
 MAX_MESSAGE_LENGTH: Final = 500
-"""graphql-core repeats the value at fault, which may be a whole megabyte."""
+"""graphql-core repeats the name of an unknown member, which may be a whole megabyte."""
+GIVEN: Final = re.compile(r"[,;] found: .*|(cannot represent [-\w ]*value): .*", re.DOTALL)
+"""Where a message of graphql-core begins to repeat the value that came. It may be a password, and messages are kept."""
+MEMBER: Final = re.compile(r" to include (?:required|unknown) field '(\w{1,100})'")
 INPUT_PATH: Final = re.compile(r" has invalid value at ([^:\s]+):")
 ARGUMENT: Final = re.compile(r"Argument '(\w+)'")
 
@@ -35,8 +38,14 @@ def shape(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, A
         return _shaped(error, error.message, {"code": PARSE_FAILED}, request_id)
     field = _input_at_fault(error)
     if field is not None:
-        facts = {"code": ErrorCode.BAD_USER_INPUT.value, "field": field}
-        return _shaped(error, told(error.message), facts, request_id)
+        message = told(_without_value(error.message))
+        # What is not told, such as a required member that the client did not name, is no field either.
+        member = MEMBER.search(message)
+        facts = {
+            "code": ErrorCode.BAD_USER_INPUT.value,
+            "field": f"{field}.{member[1]}" if member else field,
+        }
+        return _shaped(error, message, facts, request_id)
     log.error(
         "request %s failed at %s: %s",
         request_id,
@@ -50,7 +59,8 @@ def shape(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, A
 
 def shape_invalid(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, Any]:
     """An error of validation: the document does not fit the schema."""
-    return _shaped(error, told(error.message), {"code": VALIDATION_FAILED}, request_id)
+    message = told(_without_value(error.message))
+    return _shaped(error, message, {"code": VALIDATION_FAILED}, request_id)
 
 
 def from_app_error(error: AppError, request_id: str) -> dict[str, Any]:
@@ -81,6 +91,12 @@ def _input_at_fault(error: GraphQLError) -> str | None:
     if argument and isinstance(error.original_error, GraphQLError):
         return argument[1]
     return None
+
+
+def _without_value(message: str) -> str:
+    """The message without the value, and with the word that JSON has for None."""
+    message = message.replace("not to be None", "not to be null")
+    return GIVEN.sub(lambda one: f"{one[1] or ''}.", message)
 
 
 def _dotted(path: str) -> str:

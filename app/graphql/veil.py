@@ -13,8 +13,6 @@ Told: TypeAlias = Callable[[str], str]
 """How a message of graphql-core is told."""
 HINT: Final = re.compile(r" Did you mean '\w+ \{ \.\.\. \}'\?$")
 """Of a selection that is missing: the one suggestion that graphql-core does not keep to itself when it is told to."""
-FOUND: Final = ", found: "
-"""What follows is the value that the client gave."""
 QUOTED: Final = re.compile(r"'([^']*)'")
 NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 VEILED: Final = "…"
@@ -47,13 +45,12 @@ class Veil:
                 message = HINT.sub("", message)
             if not self._is_drawn:
                 return message
-            head, mark, value = message.partition(FOUND)
-            return self._without_types(_without_names(head, said()) + mark + value, said())
+            return self._without_types(_without_names(message, said()), said())
 
         return told
 
     def _without_types(self, message: str, said: frozenset[str]) -> str:
-        """A value that has quotes itself may lead astray who looks for names in quotes; types are found all the same."""
+        """A name that has quotes itself may lead astray who looks for names in quotes; types are found all the same."""
         names = self._types - said
         return NAME.sub(lambda one: VEILED if one[0] in names else one[0], message)
 

@@ -26,6 +26,7 @@ SEARCH = "query($q: SearchQuery!) { searchImages(query: $q) { nodes { id } } }"
 BULK = "mutation($i: PrepareBulkJobInput!) { prepareBulkJob(input: $i) { id } }"
 UPLOAD = "mutation($i: UploadImageInput!) { uploadImage(input: $i) { created } }"
 UPLOADS = "mutation($f: [Upload!]!) { uploadImages(input: {files: $f}) { __typename } }"
+FILTER = "query($f: ImageFilter) { images(filter: $f) { totalCount } }"
 CREATE = 'mutation($t: ID!) { createTag(teamId: $t, name: "One") { id } }'
 
 
@@ -308,6 +309,10 @@ ILL_FITTING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "text for a file": (UPLOAD, "i.file", {"i": {"file": "x"}}),
     "text for a file among files": (UPLOADS, "f.1", {"f": [None, "x"]}),
     "text for a file of one": (SEARCH, "q.image", {"q": {"image": "x"}}),
+    "a member that is not known": (UPLOAD, "i.foo", {"i": {"foo": 1}}),
+    "a member that is missing": (BULK, "i.change", {"i": {"teamId": "x"}}),
+    "one that is not known, below": (FILTER, "f.tags.foo", {"f": {"tags": {"foo": 1}}}),
+    "one that has no name": (FILTER, "f.tags", {"f": {"tags": {"a, found: b": 1}}}),
 }
 
 
@@ -322,6 +327,55 @@ async def test_the_place_in_a_variable_is_named(
     assert answer.status_code == 400
     error = answer.json()["errors"][-1]
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
+
+
+PASSWORD = "mutation($i: ChangePasswordInput!) { changePassword(input: $i) { isOperator } }"
+REPEATING: dict[str, tuple[str, Any]] = {
+    "a member is missing": (PASSWORD, {"currentPassword": "hunter2"}),
+    "a member too many": (
+        PASSWORD,
+        {"currentPassword": "hunter2", "newPassword": "hunter2", "confirm": "hunter2"},
+    ),
+    "no object": (PASSWORD, "hunter2"),
+    "no text": (PASSWORD, {"currentPassword": ["hunter2"], "newPassword": {"a": "hunter2"}}),
+    "a number": (PASSWORD, {"currentPassword": 1, "newPassword": 4077_1942}),
+    "a literal with too little": (
+        'mutation { changePassword(input: {currentPassword: "hunter2"}) { isOperator } }',
+        None,
+    ),
+    "a literal that is no object": (
+        'mutation { changePassword(input: "hunter2") { isOperator } }',
+        None,
+    ),
+    "a literal that is no text": (
+        'mutation { setPassword(token: ["hunter2"], password: 40771942) { expiresAt } }',
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING)
+async def test_a_value_that_does_not_fit_is_not_repeated(
+    resources: Resources, member: Member, name: str
+) -> None:
+    """It may be a password, and what reports errors keeps their messages."""
+    query, value = REPEATING[name]
+    body = {"query": query, "variables": {"i": value}}
+    async with client_on(suggesting(resources, suggestions=True)) as client:
+        answer = await client.post("/graphql", json=body, headers=member.headers)
+    assert answer.json()["errors"]
+    assert "hunter2" not in answer.text
+    assert "40771942" not in answer.text
+
+
+async def test_null_is_called_null(product: httpx.AsyncClient) -> None:
+    for query in (
+        "query($n: Int!) { randomImages(count: $n) { id } }",
+        "{ node(id: null) { id } }",
+    ):
+        body = {"query": query, "variables": {"n": None}}
+        (error,) = (await product.post("/graphql", json=body)).json()["errors"]
+        assert error["message"].endswith("not to be null.")
 
 
 async def test_one_of_is_refused_once_in_a_document(product: httpx.AsyncClient) -> None:
