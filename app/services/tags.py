@@ -145,7 +145,7 @@ async def _refuse_if_closed(
 def checked(names: Sequence[str], *, field: str = "tags") -> list[str]:
     if len(names) > MAX_TAGS_PER_CALL:
         raise bad_input(field, f"At most {MAX_TAGS_PER_CALL} tags.", limit=MAX_TAGS_PER_CALL)
-    return [tag_name(name, field=field) for name in names]
+    return [tag_name(name, field=f"{field}.{place}") for place, name in enumerate(names)]
 
 
 async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) -> Tag:

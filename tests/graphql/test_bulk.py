@@ -503,9 +503,9 @@ async def test_a_search_that_finds_too_much_is_refused(
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"change": {"addTags": []}}, "input.change.addTags"),
     ({"change": {"addTags": ["x"] * 51}}, "input.change.addTags"),
-    ({"change": {"addTags": ["x" * 101]}}, "input.change.addTags"),
+    ({"change": {"addTags": ["x", "x" * 101]}}, "input.change.addTags.1"),
     ({"change": {"removeTags": []}}, "input.change.removeTags"),
-    ({"change": {"removeTags": ["\u0007"]}}, "input.change.removeTags"),
+    ({"change": {"removeTags": ["\u0007"]}}, "input.change.removeTags.0"),
     ({"change": {"setWeight": -1.0}}, "input.change.setWeight"),
     ({"change": {"setWeight": 1_000_001.0}}, "input.change.setWeight"),
     ({"change": {"trash": False}}, "input.change.trash"),

@@ -117,8 +117,13 @@ async def test_names_are_checked(client: Client, db: Database) -> None:
     actor = await make.actor(db)
     image_id = str(await make.image(db, actor.team_ids[0]))
 
-    for bad in (["", "x"], ["x" * 101], ["tab\u0007bell"], ["x"] * 51):
-        assert await client.code(actor, ADD, i=[image_id], t=bad) == ("BAD_USER_INPUT", "tags")
+    for bad, field in (
+        (["", "x"], "tags.0"),
+        (["x", "x" * 101], "tags.1"),
+        (["tab\u0007bell"], "tags.0"),
+        (["x"] * 51, "tags"),
+    ):
+        assert await client.code(actor, ADD, i=[image_id], t=bad) == ("BAD_USER_INPUT", field)
 
 
 async def test_a_viewer_reads_only(client: Client, db: Database) -> None:

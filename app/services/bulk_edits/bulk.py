@@ -18,7 +18,6 @@ from app.domain import (
     Role,
     micro_weight,
     tag_key,
-    tag_name,
 )
 from app.errors import bad_input, conflict, not_found, rate_limited
 from app.services import access, jobs, paging, tags
@@ -102,7 +101,7 @@ async def _meant(
             ids = [known.get(key) for key in by_key]
             return {"tags": list(by_key.values()), "tag_ids": ids, "new_tags": fresh}
         case BulkAction.REMOVE_TAGS:
-            names = [tag_name(one, field=field) for one in _some(change.tags, field)]
+            names = tags.checked(_some(change.tags, field), field=field)
             known = await tags.ids_by_key(session, team_id, [tag_key(one) for one in names])
             names = list(dict.fromkeys(names))
             return {"tags": names, "tag_ids": [known.get(tag_key(one)) for one in names]}
