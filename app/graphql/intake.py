@@ -78,7 +78,9 @@ class IntakeMutation:
             taken_at=input.taken_at,
             collection_id=optional_id(input.collection_id),
         )
-        uploaded = await _upload(info.context, intake(info.context), new, input.file)
+        uploaded = await _upload(
+            info.context, intake(info.context), new, input.file, field="input.file"
+        )
         return UploadImagePayload.of(uploaded)
 
     @strawberry.mutation(
@@ -123,7 +125,7 @@ async def _one(
 ) -> UploadImagePayload | UploadRejection:
     try:
         async with turns:
-            uploaded = await _upload(context, taking, new, file)
+            uploaded = await _upload(context, taking, new, file, field=f"input.files.{index}")
             return UploadImagePayload.of(uploaded)
     except AppError as error:
         context.trail.failed("uploadImages", {}, error)
@@ -131,12 +133,17 @@ async def _one(
 
 
 async def _upload(
-    context: Context, taking: uploads.Intake, new: intents.NewImage, file: UploadedFile
+    context: Context,
+    taking: uploads.Intake,
+    new: intents.NewImage,
+    file: UploadedFile,
+    *,
+    field: str,
 ) -> uploads.Uploaded:
-    """Takes one file in, and counts it."""
+    """Takes one file in, and counts it. `field`: its place in the arguments, whatever the variable is called."""
     metrics = context.resources.metrics
     try:
-        uploaded = await taking.upload(context.viewer, new, _incoming(file))
+        uploaded = await taking.upload(context.viewer, new, _incoming(file, field))
     except AppError as error:
         metrics.upload_refused(error.reason or error.code)
         raise
@@ -155,12 +162,12 @@ def intake(context: Context) -> uploads.Intake:
     )
 
 
-def _incoming(file: UploadedFile) -> intents.Incoming:
+def _incoming(file: UploadedFile, field: str) -> intents.Incoming:
     return intents.Incoming(
         path=file.path,
         filename=file.filename,
         size=file.size,
         sha256=file.sha256,
-        field=file.field,
+        field=field,
         too_large=file.too_large,
     )

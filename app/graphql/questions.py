@@ -100,7 +100,7 @@ async def _read(
         if texts:
             read |= await search.by_texts(embedder, texts)
         for name, file in files.items():
-            read[name] = await _of_file(context, embedder, file)
+            read[name] = await _of_file(context, embedder, file, field=name)
     if ids:
         # Last: whichever model read the rest, their vectors of it are stored.
         model = next((one.model for one in read.values()), page_of)
@@ -117,10 +117,12 @@ def _given(value: T | None) -> TypeGuard[T]:
     return value is not UNSET and value is not None
 
 
-async def _of_file(context: Context, embedder: Embedder, file: UploadedFile) -> search.Direction:
+async def _of_file(
+    context: Context, embedder: Embedder, file: UploadedFile, *, field: str
+) -> search.Direction:
     resources = context.resources
     if file.too_large:
-        raise too_large(file.field, resources.settings.max_upload_bytes)
-    with blaming(file.field):
+        raise too_large(field, resources.settings.max_upload_bytes)
+    with blaming(field):
         picture = await resources.decoder.picture(file.path, PICTURE_SIDE)
     return await search.by_picture(embedder, picture)

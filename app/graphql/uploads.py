@@ -14,15 +14,14 @@ from app.errors import bad_input
 class UploadedFile:
     """A file of the request, on disk until the operation is over.
 
-    `size` counts the bytes that came; `sha256` is theirs. `field` is the variable's path (`input.file`,
-    `inputs.0.file`). `too_large`: it passed the limit of one file; its bytes were not kept, `sha256` is empty.
+    `size` counts the bytes that came; `sha256` is theirs. `too_large`: it passed the limit of one file; its bytes
+    were not kept, `sha256` is empty.
     """
 
     path: Path
     filename: str
     size: int
     sha256: bytes
-    field: str
     too_large: bool = False
 
 

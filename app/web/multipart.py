@@ -213,7 +213,7 @@ class _Form:
             raise missing
         for name, paths in (self.paths or {}).items():
             for path in paths:
-                filemap.place(self.operations, path, self.files[name].uploaded(path))
+                filemap.place(self.operations, path, self.files[name].uploaded())
         result: dict[str, Any] = self.operations
         return result
 

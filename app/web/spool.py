@@ -62,14 +62,13 @@ class Spool:
         with self._path.open("ab") as file:
             file.write(data)
 
-    def uploaded(self, path: str) -> UploadedFile:
-        """The file as the variable at `path` (`variables.input.file`) holds it."""
+    def uploaded(self) -> UploadedFile:
+        """The file as a variable holds it."""
         return UploadedFile(
             path=self._path,
             filename=self._filename,
             size=self._size,
             sha256=b"" if self._too_large else self._hash.digest(),
-            field=path.removeprefix("variables."),
             too_large=self._too_large,
         )
 

@@ -126,5 +126,5 @@ async def _spooled(request: Request, path: Path, size: int) -> Incoming:
     except ClientDisconnect as gone:
         raise _truncated(received, size) from gone
     await spool.finish()
-    file = spool.uploaded(BODY)
+    file = spool.uploaded()
     return Incoming(path, "", file.size, file.sha256, BODY)

@@ -119,9 +119,7 @@ class Client:
         for_transactions = ("begin", "commit", "rollback")
         return [one for one in seen if not one.lower().startswith(for_transactions)]
 
-    def file(
-        self, data: bytes, name: str = "picture.png", field: str = "input.file"
-    ) -> UploadedFile:
+    def file(self, data: bytes, name: str = "picture.png") -> UploadedFile:
         path = self.resources.settings.tmp_dir / uuid4().hex
         path.write_bytes(data)
         return UploadedFile(
@@ -129,7 +127,6 @@ class Client:
             filename=name,
             size=len(data),
             sha256=hashlib.sha256(data).digest(),
-            field=field,
         )
 
 

@@ -182,7 +182,7 @@ async def test_all_texts_are_read_at_once(client: Client, actor: Actor) -> None:
 async def test_a_picture_asks_and_texts_draw(client: Client, actor: Actor) -> None:
     query = """query ($file: Upload!) { searchImages(query: {image: $file}, less: [{text: "snow", weight: 10}]) {
         nodes { title } } }"""
-    file = client.file(png(3), field="file")
+    file = client.file(png(3))
     found = (await client.get(actor, query, file=file))["searchImages"]["nodes"]
     assert found[-1]["title"] == "snow"
 

@@ -87,7 +87,6 @@ class Stored:
     filename: str
     size: int
     sha256: str
-    field: str
     too_large: bool
     on_disk: int
 
@@ -112,7 +111,7 @@ class Mutation:
 
     @strawberry.mutation
     def refuse(self, file: Upload) -> int | None:
-        raise bad_input(file.field, "Not this one.", reason=UploadProblem.NOT_AN_IMAGE)
+        raise bad_input("file", "Not this one.", reason=UploadProblem.NOT_AN_IMAGE)
 
     @strawberry.mutation
     async def keep(self, file: Upload, seconds: float) -> int | None:
@@ -168,7 +167,6 @@ def _stored(file: Upload) -> Stored:
         filename=file.filename,
         size=file.size,
         sha256=file.sha256.hex(),
-        field=file.field,
         too_large=file.too_large,
         on_disk=file.path.stat().st_size,
     )

@@ -112,6 +112,11 @@ class Client:
     async def upload(self, content: bytes) -> str:
         """The id of the image that uploadImage answers."""
         query = "mutation($f: Upload!) { uploadImage(input: {file: $f}) { image { id } } }"
+        found: str = (await self.send(query, content))["data"]["uploadImage"]["image"]["id"]
+        return found
+
+    async def send(self, query: str, content: bytes) -> Any:
+        """What a query answers of which the variable `f` is a file."""
         operations = json.dumps({"query": query, "variables": {"f": None}})
         response = await self.http.post(
             "/graphql",
@@ -119,8 +124,7 @@ class Client:
             files={"0": ("x.png", content)},
             headers=self.member.headers | {"GraphQL-Require-Preflight": "1"},
         )
-        found: str = response.json()["data"]["uploadImage"]["image"]["id"]
-        return found
+        return response.json()
 
     async def refused(self, ticket: str) -> tuple[str, str | None]:
         """Code and field of a completion that must fail."""
@@ -287,6 +291,28 @@ async def test_what_is_no_picture_is_refused(client: Client, db: Database, files
     assert await rows(db, Image, client.member.team_id) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        (
+            "mutation($f: Upload!) { uploadImage(input: {file: $f}) { created } }",
+            "input.file",
+        ),
+        (
+            "query($f: Upload!) { searchImages(query: {image: $f}) { model } }",
+            "query.image",
+        ),
+    ],
+)
+@pytest.mark.parametrize("content", [b"just some text", b"", b"x" * 200_000])
+async def test_a_refused_file_is_named_by_its_argument(
+    client: Client, query: str, field: str, content: bytes
+) -> None:
+    """As everything else of that input is, whatever the client calls its variable."""
+    (error,) = (await client.send(query, content))["errors"]
+    assert error["extensions"]["field"] == field
+
+
 async def test_too_much_is_refused_before_the_body(client: Client, server: str) -> None:
     ticket = await client.request(picture(5))
     address = urlsplit(ticket["url"])
@@ -442,7 +468,7 @@ async def test_a_ticket_ends_with_all_it_left(
         ({"sha256": "g" * 64}, "BAD_USER_INPUT", "input.sha256"),
         ({"sha256": "0" * 64 + "\n"}, "BAD_USER_INPUT", "input.sha256"),
         ({"weight": -1}, "BAD_USER_INPUT", "input.weight"),
-        ({"tags": [""]}, "BAD_USER_INPUT", "input.tags"),
+        ({"tags": ["a", ""]}, "BAD_USER_INPUT", "input.tags.1"),
         ({"title": "x" * 201}, "BAD_USER_INPUT", "input.title"),
         ({"description": "x" * 10_001}, "BAD_USER_INPUT", "input.description"),
         ({"collectionId": str(UUID(int=1))}, "NOT_FOUND", "input.collectionId"),
