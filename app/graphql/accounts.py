@@ -19,9 +19,10 @@ class RegisterInput:
         description="The e-mail address; upper and lower case are the same."
     )
     password: str = strawberry.field(description="10 to 200 characters.")
-    name: str = strawberry.field(description="What people call you.")
+    name: str = strawberry.field(description="What people call you: 1 to 200 characters.")
     team_name: str | None = strawberry.field(
-        description="What the team is called; absent: as you are.", default=None
+        description="What the team is called: 1 to 200 characters; absent: as you are.",
+        default=None,
     )
 
 

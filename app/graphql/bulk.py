@@ -25,7 +25,8 @@ from app.services.searching import search
 )
 class BulkSearch:
     text: str | None = strawberry.field(
-        description="A sentence or a few words that describe the pictures.", default=None
+        description="A sentence or a few words that describe the pictures: 1 to 1,000 characters.",
+        default=None,
     )
     image_id: strawberry.ID | None = strawberry.field(
         description="An image of yours: what looks like it, itself included.", default=None

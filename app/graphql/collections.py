@@ -19,14 +19,22 @@ from app.services import collections
 class CreateCollectionInput:
     team_id: strawberry.ID = strawberry.field(description="Which team.")
     name: str = strawberry.field(description="What people call it: 1 to 200 characters.")
-    description: str | None = strawberry.field(description="What people say of it.", default=None)
+    description: str | None = strawberry.field(
+        description="What people say of it: at most 10,000 characters.", default=None
+    )
 
 
-@strawberry.input(description="Changes of a collection; an absent field stays.")
+@strawberry.input(
+    description="Changes of a collection; an absent field stays, and null is refused."
+)
 class UpdateCollectionInput:
     id: strawberry.ID = strawberry.field(description="Which collection.")
-    name: str | None = strawberry.field(description="Its new name.", default=UNSET)
-    description: str | None = strawberry.field(description="Its new description.", default=UNSET)
+    name: str | None = strawberry.field(
+        description="Its new name: 1 to 200 characters.", default=UNSET
+    )
+    description: str | None = strawberry.field(
+        description="Its new description: at most 10,000 characters.", default=UNSET
+    )
 
 
 Which = Annotated[strawberry.ID, strawberry.argument(description="Which collection.")]

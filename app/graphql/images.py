@@ -26,7 +26,9 @@ from app.graphql.types.lists import listed_images
 from app.services import images
 
 
-@strawberry.input(description="Changes of an image; an absent field stays.")
+@strawberry.input(
+    description="Changes of an image; an absent field stays, and null is refused but for takenAt."
+)
 class UpdateImageInput:
     id: strawberry.ID = strawberry.field(description="Which image.")
     title: str | None = strawberry.field(description="At most 200 characters.", default=UNSET)

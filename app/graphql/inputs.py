@@ -99,7 +99,7 @@ class ImageFilter:
         default=None,
     )
     text: str | None = strawberry.field(
-        description="Words in title, description, filename and tags (PostgreSQL web search syntax).",
+        description="Words in title, description, filename and tags (PostgreSQL web search syntax): at most 1,000 characters.",
         default=None,
     )
     trashed: bool | None = strawberry.field(

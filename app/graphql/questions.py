@@ -18,7 +18,8 @@ from app.services.searching.questions import MAX_TERMS, MAX_WEIGHT, Term
 @strawberry.input(description="What to look for: exactly one.", one_of=True)
 class SearchQuery:
     text: str | None = strawberry.field(
-        description="A sentence or a few words that describe the picture.", default=UNSET
+        description="A sentence or a few words that describe the picture: 1 to 1,000 characters.",
+        default=UNSET,
     )
     image_id: strawberry.ID | None = strawberry.field(
         description="An image of yours: what looks like it.", default=UNSET
@@ -30,7 +31,9 @@ class SearchQuery:
 
 @strawberry.input(description="What there should be more of, or less: a text or an image of yours.")
 class SearchTerm:
-    text: str | None = strawberry.field(description="A few words. Not with imageId.", default=UNSET)
+    text: str | None = strawberry.field(
+        description="A few words: 1 to 1,000 characters. Not with imageId.", default=UNSET
+    )
     image_id: strawberry.ID | None = strawberry.field(
         description="An image of yours. Not with text.", default=UNSET
     )

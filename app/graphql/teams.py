@@ -29,10 +29,12 @@ class CreateTeamInput:
     )
 
 
-@strawberry.input(description="Changes of a team; an absent field stays.")
+@strawberry.input(description="Changes of a team; an absent field stays, and null is refused.")
 class UpdateTeamInput:
     id: strawberry.ID = strawberry.field(description="Which team.")
-    name: str | None = strawberry.field(description="Its new name.", default=UNSET)
+    name: str | None = strawberry.field(
+        description="Its new name: 1 to 200 characters.", default=UNSET
+    )
     tag_policy: TagPolicy | None = strawberry.field(description="Its new policy.", default=UNSET)
 
 

@@ -22,14 +22,18 @@ class CreateUserInput:
     email: str = strawberry.field(
         description="Their e-mail address; upper and lower case are the same."
     )
-    name: str = strawberry.field(description="What people call them; kept for a known address.")
+    name: str = strawberry.field(
+        description="What people call them: 1 to 200 characters; kept for a known address."
+    )
     role: Role = strawberry.field(description="What they may do in the team.", default=Role.EDITOR)
 
 
-@strawberry.input(description="Changes of an account; an absent field stays.")
+@strawberry.input(description="Changes of an account; an absent field stays, and null is refused.")
 class UpdateUserInput:
     id: strawberry.ID = strawberry.field(description="Whose.")
-    name: str | None = strawberry.field(description="What people call them.", default=UNSET)
+    name: str | None = strawberry.field(
+        description="What people call them: 1 to 200 characters.", default=UNSET
+    )
     email: str | None = strawberry.field(description="Their e-mail address.", default=UNSET)
 
 
