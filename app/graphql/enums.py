@@ -221,7 +221,7 @@ describe(
     BAD_USER_INPUT="An argument is wrong; `extensions.field` names it.",
     CONFLICT="It clashes with what exists.",
     PAYLOAD_TOO_LARGE="The request, or a file of it, is too large.",
-    UNSUPPORTED_MEDIA_TYPE="The bytes are not a picture of an allowed format.",
+    UNSUPPORTED_MEDIA_TYPE="The bytes are not a picture of an allowed format, or the request's body is of no type that is taken.",
     RATE_LIMITED="Too much at once; `extensions.retryAfter` says for how long.",
     QUERY_TOO_COMPLEX="The operation is deeper or larger than allowed; `extensions.limit` says what is.",
     UNAVAILABLE="A part of the server cannot be reached now; try again.",

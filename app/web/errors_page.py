@@ -117,7 +117,7 @@ A cause that is not the client's is never told: it is logged under the request's
 ## Codes
 
 The status is that of an answer in which nothing ran, and which has no `data`. Once an operation runs, the status is 200 and
-`errors` stands beside `data`. In answers of the type `application/json`, a document that is refused has the status 200 as well, for old clients
+`errors` stands beside `data`. In answers of the type `application/json`, a document that is refused, or its variables, has the status 200 as well, for old clients
 read errors from nothing else; ask for `application/graphql-response+json` to get the statuses of the table.
 
 An operation with several changes makes them one after another, each in a transaction of its own. The first that fails ends it: `data`
