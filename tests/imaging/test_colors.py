@@ -7,29 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.imaging import Decoder, inspect, make_thumbnails, rgb_picture
+from app.imaging import Decoder, inspect, make_thumbnails
 from app.imaging.colors import MAX_PROFILE_BYTES
 from app.imaging.thumbhash import thumb_hash
 from tests.imaging import make, profiles
-
-COLOR = (180, 90, 60)
-
-
-def flat(mode: str = "RGB", color: object = COLOR) -> Image.Image:
-    return Image.new(mode, (200, 100), color)  # type: ignore[arg-type]  # of any mode
-
-
-def seen(path: Path, data: bytes) -> list[int]:
-    """The colour in the middle of what a model sees, once the thumbnails have been found to be of the same."""
-    make.written(path, data)
-    pixels = rgb_picture(path, 50)
-    for one in make_thumbnails(path).values():
-        small = np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB"))
-        middle = small[one.height // 2, one.width // 2].tolist()
-        assert middle == pytest.approx(pixels[12, 25].tolist(), abs=6)
-    levels: list[int] = pixels[12, 25].tolist()
-    return levels
-
+from tests.imaging.colors import COLOR, flat, seen
 
 WIDE = {
     "red and blue swapped": (profiles.SWAPPED, 2.2),

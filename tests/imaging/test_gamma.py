@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.imaging import inspect, make_thumbnails, rgb_picture
+from app.imaging import inspect, make_thumbnails
 from tests.imaging import make, profiles
+from tests.imaging.colors import COLOR, flat, seen
 
-COLOR = (180, 90, 60)
 CHUNK = 33
 """Where chunks may stand: behind the first one."""
 SRGB = make.png_chunk(b"sRGB", b"\0")
@@ -33,22 +33,6 @@ def saying(picture: Image.Image, *chunks: bytes, **options: object) -> bytes:
 def shown(color: tuple[int, ...], gamma: float) -> list[int]:
     """The product of all exponents, of file and screen, is 1."""
     return [round(255 * (level / 255) ** (1 / gamma / 2.2)) for level in color]
-
-
-def flat(mode: str = "RGB", color: object = COLOR) -> Image.Image:
-    return Image.new(mode, (200, 100), color)  # type: ignore[arg-type]  # of any mode
-
-
-def seen(path: Path, data: bytes) -> list[int]:
-    """The colour in the middle of what a model sees, once the thumbnails have been found to be of the same."""
-    make.written(path, data)
-    pixels = rgb_picture(path, 50)
-    for one in make_thumbnails(path).values():
-        small = np.asarray(Image.open(io.BytesIO(one.data)).convert("RGB"))
-        middle = small[one.height // 2, one.width // 2].tolist()
-        assert middle == pytest.approx(pixels[12, 25].tolist(), abs=6)
-    levels: list[int] = pixels[12, 25].tolist()
-    return levels
 
 
 @pytest.mark.parametrize("gamma", [100_000, 55_556, 35_000])

@@ -240,13 +240,18 @@ async def test_nobody_waits_for_large_groups(db: Database, count: int, *, gives_
     assert (told[afterwards] > 0) is gives_way
 
 
-async def test_groups_of_a_team_that_is_new_to_statistics(db: Database) -> None:
-    """PostgreSQL takes it for one row of each table."""
+async def new_to_statistics(db: Database) -> tuple[int, Actor]:
+    """A model, and somebody whose team has come since PostgreSQL last looked at the groups."""
     model_id, others = await planted.model(db), await make.actor(db)
     await full_groups(db, others, 4, model_id=model_id)
     async with db.transaction() as session:
         await session.execute(text("analyze duplicate, duplicate_pair"))
-    actor = await make.actor(db)
+    return model_id, await make.actor(db)
+
+
+async def test_groups_of_a_team_that_is_new_to_statistics(db: Database) -> None:
+    """PostgreSQL takes it for one row of each table."""
+    model_id, actor = await new_to_statistics(db)
     (team_id,) = actor.team_ids
     ids, firsts = await full_groups(db, actor, 40, model_id=model_id)
     await db.acting(actor).run(lambda s: duplicate_groups.regroup(s, team_id, ids))
@@ -258,11 +263,7 @@ async def test_groups_of_a_team_that_is_new_to_statistics(db: Database) -> None:
 
 async def test_a_burst_in_a_team_that_is_new_to_statistics(db: Database) -> None:
     """Whom its copies are compared with is looked up, and not found by comparing each image with each."""
-    model_id, others = await planted.model(db), await make.actor(db)
-    await full_groups(db, others, 4, model_id=model_id)
-    async with db.transaction() as session:
-        await session.execute(text("analyze duplicate, duplicate_pair"))
-    actor = await make.actor(db)
+    model_id, actor = await new_to_statistics(db)
     (team_id,) = actor.team_ids
     ids, _ = await full_groups(db, actor, 40, model_id=model_id)
     (burst,) = planted.random(1, seed=17)
