@@ -26,7 +26,9 @@ from app.domain import (
     TagFilter,
 )
 from app.metrics import Metrics, RecallSampler
-from app.services import filters
+from app.services import filters, match_counts
+from app.services.filters import Match
+from app.services.remembered import Remembered
 from app.services.searching import graphs, nearest
 from app.services.searching.places import After
 from app.services.searching.vector_plan import NO_GRAPHS, Bounds
@@ -433,21 +435,48 @@ async def test_the_trash_shortens_no_page_of_many_teams(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "count"),
+    ("shape", "first", "again"),
     [
-        ("everything", 2),
-        ("few days", 3),
-        ("dates", 3),
-        ("tag", 3),
-        ("two tags", 4),
-        ("tag and dates", 4),
+        ("everything", 2, 2),
+        ("few days", 3, 2),
+        ("dates", 3, 2),
+        ("tag", 3, 3),
+        ("two tags", 4, 3),
+        ("tag and dates", 4, 3),
     ],
 )
-async def test_it_takes_few_statements(world: World, shape: str, count: int) -> None:
-    """Counters and settings, the count where those do not say enough, the ranking; one for the tags' names."""
-    with counted_statements(world.db) as statements:
-        await world.best(SHAPES[shape][0], QUERIES[0])
-    assert len(statements) == count, statements
+async def test_it_takes_few_statements(
+    world: World, shape: str, first: int, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters and settings, the ranking; one for the tags' names. And the count where those do not say enough, for the first
+    question to that part of the library."""
+    monkeypatch.setattr(match_counts, "_COUNTED", Remembered(100))
+    for count in (first, again):
+        with counted_statements(world.db) as statements:
+            await world.best(SHAPES[shape][0], QUERIES[0])
+        assert len(statements) == count, statements
+
+
+async def test_what_was_counted_is_counted_again_when_the_team_has_grown(world: World) -> None:
+    """An eighth of the bound is as far off as a count may be; a range that ends an hour later is another."""
+    wanted = ImageFilter(created_at=between(600, 2_400))
+    async with world.db.acting(world.actor).transaction() as session:
+        match = await filters.resolve(session, world.actor, wanted)
+        bounds = {world.team_id: 800}
+
+        async def statements(size: int, match: Match = match) -> int:
+            sizes = {world.team_id: size}
+            with counted_statements(world.db) as asked:
+                found = await match_counts.matches(
+                    session, match, world.model_id, sizes, {}, bounds
+                )
+            assert found == {world.team_id: (801, 801)}
+            return len(asked)
+
+        grown = [await statements(size) for size in (3_000, 3_000, 3_100, 3_101, 3_000, 2_999)]
+        assert grown == [1, 0, 0, 1, 1, 0]
+        later = replace(match, wanted=ImageFilter(created_at=between(600, 2_460)))
+        assert await statements(3_000, later) == 1
 
 
 async def test_some_searches_are_done_again_exactly_for_the_metrics(world: World) -> None:

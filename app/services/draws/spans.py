@@ -1,20 +1,18 @@
 """Whether ranges of dates had few images when this process last looked. Only which way is tried first hangs on it."""
 
 import math
-from collections import OrderedDict
 from collections.abc import Hashable
-from datetime import datetime
 from typing import Final
 
 from app.services.filters import Match
+from app.services.remembered import Remembered, hours
 
 FEW: Final = 4_000
 """Where a range of dates has so few images times the root of the count, to scan them is quicker than to throw darts."""
 FEW_OF_TAGS: Final = 1_600
 """Whether an image carries the tags takes five times as long as the rest of its part of a scan."""
-MOST_SPANS: Final = 2_000
 
-_SEEN: Final[OrderedDict[Hashable, bool]] = OrderedDict()
+_SEEN: Final = Remembered[bool](2_000)
 
 
 def few(match: Match, count: int) -> int:
@@ -27,19 +25,9 @@ def are_few(match: Match, count: int) -> bool | None:
 
 
 def note(match: Match, count: int, *, are_few: bool) -> None:
-    key = _key(match, count)
-    _SEEN[key] = are_few
-    _SEEN.move_to_end(key)
-    while len(_SEEN) > MOST_SPANS:
-        _SEEN.popitem(last=False)
+    _SEEN.note(_key(match, count), are_few)
 
 
 def _key(match: Match, count: int) -> Hashable:
-    """To the hour: who draws from the last week names another moment each time."""
     lists = frozenset((team, *tags) for team, tags in match.all_tags.items())
-    span = match.created_at
-    return hash(lists), _hour(span.start), _hour(span.end), count
-
-
-def _hour(moment: datetime | None) -> datetime | None:
-    return moment and moment.replace(minute=0, second=0, microsecond=0)
+    return hash(lists), hours(match.created_at), count
