@@ -102,6 +102,8 @@ def _into(role: str, actor: Actor | None = None) -> str:
 
 ENTERING: Final = "entering"
 """Under this name a session knows what to enter its transaction with."""
+ENTRANCE: Final = "entrance"
+"""And under this one the entrance it came through."""
 
 
 class _Connection(Connection):  # type: ignore[misc]  # asyncpg ships no types
@@ -164,7 +166,7 @@ class Entrance:
         entrance, and its user is not the owner.
         """
         with _translated(), _owned(self.entering):
-            session = self.sessions(info={ENTERING: self.entering})
+            session = self.sessions(info={ENTERING: self.entering, ENTRANCE: self})
             try:
                 yield session
                 await session.run_sync(_commit)
@@ -177,6 +179,7 @@ class Entrance:
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the database, that of its first statement (REPEATABLE READ)."""
         async with self.transaction() as session:
+            del session.info[ENTRANCE]
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 

@@ -419,7 +419,55 @@ async def test_counters_that_are_wrong_choose_the_way_and_find_the_same(world: W
     assert len({one.image_id for one in found} & set(truth)) >= 59
 
 
-async def test_the_trash_shortens_no_page_of_many_teams(world: World) -> None:
+async def two_idle(db: Database) -> None:
+    """Two connections of the pool are open, and nobody uses them."""
+
+    async def one() -> None:
+        async with db.login.transaction() as session:
+            await session.execute(text("select pg_sleep(0.05)"))
+
+    await asyncio.gather(one(), one())
+    assert db.engine.sync_engine.pool.checkedin() >= 2  # type: ignore[attr-defined]  # it is a QueuePool
+
+
+BY_TWO = replace(BOUNDS, half=1)
+
+
+@pytest.mark.parametrize("shape", MANY)
+@pytest.mark.parametrize("limit", [10, 60])
+async def test_two_connections_find_what_one_finds(world: World, shape: str, limit: int) -> None:
+    await two_idle(world.db)
+    for query in (QUERIES[0], QUERIES[3], -QUERIES[8]):
+        one = await world.best(MANY[shape], query, limit, actor=world.both, has_images=True)
+        with counted_statements(world.db) as statements:
+            two = await world.best(
+                MANY[shape], query, limit, actor=world.both, has_images=True, bounds=BY_TWO
+            )
+        looks = [one for one in statements if "found as materialized" in one.lower()]
+        # Other columns are asked for along with the images, which is left to one connection.
+        assert len(looks) >= (2 if shape != "another column" else 1)
+        assert [hit.image_id for hit in two] == [hit.image_id for hit in one]
+        assert [hit.image and hit.image.id for hit in two] == [
+            hit.image and hit.image.id for hit in one
+        ]
+
+
+async def test_pages_of_two_connections_go_on_without_a_repeat(world: World) -> None:
+    await two_idle(world.db)
+    wanted, after, seen = MANY["dates"], None, []
+    while page := await world.best(
+        wanted, QUERIES[1], 150, actor=world.both, bounds=BY_TWO, after=after
+    ):
+        seen += [one.image_id for one in page]
+        after = After(page[-1].score, page[-1].image_id)
+    truth = await world.truth(wanted, QUERIES[1], 5_000, actor=world.both)
+    assert len(seen) == len(set(seen)) == len(truth)
+    assert set(seen) == set(truth)
+
+
+@pytest.mark.parametrize("bounds", [BOUNDS, BY_TWO], ids=["one connection", "two"])
+async def test_the_trash_shortens_no_page_of_many_teams(world: World, bounds: Bounds) -> None:
+    await two_idle(world.db)
     nearest_ids = await world.truth(ImageFilter(), QUERIES[6], 50, actor=world.both)
     async with world.db.transaction() as session:
         trash = update(Image).where(Image.id.in_(nearest_ids))
@@ -427,7 +475,9 @@ async def test_the_trash_shortens_no_page_of_many_teams(world: World) -> None:
     try:
         for limit in (10, 60):
             truth = await world.truth(ImageFilter(), QUERIES[6], limit, actor=world.both)
-            found = await world.best(ImageFilter(), QUERIES[6], limit, actor=world.both)
+            found = await world.best(
+                ImageFilter(), QUERIES[6], limit, actor=world.both, bounds=bounds
+            )
             assert [one.image_id for one in found] == truth
     finally:
         async with world.db.transaction() as session:

@@ -23,16 +23,27 @@ from app.services.filters import Match
 from app.services.searching import graphs
 from app.services.searching.directions import Identity
 
+SETTINGS: Final = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_sort": "off",
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.max_scan_tuples": "20000",
+    "hnsw.scan_mem_multiplier": "2",
+}
+"""The best plan of what follows depends on how many images the filter lets through, and what is decided is done: nothing but a graph
+gives its order without sorting. The look itself, which must sort, ends with that."""
+NO_SORTS: Final = text("select set_config('enable_sort', 'off', true)")
+_SET: Final = ", ".join(
+    f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items()
+)
 FACTS: Final = Prepared(
-    text(
-        """
+    text(  # Put together of our own words.
+        f"""
     select m.id, m.name, m.revision, h.team_id, h.tag_id, h.images, h.tag_id = :whole and coalesce((
       select indisvalid from pg_index
       where indexrelid = to_regclass(:graph || m.id || '_' || replace(h.team_id::text, '-', ''))
     ), false) as has_graph,
-    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'off', true),
-    set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '20000', true),
-    set_config('hnsw.scan_mem_multiplier', '2', true)
+    {_SET}
     from (select) settings
     left join embedding_model m on m.id = :model_id
       or m.name = :name and m.revision = :revision and (m.state = 'ACTIVE' or m.retired_at is not null)
@@ -41,7 +52,7 @@ FACTS: Final = Prepared(
       from unnest(:teams, :tags) l (team_id, tag_id) join draw_head d using (team_id, tag_id)
       group by 1, 2
     ) h on true
-    """
+    """  # noqa: S608
     ).bindparams(
         bindparam("teams", type_=ARRAY(Uuid())),
         bindparam("tags", type_=ARRAY(Uuid())),
@@ -52,9 +63,7 @@ FACTS: Final = Prepared(
         bindparam("revision", type_=Text()),
     )
 )
-"""By name a model answers only if its vectors are whole, as embedding_models.WHOLE has it. The best plan of what follows depends on how
-many images the filter lets through, and what is decided is done: nothing but a graph gives its order without sorting. The look
-itself, which must sort, ends with that."""
+"""By name a model answers only if its vectors are whole, as embedding_models.WHOLE has it."""
 
 
 @dataclass(frozen=True, slots=True)

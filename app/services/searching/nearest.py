@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, overload
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import SearchStrategy
@@ -20,7 +19,6 @@ __all__ = ["Candidates", "Floor", "Found", "Near", "best"]
 
 MOST_TEAMS: Final = 50
 """Of teams whose tags are looked up one by one."""
-NO_SORTS: Final = text("select set_config('enable_sort', 'off', true)")
 
 
 async def _nothing(_session: AsyncSession) -> "Found":
@@ -72,7 +70,7 @@ async def best(
     match = candidates.match
     if match.empty or floor == {}:
         return Found()
-    look = Look(candidates, vector, limit, after, floor, has_images)
+    look = Look(candidates, vector, limit, after, floor, has_images, bounds.half)
     return await _found(session, look, bounds)
 
 
@@ -113,13 +111,15 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     while turn:
         now = turn.now
         if sorts and (now.by_graph or now.rarest):
-            await session.execute(NO_SORTS)
+            await session.execute(facts.NO_SORTS)
         seen = await look.through(session, now, alone=turn.alone, known=turn.known)
         # A look ends with what comes after it being sorted.
         sorts = True
         turn = turn.after(seen, look.limit)
     strategy = SearchStrategy.INDEX if now.by_graph else SearchStrategy.EXACT
-    again = replace(look, candidates=replace(look.candidates, known=None), has_images=False)
+    again = replace(
+        look, candidates=replace(look.candidates, known=None), has_images=False, half=None
+    )
     return Found(
         seen.rows,
         strategy,

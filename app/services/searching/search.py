@@ -38,6 +38,7 @@ from app.services.searching.nearest import Candidates, Floor
 from app.services.searching.places import model_of
 from app.services.searching.ranked import Hit, Ranked, Search
 from app.services.searching.relevance import Measure
+from app.services.searching.vector_plan import FOR_PAGES
 
 __all__ = [
     "Direction",
@@ -207,6 +208,7 @@ async def _by_meaning(
         after=last,
         floor=asked.floor,
         has_images=True,
+        bounds=FOR_PAGES,
     )
     scores = {one.image_id: one.score for one in near}
     hits = await ranked.hits(session, asked, candidates, scores, near.rows)

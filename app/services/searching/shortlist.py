@@ -17,6 +17,7 @@ from app.services import images, paging
 from app.services.searching import diversity, fusion, nearest, places, ranked
 from app.services.searching.nearest import Candidates
 from app.services.searching.ranked import Hit, Ranked, Search
+from app.services.searching.vector_plan import FOR_PAGES
 
 SHORTLIST: Final = 200
 """The best so many are what diversity and an order choose from."""
@@ -94,7 +95,9 @@ async def _shortlist(
         least = -math.inf if asked.min_score is None else asked.min_score
         scores = {one: score for one, score in every.items() if score >= least}
     else:
-        near = await nearest.best(session, candidates, asked.query.vector, most, floor=asked.floor)
+        near = await nearest.best(
+            session, candidates, asked.query.vector, most, floor=asked.floor, bounds=FOR_PAGES
+        )
         every = scores = {one.image_id: one.score for one in near}
     return _Shortlist(scores, newest or max(every, default=None), near)
 

@@ -25,11 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import beside
 from app.db.models import ImageVector
 from app.db.prepared import IMAGES
 from app.embedding import Vectors
 from app.services.searching import vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
+from app.services.searching.facts import NO_SORTS, SETTINGS
 from app.services.searching.places import After
 from app.services.searching.vector_plan import Plan
 from app.services.searching.vector_text import Shape
@@ -53,7 +55,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One question, and how it is asked. `has_images`: what is found brings its images along, where that costs nothing more."""
+    """One question, and how it is asked. `has_images`: what is found brings its images along, where that costs nothing more.
+
+    `half`: another connection may help where there is so much for it to do, as Bounds has it; None where none may.
+    """
 
     candidates: Candidates
     vector: Vectors
@@ -61,6 +66,7 @@ class Look:
     after: After | None
     floor: Floor | None
     has_images: bool = False
+    half: int | None = None
 
     def depth(self, graphs: int) -> int:
         """How many of the nearest each branch of the statement finds at most, where so many are by graphs."""
@@ -76,11 +82,40 @@ class Look:
         """
         most = self.depth(len(plan.by_graph))
         if alone:
-            asked = vector_text.statement(self._shape(plan))
-            rows = await asked.rows(session, self._values(plan, most))
+            halves = await self._by_two(session, plan, most)
+            rows = await self._rows(session, plan, most) if halves is None else halves
         else:
             rows = (await session.execute(self._with_images(plan, most))).all()
         return self._seen(plan, most, rows, known, alone=alone)
+
+    async def _rows(self, session: AsyncSession, plan: Plan, most: int) -> list[Sequence[Any]]:
+        asked = vector_text.statement(self._shape(plan))
+        return await asked.rows(session, self._values(plan, most))
+
+    async def _by_two(
+        self, session: AsyncSession, plan: Plan, most: int
+    ) -> list[Sequence[Any]] | None:
+        """The same, half of the teams each at once on two connections. None where there is too little to do, or no connection to spare;
+        and where of one half more may belong to the page than was looked at, because the trash had it."""
+        halves = plan.halves(self.half)
+        through = beside.entrance(session) if halves else None
+        if halves is None or through is None:
+            return None
+
+        async def second() -> list[Sequence[Any]]:
+            async with beside.transaction(through, SETTINGS) as its:
+                return await self._rows(its, halves[1], most)
+
+        both = await beside.at_once(self._rows(session, halves[0], most), second())
+        if any(self._is_cut(rows, most) for rows in both):
+            await session.execute(NO_SORTS)
+            return None
+        return [*both[0], *(row for row in both[1] if row[1] is not None)]
+
+    def _is_cut(self, rows: Sequence[Sequence[Any]], most: int) -> bool:
+        """One row, of no team, says how many there were to choose from."""
+        chosen_from = next(row[3] for row in rows if row[1] is None)
+        return chosen_from >= most and sum(row[0] is not None for row in rows) < self.limit
 
     def _shape(self, plan: Plan) -> Shape:
         match = self.candidates.match

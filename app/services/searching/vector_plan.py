@@ -26,6 +26,8 @@ STEP_OF_TAG: Final = 8
 """And of such as lie anywhere, as those of a tag do."""
 LEAST_STEPS: Final = 40
 """Which a graph takes in any case."""
+BEYOND: Final = 3
+"""Where matches were counted up to a bound, there may be about so many times as many."""
 BREADTH: Final = 0.25
 """hnsw.ef_search for the page of one team, for each root of its images: 128 of 272,000."""
 PART: Final = 0.5
@@ -38,14 +40,18 @@ MOST_BREADTH: Final = 1_000
 class Bounds:
     """`exact`: up to so many matches of a team are compared one by one, in 10 ms; beyond, its graph is faster.
 
-    Without `graphs`, all are.
+    Without `graphs`, all are. `half`: where each of two halves of the teams takes so many comparisons, they are looked through at
+    once on two connections; None where the session's own must do.
     """
 
     exact: int = 5_000
     graphs: bool = True
+    half: int | None = None
 
 
 BOUNDS: Final = Bounds()
+FOR_PAGES: Final = Bounds(half=5_000)
+"""Of transactions that only read. To begin a second one takes as long as 3,000 comparisons."""
 NO_GRAPHS: Final = Bounds(graphs=False)
 
 
@@ -54,7 +60,7 @@ class Plan:
     """`rarest`: in each team the tag of the filter that fewest images carry, where it names tags.
 
     `tastes`: how many of its nearest the graph of each team is asked for, where there are many; empty where for a whole page.
-    `images`: how many each team has.
+    `images`: how many each team has. `work`: about what each takes, in comparisons.
     """
 
     scanned: tuple[UUID, ...]
@@ -62,6 +68,7 @@ class Plan:
     rarest: Mapping[UUID, UUID]
     images: Mapping[UUID, int]
     tastes: Mapping[UUID, int] = field(default_factory=dict)
+    work: Mapping[UUID, float] = field(default_factory=dict)
 
     def scanning(self, teams: Iterable[UUID]) -> "Plan":
         """These teams exactly after all."""
@@ -76,6 +83,29 @@ class Plan:
     def following(self, teams: Iterable[UUID]) -> "Plan":
         """These graphs for a whole page, and nothing else."""
         return replace(self.whole(), scanned=(), by_graph=tuple(teams))
+
+    def halves(self, least: int | None) -> "tuple[Plan, Plan] | None":
+        """About as much to do in each; None where that is less than `least` in one."""
+        if least is None:
+            return None
+        parts: tuple[set[UUID], set[UUID]] = (set(), set())
+        sums = [0.0, 0.0]
+        teams = (*self.by_graph, *self.scanned)
+        for team in sorted(teams, key=lambda one: self.work.get(one, 0.0), reverse=True):
+            lighter = sums.index(min(sums))
+            parts[lighter].add(team)
+            sums[lighter] += self.work.get(team, 0.0)
+        if min(sums) < max(least, 1):
+            return None
+        first, second = (
+            replace(
+                self,
+                scanned=tuple(one for one in self.scanned if one in part),
+                by_graph=tuple(one for one in self.by_graph if one in part),
+            )
+            for part in parts
+        )
+        return first, second
 
     def breadth(self, team: UUID, depth: int) -> int:
         """hnsw.ef_search of this team's graph. A larger graph takes more, or misses whole questions."""
@@ -114,6 +144,7 @@ async def made(
         }
     else:
         fewest = dict.fromkeys(size_of, bounds.exact)
+    found: match_counts.Counts = {}
     large = [
         team
         for team in known.with_graph
@@ -130,7 +161,14 @@ async def made(
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
     images = {team: sizes.get((team, NO_ID), 0) for team in large}
-    return Plan(scanned, tuple(large), rarest, images, tastes if large else {})
+    work = {team: found[team][1] if team in found else float(size_of[team]) for team in scanned}
+    if most_tags:
+        work = {team: read * STEP / STEP_OF_TAG for team, read in work.items()}
+    for team in large:
+        matches = found[team][0] * BEYOND if team in found else size_of[team]
+        steps = tastes.get(team, page or 1) * images[team] / max(matches, 1)
+        work[team] = STEP * max(LEAST_STEPS, steps)
+    return Plan(scanned, tuple(large), rarest, images, tastes if large else {}, work)
 
 
 def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:

@@ -1,0 +1,131 @@
+"""A second connection of one request: taken only where nobody waits for it, as the same actor, and given back whatever happens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import beside
+from app.db.database import Entrance
+from tests import make
+from tests.database import Database
+
+WHO = text(
+    "select current_user::text || ' ' || current_setting('app.team_ids') || ' ' || current_setting('app.user_id')"
+    " || ' ' || current_setting('app.operator')"
+)
+
+
+@pytest.fixture
+async def idle(database_url: str) -> AsyncIterator[Database]:
+    """A pool of eight, of which three connections are open."""
+    db = Database(database_url, pool_size=8)
+    await asyncio.gather(*(_sleep(db) for _ in range(3)))
+    yield db
+    await db.close()
+
+
+async def _sleep(db: Database) -> None:
+    async with db.login.transaction() as session:
+        await session.execute(text("select pg_sleep(0.1)"))
+
+
+def through(session: AsyncSession) -> Entrance:
+    found = beside.entrance(session)
+    assert found is not None
+    return found
+
+
+async def test_it_is_the_same_actor_with_its_own_settings(idle: Database) -> None:
+    actor = await make.actor(idle)
+    async with idle.acting(actor).transaction() as session:
+        mine = await session.scalar(WHO)
+        async with beside.transaction(through(session), {"enable_sort": "off"}) as other:
+            assert await other.scalar(WHO) == mine
+            assert await other.scalar(text("show enable_sort")) == "off"
+            pids = [await one.scalar(text("select pg_backend_pid()")) for one in (session, other)]
+            assert len(set(pids)) == 2
+        assert await session.scalar(text("show enable_sort")) == "on"
+    # What it set ends with its transaction.
+    for _ in range(3):
+        async with idle.login.transaction() as session:
+            assert await session.scalar(text("show enable_sort")) == "on"
+            assert await session.scalar(text("select current_user::text")) == "pictor_login"
+
+
+async def test_none_is_taken_that_others_may_want(idle: Database) -> None:
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(3):
+            session = await stack.enter_async_context(idle.login.transaction())
+            await session.execute(text("select"))
+            found.append(beside.entrance(session) is not None)
+    # A quarter of eight is two.
+    assert found == [True, True, False]
+
+
+async def test_none_is_opened_for_it(database_url: str) -> None:
+    db = Database(database_url, pool_size=8)
+    async with db.login.transaction() as session:
+        await session.execute(text("select"))
+        assert beside.entrance(session) is None
+    await db.close()
+
+
+async def test_none_is_taken_from_a_snapshot(idle: Database) -> None:
+    async with idle.login.snapshot() as session:
+        assert beside.entrance(session) is None
+
+
+@pytest.mark.parametrize("fails", ["the first", "the second"])
+async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -> None:
+    """The second is cancelled; the first is waited for."""
+    wrong = text("select 1 / 0")
+    mine, its = (
+        (wrong, text("select pg_sleep(20)"))
+        if fails == "the first"
+        else (text("select pg_sleep(0.2)"), wrong)
+    )
+
+    async def asked() -> None:
+        async with idle.login.transaction() as session:
+            await session.execute(text("select"))
+            entrance = through(session)
+
+            async def second() -> None:
+                async with beside.transaction(entrance, {}) as other:
+                    await other.execute(its)
+
+            async def first() -> None:
+                await session.execute(mine)
+
+            await beside.at_once(first(), second())
+
+    async with asyncio.timeout(15):
+        with pytest.raises(DBAPIError, match="division by zero"):
+            await asked()
+    assert idle.connections_in_use == 0
+
+
+async def test_where_the_request_is_gone_both_have_ended() -> None:
+    begun = asyncio.Event()
+    ended = []
+
+    async def waits(name: str) -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(60)
+        finally:
+            ended.append(name)
+
+    task = asyncio.create_task(beside.at_once(waits("first"), waits("second")))
+    await begun.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["first", "second"]
