@@ -46,6 +46,7 @@ from app.services import access, arrays, carrying, full_text, paging
 MAX_TEXT_LENGTH = 1_000
 ALWAYS = DateTimeRange()
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 TAKEN: Final = func.greatest(Image.taken_at, paging.MINUS_INFINITY)
 """As its index and the order by it have it: what has no date is the oldest. No coalesce: PostgreSQL does not count that

@@ -452,6 +452,25 @@ async def test_two_connections_find_what_one_finds(world: World, shape: str, lim
         ]
 
 
+@pytest.mark.parametrize("shape", ["rare tag", "two that rarely meet", "rare tag and dates"])
+async def test_one_tag_is_compared_on_two_connections(world: World, shape: str) -> None:
+    """The older half of its images there, the newer here; all of them are on the page."""
+    await two_idle(world.db)
+    rare = ImageFilter(tags=TagFilter(all=("few",)), created_at=between(500, 2_500))
+    wanted = rare if shape == "rare tag and dates" else SHAPES[shape][0]
+    truth = await world.truth(wanted, QUERIES[1], 100)
+    assert len(truth) > 20
+    for limit in (10, 100):
+        for _ in range(2):
+            with counted_statements(world.db) as statements:
+                found = await world.best(wanted, QUERIES[1], limit, bounds=BY_TWO)
+            assert [one.image_id for one in found] == truth[:limit]
+            looks = [one for one in statements if "found as materialized" in one.lower()]
+            assert len(looks) == 2
+    # Where the middle lies is known by now.
+    assert not [one for one in statements if "offset" in one.lower() and one not in looks]
+
+
 async def test_pages_of_two_connections_go_on_without_a_repeat(world: World) -> None:
     await two_idle(world.db)
     wanted, after, seen = MANY["dates"], None, []

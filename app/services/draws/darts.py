@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -28,14 +27,13 @@ from app.db.prepared import IMAGES, Prepared
 from app.domain import NO_ID
 from app.services.draws import recency, spans
 from app.services.draws.values import MOMENT, UUIDS, array, value
-from app.services.filters import ALWAYS, FIRST_INSTANT, Match
+from app.services.filters import ALWAYS, FIRST_INSTANT, LAST_INSTANT, Match
 
 MAX_DARTS: Final = 2_000
 """All of them missing, they take a tenth of what the scan of a list of 278,000 images takes."""
 IMAGES_A_DART: Final = 40
 """A scan reads about this many images in twice the time that one dart takes."""
 ROUNDS: Final = 3
-LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 """The driver sends it as infinity, and the first one as -infinity."""
 
 # Of each team the lightest list is taken, and all of these are put end to end: `whole` integers, of which a dart hits

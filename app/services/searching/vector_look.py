@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,14 +26,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import beside
 from app.db.models import ImageVector
 from app.db.prepared import IMAGES
 from app.embedding import Vectors
-from app.services.searching import vector_text
+from app.services.searching import two, vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
-from app.services.searching.facts import NO_SORTS, SETTINGS
 from app.services.searching.places import After
+from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
 from app.services.searching.vector_text import Shape
 
@@ -82,43 +82,28 @@ class Look:
         """
         most = self.depth(len(plan.by_graph))
         if alone:
-            halves = await self._by_two(session, plan, most)
-            rows = await self._rows(session, plan, most) if halves is None else halves
+            rows = await self._rows(session, plan, most)
         else:
             rows = (await session.execute(self._with_images(plan, most))).all()
         return self._seen(plan, most, rows, known, alone=alone)
 
-    async def _rows(self, session: AsyncSession, plan: Plan, most: int) -> list[Sequence[Any]]:
-        asked = vector_text.statement(self._shape(plan))
-        return await asked.rows(session, self._values(plan, most))
+    async def _rows(self, session: AsyncSession, plan: Plan, most: int) -> Rows:
+        async def ask(session: AsyncSession, half: Half) -> Rows:
+            asked = vector_text.statement(self._shape(half))
+            return await asked.rows(session, self._values(half, most))
 
-    async def _by_two(
-        self, session: AsyncSession, plan: Plan, most: int
-    ) -> list[Sequence[Any]] | None:
-        """The same, half of the teams each at once on two connections. None where there is too little to do, or no connection to spare;
-        and where of one half more may belong to the page than was looked at, because the trash had it."""
-        halves = plan.halves(self.half)
-        through = beside.entrance(session) if halves else None
-        if halves is None or through is None:
-            return None
+        whole = Half(plan, self.candidates.match.created_at)
+        least, is_cut = self.half, partial(self._is_cut, most)
+        halves = await two.rows(session, whole, least=least, is_cut=is_cut, ask=ask)
+        return await ask(session, whole) if halves is None else halves
 
-        async def second() -> list[Sequence[Any]]:
-            async with beside.transaction(through, SETTINGS) as its:
-                return await self._rows(its, halves[1], most)
-
-        both = await beside.at_once(self._rows(session, halves[0], most), second())
-        if any(self._is_cut(rows, most) for rows in both):
-            await session.execute(NO_SORTS)
-            return None
-        return [*both[0], *(row for row in both[1] if row[1] is not None)]
-
-    def _is_cut(self, rows: Sequence[Sequence[Any]], most: int) -> bool:
-        """One row, of no team, says how many there were to choose from."""
+    def _is_cut(self, most: int, rows: Rows) -> bool:
+        """Whether more of them may belong to the page, for the trash had some: one row, of no team, says how many there were."""
         chosen_from = next(row[3] for row in rows if row[1] is None)
         return chosen_from >= most and sum(row[0] is not None for row in rows) < self.limit
 
-    def _shape(self, plan: Plan) -> Shape:
-        match = self.candidates.match
+    def _shape(self, part: Half) -> Shape:
+        match, plan, dates = self.candidates.match, part.plan, part.dates
         floors = isinstance(self.floor, Mapping)
         return Shape(
             model_id=self.candidates.model_id,
@@ -126,25 +111,25 @@ class Look:
             by_graph=len(plan.by_graph),
             scanned=len(plan.scanned) if plan.rarest else min(1, len(plan.scanned)),
             tags=max(map(len, match.all_tags.values()), default=0),
-            has_start=match.created_at.start is not None,
-            has_end=match.created_at.end is not None,
+            has_start=dates.start is not None,
+            has_end=dates.end is not None,
             has_without=self.candidates.without is not None,
             floor="each" if floors else "none" if self.floor is None else "one",
             has_after=self.after is not None,
             has_images=self.has_images,
         )
 
-    def _values(self, plan: Plan, most: int) -> dict[str, Any]:
+    def _values(self, part: Half, most: int) -> dict[str, Any]:
         """Of all that a shape may ask for."""
-        match = self.candidates.match
+        match, plan, dates = self.candidates.match, part.plan, part.dates
         values: dict[str, Any] = {
             "vector": self.vector.tolist(),
             "most": most,
             "page": self.limit,
             "by_graph": list(plan.by_graph),
             "scanned": list(plan.scanned),
-            "start": match.created_at.start,
-            "end": match.created_at.end,
+            "start": dates.start,
+            "end": dates.end,
             "without": self.candidates.without,
         }
         if isinstance(self.floor, Mapping):

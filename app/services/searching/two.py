@@ -1,0 +1,109 @@
+"""A look through vectors by two connections at once, half of it each: where one would take long, and another lies idle.
+
+Halves are of teams; of one team's tag, they are of dates.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import DateTime, Integer, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import beside
+from app.db.prepared import Prepared
+from app.domain import DateTimeRange
+from app.services.filters import FIRST_INSTANT, LAST_INSTANT
+from app.services.remembered import Remembered, hours
+from app.services.searching.facts import NO_SORTS, SETTINGS
+from app.services.searching.vector_plan import STEP, STEP_OF_TAG, Plan
+
+Rows: TypeAlias = list[Sequence[Any]]
+
+MIDDLE: Final = Prepared(
+    text(
+        "select created_at from image_tag where team_id = :team and tag_id = :tag and created_at >= :start and created_at < :end"
+        " order by created_at offset :before limit 1"
+    ).bindparams(
+        bindparam("team", type_=Uuid()),
+        bindparam("tag", type_=Uuid()),
+        bindparam("start", type_=DateTime(timezone=True)),
+        bindparam("end", type_=DateTime(timezone=True)),
+        bindparam("before", type_=Integer()),
+    )
+)
+_MIDDLES: Final = Remembered[datetime](2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """These teams, or these dates of theirs."""
+
+    plan: Plan
+    dates: DateTimeRange
+
+
+async def rows(
+    session: AsyncSession,
+    whole: Half,
+    *,
+    least: int | None,
+    is_cut: Callable[[Rows], bool],
+    ask: Callable[[AsyncSession, Half], Awaitable[Rows]],
+) -> Rows | None:
+    """What `ask` finds in both halves; None where there is less than `least` to do in one, or no connection to spare, and where
+    of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
+    """
+    through = beside.entrance(session) if least is not None else None
+    halves = await _halves(session, whole, least) if through and least is not None else None
+    if through is None or halves is None:
+        return None
+
+    async def first() -> Rows:
+        return await ask(session, halves[0])
+
+    async def second() -> Rows:
+        async with beside.transaction(through, SETTINGS) as its:
+            return await ask(its, halves[1])
+
+    both = await beside.at_once(first(), second())
+    if any(is_cut(found) for found in both):
+        await session.execute(NO_SORTS)
+        return None
+    return [*both[0], *(row for row in both[1] if row[1] is not None)]
+
+
+async def _halves(session: AsyncSession, whole: Half, least: int) -> tuple[Half, Half] | None:
+    plan, dates = whole.plan, whole.dates
+    if plans := plan.halves(least):
+        return Half(plans[0], dates), Half(plans[1], dates)
+    alone = plan.scanned[0] if len(plan.scanned) == 1 and not plan.by_graph else None
+    if alone is None or not plan.rarest or plan.work.get(alone, 0) < 2 * least:
+        return None
+    middle = await _middle(session, whole, alone)
+    if middle is None:
+        return None
+    return Half(plan, replace(dates, end=middle)), Half(plan, replace(dates, start=middle))
+
+
+async def _middle(session: AsyncSession, whole: Half, team: UUID) -> datetime | None:
+    """As many of the tag's images are older as are newer, when this process last looked. Only how even the halves are hangs on it."""
+    tag, dates = whole.plan.rarest[team], whole.dates
+    before = int(whole.plan.work[team]) * STEP_OF_TAG // STEP // 2
+    key = team, tag, hours(dates), before.bit_length()
+    middle = _MIDDLES.get(key)
+    if middle is None:
+        values = {
+            "team": team,
+            "tag": tag,
+            "start": dates.start or FIRST_INSTANT,
+            "end": dates.end or LAST_INSTANT,
+            "before": before,
+        }
+        if found := await MIDDLE.rows(session, values):
+            middle = found[0][0]
+            _MIDDLES.note(key, middle)
+    is_within = middle and (dates.start or middle) <= middle <= (dates.end or middle)
+    return middle if is_within else None
