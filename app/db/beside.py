@@ -11,18 +11,19 @@ from sqlalchemy.pool import QueuePool
 from app.db.database import ENTRANCE, Entrance
 
 T = TypeVar("T")
+S = TypeVar("S")
 BUSY: Final = 4
 """Where more than this part of a pool is taken, processors have enough to do."""
 
 
 def entrance(session: AsyncSession) -> Entrance | None:
-    """That of this session, where another transaction through it costs nobody a wait: most of the pool is idle, and one of the
-    idle connections is open. None otherwise, and where what the session sees is not what another would."""
+    """That of this session, where another transaction through it costs nobody a wait, because most of the pool is idle. None otherwise,
+    and where what the session sees is not what another would."""
     through = session.info.get(ENTRANCE)
     pool = session.bind.sync_engine.pool if isinstance(session.bind, AsyncEngine) else None
     if not isinstance(through, Entrance) or not isinstance(pool, QueuePool):
         return None
-    if pool.checkedin() == 0 or pool.checkedout() * BUSY > pool.size():
+    if pool.checkedout() * BUSY > pool.size():
         return None
     return through
 
@@ -37,7 +38,7 @@ async def transaction(
         yield session
 
 
-async def at_once(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, T]) -> tuple[T, T]:
+async def at_once(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, S]) -> tuple[T, S]:
     """The first in this task. Where one fails, or whoever waits is gone, the other has ended before that is told."""
     other = asyncio.create_task(second)
     try:

@@ -419,24 +419,12 @@ async def test_counters_that_are_wrong_choose_the_way_and_find_the_same(world: W
     assert len({one.image_id for one in found} & set(truth)) >= 59
 
 
-async def two_idle(db: Database) -> None:
-    """Two connections of the pool are open, and nobody uses them."""
-
-    async def one() -> None:
-        async with db.login.transaction() as session:
-            await session.execute(text("select pg_sleep(0.05)"))
-
-    await asyncio.gather(one(), one())
-    assert db.engine.sync_engine.pool.checkedin() >= 2  # type: ignore[attr-defined]  # it is a QueuePool
-
-
 BY_TWO = replace(BOUNDS, half=1)
 
 
 @pytest.mark.parametrize("shape", MANY)
 @pytest.mark.parametrize("limit", [10, 60])
 async def test_two_connections_find_what_one_finds(world: World, shape: str, limit: int) -> None:
-    await two_idle(world.db)
     for query in (QUERIES[0], QUERIES[3], -QUERIES[8]):
         one = await world.best(MANY[shape], query, limit, actor=world.both, has_images=True)
         with counted_statements(world.db) as statements:
@@ -455,7 +443,6 @@ async def test_two_connections_find_what_one_finds(world: World, shape: str, lim
 @pytest.mark.parametrize("shape", ["rare tag", "two that rarely meet", "rare tag and dates"])
 async def test_one_tag_is_compared_on_two_connections(world: World, shape: str) -> None:
     """The older half of its images there, the newer here; all of them are on the page."""
-    await two_idle(world.db)
     rare = ImageFilter(tags=TagFilter(all=("few",)), created_at=between(500, 2_500))
     wanted = rare if shape == "rare tag and dates" else SHAPES[shape][0]
     truth = await world.truth(wanted, QUERIES[1], 100)
@@ -472,7 +459,6 @@ async def test_one_tag_is_compared_on_two_connections(world: World, shape: str) 
 
 
 async def test_pages_of_two_connections_go_on_without_a_repeat(world: World) -> None:
-    await two_idle(world.db)
     wanted, after, seen = MANY["dates"], None, []
     while page := await world.best(
         wanted, QUERIES[1], 150, actor=world.both, bounds=BY_TWO, after=after
@@ -486,7 +472,6 @@ async def test_pages_of_two_connections_go_on_without_a_repeat(world: World) -> 
 
 @pytest.mark.parametrize("bounds", [BOUNDS, BY_TWO], ids=["one connection", "two"])
 async def test_the_trash_shortens_no_page_of_many_teams(world: World, bounds: Bounds) -> None:
-    await two_idle(world.db)
     nearest_ids = await world.truth(ImageFilter(), QUERIES[6], 50, actor=world.both)
     async with world.db.transaction() as session:
         trash = update(Image).where(Image.id.in_(nearest_ids))

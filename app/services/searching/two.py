@@ -1,4 +1,4 @@
-"""A look through vectors by two connections at once, half of it each: where one would take long, and another lies idle.
+"""A look through vectors by two connections at once, half of it each: where one would take long, and most of the pool lies idle.
 
 Halves are of teams; of one team's tag, they are of dates.
 """
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import beside
 from app.db.prepared import Prepared
 from app.domain import DateTimeRange
+from app.errors import AppError, ErrorCode
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
 from app.services.remembered import Remembered, hours
 from app.services.searching.facts import NO_SORTS, SETTINGS
@@ -53,7 +54,7 @@ async def rows(
     is_cut: Callable[[Rows], bool],
     ask: Callable[[AsyncSession, Half], Awaitable[Rows]],
 ) -> Rows | None:
-    """What `ask` finds in both halves; None where there is less than `least` to do in one, or no connection to spare, and where
+    """What `ask` finds in both halves; None where there is less than `least` to do in one, or no connection to spare; and where
     of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
     """
     through = beside.entrance(session) if least is not None else None
@@ -64,15 +65,24 @@ async def rows(
     async def first() -> Rows:
         return await ask(session, halves[0])
 
-    async def second() -> Rows:
-        async with beside.transaction(through, SETTINGS) as its:
-            return await ask(its, halves[1])
+    async def second() -> Rows | None:
+        try:
+            async with beside.transaction(through, SETTINGS) as its:
+                return await ask(its, halves[1])
+        except AppError as error:
+            if error.code is ErrorCode.UNAVAILABLE:
+                return None
+            raise
 
-    both = await beside.at_once(first(), second())
-    if any(is_cut(found) for found in both):
+    mine, others = await beside.at_once(first(), second())
+    if others is None:
+        # PostgreSQL has no room for another connection, or has ended that one.
+        await session.execute(NO_SORTS)
+        others = await ask(session, halves[1])
+    if is_cut(mine) or is_cut(others):
         await session.execute(NO_SORTS)
         return None
-    return [*both[0], *(row for row in both[1] if row[1] is not None)]
+    return [*mine, *(row for row in others if row[1] is not None)]
 
 
 async def _halves(session: AsyncSession, whole: Half, least: int) -> tuple[Half, Half] | None:

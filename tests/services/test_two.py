@@ -1,0 +1,75 @@
+"""Half of a look on another connection, where that one is lost or none can be had."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import DateTimeRange
+from app.services.searching import two
+from app.services.searching.two import Half, Rows
+from app.services.searching.vector_plan import Plan
+from tests.database import Database
+
+TEAMS = (uuid4(), uuid4())
+WHOLE = Half(
+    Plan(scanned=TEAMS, by_graph=(), rarest={}, images={}, work=dict.fromkeys(TEAMS, 10.0)),
+    DateTimeRange(),
+)
+ANSWERS = text(
+    "select cast(:team as uuid), cast(:team as uuid), 1.0, 0 where current_setting('enable_sort') = 'off'"
+    " union all select null, null, null, case when set_config('enable_sort', 'on', true) = 'on' then 1 end"
+)
+"""As a look does: it wants sorting to be off, and ends with that."""
+
+
+@pytest.fixture
+async def wide(database_url: str) -> AsyncIterator[Database]:
+    db = Database(database_url, pool_size=8)
+    yield db
+    await db.close()
+
+
+async def found(db: Database, other_fails: str = "", least: int = 10) -> tuple[list[UUID], int]:
+    """The teams of the rows, and on how many connections they were asked for."""
+    asked_on: list[AsyncSession] = []
+
+    async with db.owner.transaction() as session:
+        await session.execute(text("set local enable_sort = off"))
+
+        async def ask(its: AsyncSession, half: Half) -> Rows:
+            asked_on.append(its)
+            if other_fails and its is not session:
+                await its.execute(text(other_fails))
+            (team,) = half.plan.scanned
+            return [tuple(row) for row in await its.execute(ANSWERS, {"team": team})]
+
+        rows: list[Any] | None = await two.rows(
+            session, WHOLE, least=least, is_cut=lambda _: False, ask=ask
+        )
+    assert db.connections_in_use == 0
+    return [row[1] for row in rows or () if row[1] is not None], len(set(map(id, asked_on)))
+
+
+async def test_both_halves_are_found_on_two_connections(wide: Database) -> None:
+    teams, connections = await found(wide)
+    assert (set(teams), connections) == (set(TEAMS), 2)
+
+
+async def test_what_a_lost_connection_was_to_do_is_done_after_all(wide: Database) -> None:
+    teams, _ = await found(wide, "select pg_terminate_backend(pg_backend_pid())")
+    assert set(teams) == set(TEAMS)
+    assert len(teams) == 2
+
+
+async def test_what_is_wrong_with_the_question_is_told(wide: Database) -> None:
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await found(wide, "select 1 / 0")
+
+
+async def test_too_little_to_do_is_not_halved(wide: Database) -> None:
+    assert await found(wide, least=11) == ([], 0)
