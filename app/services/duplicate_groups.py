@@ -23,7 +23,8 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
+from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, NotDuplicate
+from app.domain import ImageState
 from app.services import arrays
 
 MAX_GROUP: Final = 50
@@ -113,7 +114,7 @@ async def put_near(
 ) -> set[UUID]:
     """The pairs of each image by this model, in place of those that another one found; who is left alone by `regroup`.
 
-    One lock for all: see `lock`.
+    The search may be older than `lock`, under which this is called: an image that was deleted since then has no pair.
     """
     images = list(near)
     await session.execute(
@@ -123,7 +124,9 @@ async def put_near(
             DuplicatePair.model_id != model_id,
         )
     )
-    pairs = {(one.low, one.high): one for found in near.values() for one in found}
+    found = {(one.low, one.high): one for its in near.values() for one in its}
+    stored = await _stored(session, team_id, {its for pair in found for its in pair})
+    pairs = {ids: one for ids, one in found.items() if stored.issuperset(ids)}
     rows = [
         {
             "team_id": team_id,
@@ -144,15 +147,16 @@ async def put_near(
 
 async def forget(session: AsyncSession, team_id: UUID, gone: Sequence[UUID]) -> None:
     """These images are in no pair any more; what they held together may fall apart."""
-    await lock(session, team_id)
-    touched = await _companions(session, team_id, gone)
-    for table in (DuplicatePair, NotDuplicate):
-        await session.execute(delete(table).where(table.team_id == team_id, _either(table, gone)))
+    # Before the lock, as whoever looks for copies has it: the other way round each would wait for the other.
     await session.execute(
         delete(DuplicateCheck).where(
             DuplicateCheck.team_id == team_id, arrays.among(DuplicateCheck.image_id, gone)
         )
     )
+    await lock(session, team_id)
+    touched = await _companions(session, team_id, gone)
+    for table in (DuplicatePair, NotDuplicate):
+        await session.execute(delete(table).where(table.team_id == team_id, _either(table, gone)))
     await regroup(session, team_id, await _near(session, team_id, touched))
 
 
@@ -257,6 +261,18 @@ async def _standing(
         )
     )
     return {row.image_id: row.group_id for row in found}
+
+
+async def _stored(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:
+    """Those of these images that are not deleted."""
+    found = await session.scalars(
+        select(Image.id).where(
+            Image.team_id == team_id,
+            arrays.among(Image.id, images),
+            Image.state == ImageState.STORED,
+        )
+    )
+    return set(found)
 
 
 async def _near(session: AsyncSession, team_id: UUID, images: Collection[UUID]) -> set[UUID]:

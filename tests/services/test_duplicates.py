@@ -159,6 +159,74 @@ async def test_what_a_deleted_image_held_together_falls_apart(db: Database) -> N
         assert await session.scalar(select(Duplicate).where(Duplicate.team_id == team_id)) is None
 
 
+async def waiting_for_a_lock(db: Database, count: int) -> None:
+    """Returns when so many transactions do."""
+    waiting = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    async with asyncio.timeout(10):
+        while True:
+            async with db.transaction() as session:
+                if await session.scalar(waiting) == count:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_deleted_while_copies_are_looked_for_holds_nothing_together(
+    db: Database,
+) -> None:
+    """The search has found it before its deletion was committed, and writes afterwards."""
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    angles = np.arange(3) * np.arccos(0.99)
+    rows = np.zeros((3, planted.DIMENSION), np.float32)
+    rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
+    middle = await add(db, model_id, team_id, rows[1:2])
+    await look(db)
+    ends = await add(db, model_id, team_id, rows[::2])
+
+    async with db.acting(actor).transaction() as session:
+        await images.delete_forever(session, actor, middle)
+        looking = asyncio.create_task(look(db))
+        await waiting_for_a_lock(db, 1)
+    await looking
+
+    assert await groups(db, actor) == []
+    async with db.transaction() as session:
+        left = select(func.count()).select_from(DuplicatePair)
+        assert await session.scalar(left.where(DuplicatePair.team_id == team_id)) == 0
+        grouped = await session.scalars(
+            select(Duplicate.image_id).where(Duplicate.team_id == team_id)
+        )
+        assert not {*grouped} & {*ends, *middle}
+
+
+async def test_deleting_what_waits_to_be_looked_at_meets_no_deadlock(db: Database) -> None:
+    """Both take the team's lock, and have to do with the row by which the image waits."""
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    (one,) = planted.random(1, seed=14)
+    ids = await add(db, model_id, team_id, copies(one, 3, seed=1))
+
+    async def delete_one() -> None:
+        # Not `run`, which would try again.
+        async with db.acting(actor).transaction() as session:
+            await images.delete_forever(session, actor, ids[:1])
+
+    async def look_once() -> None:
+        async with db.worker.transaction() as session:
+            await duplicates.check_some(session)
+
+    async with db.transaction() as session:
+        await duplicate_groups.lock(session, team_id)
+        deleting = asyncio.create_task(delete_one())
+        await waiting_for_a_lock(db, 1)
+        looking = asyncio.create_task(look_once())
+        await waiting_for_a_lock(db, 2)
+    await asyncio.gather(deleting, looking)
+
+    await look(db)
+    assert await groups(db, actor) == [ids[1:]]
+
+
 async def full_groups(
     db: Database, actor: Actor, count: int, *, model_id: int
 ) -> tuple[list[UUID], list[UUID]]:
