@@ -79,8 +79,18 @@ async def build(
 
     CONFLICT where it reads nothing, or so little that it must not take over, unless it is to do so `anyway`.
     """
+    while True:
+        await Reembedding(resources, model, told, gate=gate).run()
+        switched = await _take_over(resources, model, anyway=anyway)
+        building = (await refresh(resources)).building
+        # What takes long before a switch has images come that others read without this model.
+        if switched or building is None or building.id != model.id:
+            return switched
+
+
+async def _take_over(resources: Resources, model: Known, *, anyway: bool) -> bool:
+    """Builds what it is searched by, and switches if nothing is left to read; whether it answers now."""
     db = resources.db.worker
-    await Reembedding(resources, model, told, gate=gate).run()
     if not anyway:
         # Here too, since what comes now takes long.
         await db.run(lambda session: reembedding.trust(session, model.id))
@@ -89,7 +99,6 @@ async def build(
     switched = await db.run(lambda s: reembedding.switch(s, model.id, anyway=anyway))
     if switched:
         log.info("%s has read every image, and answers from now on", model)
-    await refresh(resources)
     return switched
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageVector, VectorClaim
 from app.domain import NO_ID, Actor, JobKind, ModelState
-from app.embedding import Embedder, embedder_from_name
+from app.embedding import Embedder, Vectors, embedder_from_name
 from app.errors import AppError, unavailable
 from app.graphql.schema import build_schema
 from app.resources import Resources
@@ -31,6 +31,7 @@ from tests.graphql.conftest import Client
 from tests.services import planted
 from tests.worker import planted as planted_rows
 from tests.worker.test_worker import jpeg, noise, stored, until, until_ready, working
+from tests.worker.wrapped import Wrapped
 
 HITS = "{ model edges { score node { id } } pageInfo { endCursor } candidateCount }"
 TEXT = (
@@ -437,6 +438,64 @@ async def test_no_picture_is_read_beside_one_that_may_kill(resources: Resources)
             assert (claim.attempts, claim.run_id) == (0, None)
         await running
     assert await vectors(resources, 48) == 2
+
+
+class MeasuredLong(Wrapped):
+    """Something happens while its relevance is measured, which is after the last image was read."""
+
+    def __init__(self, inner: Embedder, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(inner)
+        self._meanwhile = meanwhile
+        self._happened = False
+
+    async def texts(self, texts: Sequence[str]) -> Vectors:
+        if not self._happened:
+            self._happened = True
+            await self._meanwhile()
+        return await super().texts(texts)
+
+
+async def test_what_comes_shortly_before_the_switch_is_read_too(resources: Resources) -> None:
+    """By a worker that has not got the new model: nobody cancelled anything."""
+    db, team_id = resources.db, await make.team(resources.db)
+    await models.introduce(resources)
+    rows = planted.random(51, dimension=32)
+    old = dict(zip(await make.images(db, team_id, 50), rows[:50], strict=True))
+    await planted.vectors(db, 1, old)
+
+    async def late_one() -> None:
+        late = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+        await planted.vectors(db, 1, {late: rows[50]})
+
+    embedder = MeasuredLong(embedder_from_name(str(tiny_model.folder(1, 48))), late_one)
+    async with another_process(resources, embedder) as other:
+        await models.introduce(other)
+        model = await model_of(resources, 48)
+        new = planted.random(50, dimension=48)
+        await planted.vectors(db, model.id, dict(zip(old, new, strict=True)))
+        assert await models.build(other, model)
+    assert await vectors(resources, 48) == 51
+
+
+async def test_a_change_is_cancelled_shortly_before_the_switch(resources: Resources) -> None:
+    db, team_id = resources.db, await make.team(resources.db)
+    await models.introduce(resources)
+    images = await make.images(db, team_id, 50)
+
+    async def cancel() -> None:
+        await db.worker.run(reembedding.cancel)
+
+    embedder = MeasuredLong(embedder_from_name(str(tiny_model.folder(1, 48))), cancel)
+    async with another_process(resources, embedder) as other:
+        await planted.vectors(
+            db, 1, dict(zip(images, planted.random(50, dimension=32), strict=True))
+        )
+        await models.introduce(other)
+        model = await model_of(resources, 48)
+        new = planted.random(50, dimension=48)
+        await planted.vectors(db, model.id, dict(zip(images, new, strict=True)))
+        assert not await models.build(other, model)
+    assert (await model_of(resources, 48)).state is ModelState.RETIRED
 
 
 async def test_what_does_not_load_changes_nothing(resources: Resources) -> None:
