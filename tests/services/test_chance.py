@@ -90,6 +90,23 @@ def test_equal_scores_have_a_law_too() -> None:
     assert told.relevance(0.29) == 0
 
 
+@pytest.mark.parametrize("motifs", [1, 2, 3, 10])
+def test_a_picture_is_relevant_to_itself_in_any_library(motifs: int) -> None:
+    """Few motifs, each many times: what chance makes of them is as near to them as they are to each other."""
+    middles = planted.unit(planted.random(1, 6, 64) + 0.3 * planted.random(motifs, 3, 64))
+    noise = 0.1 * planted.random(60, 4, 64) if motifs > 2 else np.zeros((60, 64), np.float32)
+    library = planted.unit(np.resize(middles, (60, 64)) + noise)
+    scores = (chance.phantoms(library, 256) @ library.T).astype(float)
+    bests = Bests(scores.max(axis=1), scores[:, ::2].max(axis=1))
+    told = chance.fit([bests], sampled=60, images=75)
+    # As it is stored, and as a copy of other bytes has it.
+    stored = library[0].astype(np.float16).astype(np.float32)
+    for itself in (float(stored @ stored), float(stored @ library[0])):
+        assert told.relevance(itself) == 1
+        for asked in (0.5, 0.95, 0.99, 1):
+            assert told.score(asked) <= itself
+
+
 def test_phantoms_look_like_the_library_and_like_none_of_its_pictures() -> None:
     middles = planted.random(20, 3, 64)
     noise = 0.4 * planted.random(400, 4, 64)

@@ -22,6 +22,9 @@ HIGHEST: Final = 0.95
 """The line is laid through the best scores between these shares. Above are the questions that a picture answers
 after all, below those that are more unlike every picture than a question in earnest is."""
 ANCHOR: Final = 0.95
+SAME: Final = 0.9995
+"""The cosine of a picture and itself, but for how vectors are rounded: no chance comes nearer. The law of a library of few
+motifs, or of one alone, goes on beyond it."""
 LEAST_SPREAD: Final = 1e-4
 """Where all questions score alike, one that scores better is still told from them."""
 
@@ -38,14 +41,14 @@ class Chance:
         share = NORMAL.cdf((score - self.location) / self.spread)
         # Down: a hit is to reach the relevance that is told of it, whoever asks for that as the least.
         told = math.floor(share * MICRO + 1 / MICRO) / MICRO
-        return 1.0 if share >= SURE else told
+        return 1.0 if share >= SURE or score >= SAME else told
 
     def score(self, relevance: float) -> float:
         """The least score of that relevance; -1 where every score has it."""
         if relevance <= 0:
             return -1.0
         score = self.location + self.spread * NORMAL.inv_cdf(min(relevance, SURE))
-        return max(score, -1.0)
+        return max(min(score, SAME), -1.0)
 
 
 @dataclass(frozen=True, slots=True)
