@@ -54,6 +54,7 @@ class Calibration:
 
     async def turn(self) -> int:
         """Measures teams with the model that answers, if it is loaded here and nobody else is at it; how many."""
+        await self._db.run(calibration.forget)
         model = self._resources.models.active
         embedder = None if model is None else self._resources.models.ready(model)
         if model is None or embedder is None or not await self._due(model):

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, text, update
 
 from app.db.database import counted_statements
 from app.db.models import Image, RelevanceFit
@@ -263,3 +263,19 @@ async def test_measurements_go_with_their_team(db: Database, model_id: int) -> N
             session, calibration.Library(gone, model_id, 50), {Modality.TEXT: Chance(0, 1)}, 1
         )
         assert await session.get(RelevanceFit, (gone, model_id, Modality.TEXT)) is None
+
+
+async def test_a_measurement_needs_no_room_on_the_disk(db: Database) -> None:
+    """PostgreSQL knows nothing of the team yet; sorted, its pictures with each question would take 130 MB."""
+    team_id, dimension = await make.team(db), 256
+    async with planted.put_back(db):
+        model_id = await planted.model(db, "wide-planted", dimension)
+        rows = planted.random(4_000, seed=1, dimension=dimension)
+        await planted.library(db, team_id, model_id, rows)
+    questions = planted.random(64, seed=2, dimension=dimension)
+    async with db.transaction() as session:
+        await session.execute(text("set local temp_file_limit = '8MB'"))
+        its = calibration.Library(team_id, model_id, len(rows))
+        found, count = await calibration.bests(session, its, questions)
+    assert count == len(rows)
+    np.testing.assert_allclose(found.whole, (questions @ rows.T).max(axis=1), atol=1e-3)

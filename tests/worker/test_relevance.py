@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from app.db.models import Image, RelevanceFit
 from app.domain import Actor, ImageFormat, ImageState, Modality, ModelState, Window
@@ -173,6 +173,57 @@ async def test_a_team_is_measured_again_when_it_has_grown(resources: Resources) 
 async def library_without_vectors(resources: Resources, team_id: UUID, count: int) -> None:
     for _ in range(count):
         await make.image(resources.db, team_id)
+
+
+async def trash(resources: Resources, ids: Sequence[UUID], *, trashed: bool = True) -> None:
+    async with resources.db.transaction() as session:
+        at = func.now() if trashed else None
+        await session.execute(update(Image).where(Image.id.in_(ids)).values(trashed_at=at))
+
+
+async def test_what_lies_in_the_trash_does_not_count(resources: Resources) -> None:
+    resources = replace(resources, embedder=WIDE)
+    model = await known(resources, WIDE, ModelState.ACTIVE)
+    team_id = await make.team(resources.db)
+    calibration = Calibration(resources)
+    images = await library(resources, team_id, 120, (model.id, WIDE))
+    await calibration.turn()
+    every = (await fits(resources, team_id, model.id))[Modality.TEXT]
+    await trash(resources, images[60:])
+    assert await calibration.turn() == 1
+    half = (await fits(resources, team_id, model.id))[Modality.TEXT]
+    assert (every.images, half.images) == (120, 60)
+    async with resources.db.transaction() as session:
+        await session.execute(delete(Image).where(Image.id.in_(images[60:])))
+        await session.execute(delete(RelevanceFit).where(RelevanceFit.team_id == team_id))
+    await calibration.turn()
+    alone = (await fits(resources, team_id, model.id))[Modality.TEXT]
+    assert (half.location, half.spread) == (alone.location, alone.spread)
+    assert half.location < every.location
+
+
+async def test_of_a_team_that_has_shrunk_to_few_nothing_is_known(resources: Resources) -> None:
+    resources = replace(resources, embedder=WIDE)
+    model = await known(resources, WIDE, ModelState.ACTIVE)
+    team_id, other = await make.team(resources.db), await make.team(resources.db)
+    calibration = Calibration(resources)
+    images = await library(resources, team_id, 90, (model.id, WIDE))
+    await library(resources, other, 60, (model.id, WIDE))
+    await calibration.turn()
+    # Still nearer to what was measured than to what is shipped.
+    await trash(resources, images[46:])
+    await calibration.turn()
+    assert (await fits(resources, team_id, model.id)).keys() == set(Modality)
+    await trash(resources, images[45:])
+    await calibration.turn()
+    assert await fits(resources, team_id, model.id) == {}
+    await trash(resources, images, trashed=False)
+    assert await calibration.turn() == 1
+    async with resources.db.transaction() as session:
+        await session.execute(delete(Image).where(Image.id.in_(images)))
+    await calibration.turn()
+    assert await fits(resources, team_id, model.id) == {}
+    assert (await fits(resources, other, model.id)).keys() == set(Modality)
 
 
 async def test_of_a_large_team_a_part_is_enough(
