@@ -48,6 +48,18 @@ async def until(db: Database, job_id: UUID, *, done: int = 0) -> BulkJob:
     raise TimeoutError(f"{row.status} {row.done} of {row.total}: {row.error}")
 
 
+async def test_a_job_is_due_by_the_clock_that_workers_go_by(resources: Resources) -> None:
+    """A server whose clock is ahead would let it wait, and one whose clock is behind would let it pass others."""
+    actor = await make.actor(resources.db)
+    (team_id,) = actor.team_ids
+    async with resources.db.acting(actor).transaction() as session:
+        now = await session.scalar(select(func.now()))
+        row = await bulk.prepare(session, actor, team_id, Selection(), TAGGED)
+        await asyncio.sleep(0.01)
+        await bulk.start(session, actor, row.id, "test")
+    assert (row.started_at, row.lease_until) == (now, now)
+
+
 async def test_a_worker_hears_of_a_job_and_does_it(resources: Resources) -> None:
     db = resources.db
     assert isinstance(db, Database)

@@ -159,12 +159,14 @@ async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: s
     row = await _locked(session, actor, job_id)
     if row.status is not BulkStatus.PREPARED:
         return row
-    if row.created_at < datetime.now(UTC) - PREPARED_FOR:
+    waiting, now = await _waiting(session, row.team_id)
+    if row.created_at < now - PREPARED_FOR:
         raise conflict("id", "This was prepared too long ago: prepare it anew.")
-    await _refuse_if_busy(session, row.team_id)
+    if waiting >= MOST_OPEN:
+        raise rate_limited(f"At most {MOST_OPEN} bulk jobs of a team wait.", RETRY_SECONDS)
     await bulk_tags.check(session, row)
     row.status = BulkStatus.QUEUED
-    row.started_at = row.lease_until = datetime.now(UTC)
+    row.started_at = row.lease_until = now
     row.started_by, row.api_key_id = actor.user_id, actor.api_key_id
     row.request_id = request_id
     await session.flush()
@@ -172,11 +174,11 @@ async def start(session: AsyncSession, actor: Actor, job_id: UUID, request_id: s
     return row
 
 
-async def _refuse_if_busy(session: AsyncSession, team_id: UUID) -> None:
-    """RATE_LIMITED where the team has as many jobs to be done as it may."""
-    waiting = select(func.count()).select_from(BulkJob).where(BulkJob.team_id == team_id, OPEN)
-    if (await session.scalar(waiting) or 0) >= MOST_OPEN:
-        raise rate_limited(f"At most {MOST_OPEN} bulk jobs of a team wait.", RETRY_SECONDS)
+async def _waiting(session: AsyncSession, team_id: UUID) -> tuple[int, datetime]:
+    """How many jobs of the team are to be done; and the time by the database's clock, which workers go by."""
+    query = select(func.count(), func.now()).where(BulkJob.team_id == team_id, OPEN)
+    count, now = (await session.execute(query)).one()
+    return count, now
 
 
 async def cancel(session: AsyncSession, actor: Actor, job_id: UUID) -> BulkJob:
