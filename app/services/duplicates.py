@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Select, Uuid, column, delete, exists, func, select, tuple_
+from sqlalchemy import Select, Uuid, column, delete, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,6 +48,19 @@ CHECKS: Final = 20
 """Images whose neighbours are looked for in one transaction."""
 QUEUED_AT_ONCE: Final = 2_000
 """Images of before that are queued in one transaction, which takes a tenth of a second."""
+
+ANY_TEAM: Final = text(
+    """
+    with recursive waiting as (
+      (select team_id from duplicate_check order by team_id limit 1)
+      union all
+      select (select c.team_id from duplicate_check c where c.team_id > w.team_id order by c.team_id limit 1)
+      from waiting w where w.team_id is not null
+    )
+    select team_id from waiting where team_id is not null order by random() limit 1
+    """
+).columns(column("team_id", Uuid))
+"""One of the teams of which images wait. They are found from one to the next in the index, however many images they have."""
 
 NEWEST: Final = paging.Keyset(
     "duplicates",
@@ -195,21 +208,27 @@ async def _queue(session: AsyncSession, model_id: int, found: Sequence[Any]) -> 
 
 
 async def _claim(session: AsyncSession) -> _Due | None:
-    """Takes the rows away; they come back with the transaction that fails."""
-    first = select(DuplicateCheck.team_id).limit(1).scalar_subquery()
+    """Takes the rows of some images of one team away; they come back with the transaction that fails.
+
+    Of whichever team: where one has very many, or always fails, the others have their turns.
+    """
+    team_id = await session.scalar(ANY_TEAM)
+    if team_id is None:
+        return None
     some = (
-        select(DuplicateCheck.team_id, DuplicateCheck.image_id)
-        .where(DuplicateCheck.team_id == first)
+        select(DuplicateCheck.image_id)
+        .where(DuplicateCheck.team_id == team_id)
         .order_by(DuplicateCheck.image_id)
         .limit(CHECKS)
         .with_for_update(skip_locked=True)
     )
-    keys = (DuplicateCheck.team_id, DuplicateCheck.image_id)
-    taken = await session.execute(
-        delete(DuplicateCheck).where(tuple_(*keys).in_(some)).returning(*keys)
+    taken = await session.scalars(
+        delete(DuplicateCheck)
+        .where(DuplicateCheck.team_id == team_id, DuplicateCheck.image_id.in_(some))
+        .returning(DuplicateCheck.image_id)
     )
     found = taken.all()
-    return _Due(found[0].team_id, [row.image_id for row in found]) if found else None
+    return _Due(team_id, found) if found else None
 
 
 def _stored(team_id: UUID) -> Match:

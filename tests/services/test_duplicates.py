@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from app.db.models import Duplicate, DuplicateCheck, DuplicatePair, Image, ImageVector, NotDuplicate
 from app.domain import Actor, Role, Window
@@ -157,6 +158,25 @@ async def test_what_a_deleted_image_held_together_falls_apart(db: Database) -> N
         left = select(func.count()).select_from(DuplicatePair)
         assert await session.scalar(left.where(DuplicatePair.team_id == team_id)) == 0
         assert await session.scalar(select(Duplicate).where(Duplicate.team_id == team_id)) is None
+
+
+async def test_what_goes_wrong_in_one_team_holds_no_other_up(own_db: Database) -> None:
+    db = own_db
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (one,) = planted.random(1, seed=15)
+    # Of another length: as an index that is damaged, this fails whoever searches the team.
+    broken = await make.team(db)
+    await add(db, model_id, broken, planted.random(2, dimension=8))
+    await add(db, model_id, broken, planted.random(2))
+    ids = await add(db, model_id, actor.team_ids[0], copies(one, 2, seed=1))
+    failures = 0
+    for _ in range(50):
+        try:
+            await db.worker.run(duplicates.check_some)
+        except DBAPIError:
+            failures += 1
+    assert failures
+    assert await groups(db, actor) == [ids]
 
 
 async def waiting_for_a_lock(db: Database, count: int) -> None:
