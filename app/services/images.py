@@ -13,6 +13,7 @@ from sqlalchemy import (
     select,
     union,
 )
+from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import (
@@ -209,12 +210,17 @@ async def set_trashed(
 ) -> list[Image]:
     """Moves images to the trash or out of it; those that are there already stay as they are."""
     rows = await locked(session, actor, ids)
-    now = datetime.now(UTC)
-    for row in rows:
-        if (row.trashed_at is not None) != trashed:
-            row.trashed_at = now if trashed else None
-            row.updated_at = now
-    await session.flush()
+    changed = [row.id for row in rows if (row.trashed_at is not None) != trashed]
+    if changed:
+        # By the database's clock, as the trash is emptied.
+        now = func.now()
+        await session.execute(
+            sql_update(Image)
+            .where(Image.id.in_(changed))
+            .values(trashed_at=now if trashed else None, updated_at=now)
+            .returning(Image)
+            .execution_options(populate_existing=True)
+        )
     return rows
 
 
@@ -232,19 +238,20 @@ async def delete_forever(
 
 async def end(session: AsyncSession, rows: Sequence[Image], purge_after: timedelta) -> list[UUID]:
     """Rows first: they are gone for every reader at once. A job removes bytes and row afterwards."""
-    now = datetime.now(UTC)
-    for row in rows:
-        row.state = ImageState.DELETED
-        row.deleted_at = now
-    await session.flush()
     gone = [row.id for row in rows]
+    await session.execute(
+        sql_update(Image)
+        .where(Image.id.in_(gone))
+        .values(state=ImageState.DELETED, deleted_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
     for table in (ImageTag, CollectionImage, ImageVector):
         await session.execute(delete(table).where(table.image_id.in_(gone)))
     for team_id in sorted({row.team_id for row in rows}):
         its = [row.id for row in rows if row.team_id == team_id]
         await duplicate_groups.forget(session, team_id, its)
     for row in rows:
-        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE], now + purge_after)
+        await jobs.enqueue(session, row.team_id, row.id, [JobKind.PURGE], purge_after)
     return gone
 
 

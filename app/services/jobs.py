@@ -5,7 +5,7 @@ How workers deal with them is in job_runs, what they do in worker/.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -67,17 +67,21 @@ async def enqueue(
     team_id: UUID,
     image_id: UUID,
     kinds: Iterable[JobKind],
-    run_after: datetime | None = None,
+    after: timedelta = timedelta(0),
 ) -> None:
-    """Queues work on an image, in the caller's transaction.
+    """Queues work on an image, in the caller's transaction. It is due `after` now, by the database's clock.
 
     A job that is done or failed is queued again; one that is queued or running stays as it is.
     """
     wanted = list(kinds)
-    due = literal(run_after) if run_after is not None else func.now()
     new = insert(ImageJob).values(
         [
-            {"team_id": team_id, "image_id": image_id, "kind": kind, "run_after": due}
+            {
+                "team_id": team_id,
+                "image_id": image_id,
+                "kind": kind,
+                "run_after": func.now() + after,
+            }
             for kind in wanted
         ]
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image, ImageJob
 from app.domain import JobKind, JobState, ProcessingStatus
-from app.services import job_runs, jobs
+from app.services import images, job_runs, jobs
 from tests import make
 from tests.database import Database
 
@@ -293,11 +293,27 @@ async def test_work_for_later_waits(db: Database) -> None:
     team_id = await make.team(db)
     image_id = await make.image(db, team_id)
     async with db.transaction() as session:
-        later = datetime.now(UTC) + timedelta(hours=1)
-        await jobs.enqueue(session, team_id, image_id, [JobKind.PURGE], run_after=later)
+        await jobs.enqueue(session, team_id, image_id, [JobKind.PURGE], timedelta(hours=1))
     assert await claim(db, [image_id], [JobKind.PURGE]) == []
     await change(db, image_id, run_after=datetime.now(UTC) - timedelta(seconds=1))
     assert len(await claim(db, [image_id], [JobKind.PURGE])) == 1
+
+
+async def test_the_trash_goes_by_the_clock_by_which_it_is_emptied(db: Database) -> None:
+    """A server whose clock is a month behind would have it emptied at once."""
+    actor, week = await make.actor(db), timedelta(days=7)
+    image_id = await make.image(db, actor.team_ids[0])
+    async with db.acting(actor).transaction() as session:
+        now = await session.scalar(select(func.now()))
+        await asyncio.sleep(0.01)
+        for trashed in (True, True, False, True):
+            (row,) = await images.set_trashed(session, actor, [image_id], trashed=trashed)
+            assert (row.trashed_at, row.updated_at) == (now if trashed else None, now)
+        await images.delete_forever(session, actor, [image_id], purge_after=week)
+    async with db.transaction() as session:
+        columns = (Image.deleted_at, ImageJob.run_after - Image.deleted_at)
+        its = select(*columns).join(ImageJob, ImageJob.image_id == Image.id)
+        assert (await session.execute(its.where(Image.id == image_id))).one() == (now, week)
 
 
 async def test_more_images_than_a_statement_has_parameters_are_followed(db: Database) -> None:

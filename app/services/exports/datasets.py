@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -181,13 +181,12 @@ async def delete_forever(
     if dataset is None:
         raise not_found("Dataset", ids=[dataset_id])
     access.require_member(actor, dataset.team_id, Role.EDITOR)
-    now = datetime.now(UTC)
-    dataset.deleted_at = now
+    dataset.deleted_at = func.now()
     await session.flush()
     await session.execute(
         delete(ImageJob).where(ImageJob.team_id == dataset.team_id, ImageJob.image_id == dataset_id)
     )
-    await jobs.enqueue(session, dataset.team_id, dataset_id, [JobKind.PURGE], now + purge_after)
+    await jobs.enqueue(session, dataset.team_id, dataset_id, [JobKind.PURGE], purge_after)
     return dataset_id
 
 

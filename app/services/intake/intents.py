@@ -5,7 +5,7 @@ Their bytes are stored and removed by uploads.
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from uuid import UUID
 
@@ -233,7 +233,7 @@ async def expire(session: AsyncSession) -> int:
 
 async def abandon(session: AsyncSession, intent: Image) -> None:
     """Ends an upload whose row is locked: a job removes its bytes, then the row."""
-    intent.state, intent.deleted_at = ImageState.DELETED, datetime.now(UTC)
+    intent.state, intent.deleted_at = ImageState.DELETED, func.now()
     await session.flush()
     await jobs.enqueue(session, intent.team_id, intent.id, [JobKind.PURGE])
 

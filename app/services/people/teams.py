@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -164,10 +164,9 @@ async def remove(
     team = await locked(session, team_id)
     if confirm_slug != team.slug:
         raise bad_input("confirmSlug", "This is not the team's slug.")
-    team.slug, team.deleted_at = f"deleted:{team_id}", datetime.now(UTC)
+    team.slug, team.deleted_at = f"deleted:{team_id}", func.now()
     await session.flush()
     for table in (Membership, ApiKey, ImageJob):
         await session.execute(delete(table).where(table.team_id == team_id))
-    due = team.deleted_at + purge_after
-    await jobs.enqueue(session, team_id, team_id, [JobKind.PURGE_TEAM], due)
+    await jobs.enqueue(session, team_id, team_id, [JobKind.PURGE_TEAM], purge_after)
     return team_id
