@@ -1,5 +1,6 @@
 """A stored image as pixels for a model, and in which words its team is told why there are none."""
 
+import logging
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from app.resources import Resources
 from app.storage import ObjectMissing
 from app.worker import files
 
+log = logging.getLogger(__name__)
+
 Picture = NDArray[np.uint8]
 PLAIN: Final[Picture] = np.full((PICTURE_SIDE, PICTURE_SIDE, 3), (200, 60, 40), np.uint8)
 """As large as any, with nothing in it: what does not read this reads no picture."""
@@ -20,10 +23,16 @@ PLAIN: Final[Picture] = np.full((PICTURE_SIDE, PICTURE_SIDE, 3), (200, 60, 40), 
 
 async def pixels(resources: Resources, image: Image) -> Picture:
     """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
-    medium = image.thumbnails.get(ThumbnailSize.MEDIUM.value)
-    key = medium["key"] if medium else image.object_key
-    # Of a derivative nobody knows the hash; it is made again from the original.
-    sha256 = None if medium else image.sha256
+    if medium := image.thumbnails.get(ThumbnailSize.MEDIUM.value):
+        try:
+            # Of a derivative nobody knows the hash; it is made again from the original.
+            return await _read(resources, medium["key"], sha256=None)
+        except ObjectMissing:
+            log.info("image %s has lost a thumbnail, and its original is read", image.id)
+    return await _read(resources, image.object_key, sha256=image.sha256)
+
+
+async def _read(resources: Resources, key: str, *, sha256: bytes | None) -> Picture:
     async with files.local_copy(
         resources.storage, key, resources.settings.tmp_dir, sha256=sha256
     ) as path:

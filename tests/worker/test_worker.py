@@ -394,6 +394,25 @@ class ComesLate(Wrapped):
             raise unavailable("not now")
 
 
+async def test_an_image_whose_thumbnail_is_lost_is_read_all_the_same(resources: Resources) -> None:
+    """As of a store that was restored without them: what is to be read anew must not wait for a pass of reconcile."""
+    db, team_id = resources.db, await make.team(resources.db)
+    image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.EMBED])
+    lost = {"MEDIUM": {"key": f"t/{team_id}/lost.medium.webp", "width": 9, "height": 9, "bytes": 9}}
+    async with db.transaction() as session:
+        change = update(Image).where(Image.id == image_id)
+        await session.execute(change.values(thumbnails=lost))
+    async with working(resources):
+
+        async def ended() -> bool:
+            return (await job(db, image_id)).state in (JobState.DONE, JobState.FAILED)
+
+        await until(ended)
+    its = await job(db, image_id)
+    assert (its.state, its.attempts, its.error) == (JobState.DONE, 1, None)
+    assert (await image(db, image_id)).damage is None
+
+
 async def test_a_picture_that_breaks_the_model_breaks_no_other(resources: Resources) -> None:
     team_id = await make.team(resources.db)
     good = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(4)]
