@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from app.storage import ObjectExists, Storage, verified
+from app.storage import ObjectExists, ObjectMissing, Storage, verified
 
 PREFIX: Final = "work-"
 STALE_SECONDS: Final = 3_600.0
@@ -40,12 +40,25 @@ async def local_copy(
 
 
 async def keep(storage: Storage, key: str, data: bytes, folder: Path) -> int:
-    """Stores the bytes, unless an earlier run did; the size of what lies there now."""
+    """Stores the bytes, in place of others that an earlier run or release stored there; how many they are."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         await asyncio.to_thread(file.write, data)
         file.flush()
         try:
             await storage.put(key, Path(file.name), size=len(data))
         except ObjectExists:
-            return await storage.size(key) or len(data)
+            # What is right stays: another run may just have told of it.
+            if not await _holds(storage, key, data):
+                await storage.delete([key])
+                with suppress(ObjectExists):
+                    await storage.put(key, Path(file.name), size=len(data))
     return len(data)
+
+
+async def _holds(storage: Storage, key: str, data: bytes) -> bool:
+    if await storage.size(key) != len(data):
+        return False
+    with suppress(ObjectMissing):
+        async with await storage.open(key) as stream:
+            return b"".join([part async for part in stream]) == data
+    return False

@@ -394,6 +394,40 @@ class ComesLate(Wrapped):
             raise unavailable("not now")
 
 
+async def test_thumbnails_of_an_earlier_release_make_way(everywhere: Resources) -> None:
+    """As docs/repair.md has them made anew: under the keys of those that are there."""
+    db, storage = everywhere.db, everywhere.storage
+    image_id = await stored(everywhere, await make.team(db), jpeg(noise(1)), [JobKind.THUMBNAILS])
+    key = f"{(await image(db, image_id)).object_key}.small.webp"
+    old = everywhere.settings.data_dir / "old"
+    old.write_bytes(b"paler")
+    await storage.put(key, old, size=5)
+
+    async def read() -> bytes:
+        async with await storage.open(key) as stream:
+            return b"".join([part async for part in stream])
+
+    async with working(everywhere):
+        await until_done(db, image_id, JobKind.THUMBNAILS)
+        small = (await image(db, image_id)).thumbnails["SMALL"]
+        made = await read()
+        assert made.startswith(b"RIFF")
+        assert (small["key"], small["bytes"]) == (key, len(made))
+        async with db.transaction() as session:
+            await jobs.enqueue(
+                session, (await image(db, image_id)).team_id, image_id, [JobKind.THUMBNAILS]
+            )
+        await until_done(db, image_id, JobKind.THUMBNAILS)
+    assert await read() == made
+
+
+async def until_done(db: Database, image_id: UUID, kind: JobKind) -> None:
+    async def done() -> bool:
+        return (await job(db, image_id, kind)).state is JobState.DONE
+
+    await until(done)
+
+
 async def test_an_image_whose_thumbnail_is_lost_is_read_all_the_same(resources: Resources) -> None:
     """As of a store that was restored without them: what is to be read anew must not wait for a pass of reconcile."""
     db, team_id = resources.db, await make.team(resources.db)
