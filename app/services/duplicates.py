@@ -1,16 +1,36 @@
 """Near-copies of a team's images: pages of their groups, what people say of them, and how the worker finds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Select, Uuid, column, delete, exists, func, select, text
+from sqlalchemy import (
+    Delete,
+    Select,
+    Uuid,
+    any_,
+    column,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from app.db.models import Duplicate, DuplicateCheck, EmbeddingModel, Image, ImageVector
+from app.db.models import (
+    Duplicate,
+    DuplicateCheck,
+    DuplicatePair,
+    EmbeddingModel,
+    Image,
+    ImageVector,
+)
 from app.domain import Actor, ImageFilter, ImageState, ModelState
 from app.errors import bad_input
 from app.services import (
@@ -151,6 +171,7 @@ async def check_some(session: AsyncSession) -> int:
         near[image_id] = [Pair.of(image_id, one.image_id, one.score) for one in found]
     if near:
         await duplicate_groups.lock(session, due.team_id)
+        await session.execute(_not_near_any_more(due.team_id, model.id, near))
         alone = await duplicate_groups.put_near(session, due.team_id, model.id, near)
         if alone and (
             more := await duplicate_bursts.beside(
@@ -159,6 +180,26 @@ async def check_some(session: AsyncSession) -> int:
         ):
             await duplicate_groups.put_near(session, due.team_id, model.id, more)
     return len(due.image_ids)
+
+
+def _not_near_any_more(team_id: UUID, model_id: int, images: Iterable[UUID]) -> Delete:
+    """Pairs of these images that this model found by vectors which they, or others, had before they were read anew."""
+    one, other = aliased(ImageVector), aliased(ImageVector)
+    its = (
+        *(vector.team_id == team_id for vector in (one, other)),
+        *(vector.model_id == model_id for vector in (one, other)),
+        one.image_id == DuplicatePair.low_id,
+        other.image_id == DuplicatePair.high_id,
+    )
+    # Looked up pair by pair. Joined, PostgreSQL compares each with each where it knows nothing of the team.
+    distance = select(one.embedding.max_inner_product(other.embedding)).where(*its)
+    ids = arrays.of(images)
+    return delete(DuplicatePair).where(
+        DuplicatePair.team_id == team_id,
+        DuplicatePair.model_id == model_id,
+        or_(DuplicatePair.low_id == any_(ids), DuplicatePair.high_id == any_(ids)),
+        distance.correlate(DuplicatePair).scalar_subquery() > -THRESHOLD,
+    )
 
 
 async def queue_some(session: AsyncSession) -> int:

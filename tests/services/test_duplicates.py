@@ -21,6 +21,7 @@ from app.errors import AppError, ErrorCode
 from app.services import duplicate_bursts, duplicate_groups, duplicates, images, paging
 from app.services.duplicate_groups import MAX_GROUP, Pair, clusters
 from app.services.duplicates import THRESHOLD
+from app.services.intake import processing
 from tests import make
 from tests.database import Database
 from tests.services import planted
@@ -414,6 +415,26 @@ async def test_another_model_finds_others(db: Database) -> None:
     await look(db)
 
     assert await groups(db, actor) == [ids[:2]]
+
+
+async def test_one_that_is_read_anew_and_is_like_others_by_now_leaves_its_group(
+    db: Database,
+) -> None:
+    """By the same model: from other thumbnails, or because its bytes were damaged before."""
+    model_id, actor = await planted.model(db), await make.actor(db)
+    (team_id,) = actor.team_ids
+    one, other = planted.random(2, seed=16)
+    ids = await add(db, model_id, team_id, copies(one, 3, seed=1))
+    others = await add(db, model_id, team_id, copies(other, 1, seed=2))
+    await look(db)
+    assert await groups(db, actor) == [ids]
+
+    async with db.worker.transaction() as session:
+        await processing.write_vectors(session, model_id, {ids[1]: other})
+        await processing.queue_checks(session, model_id, ids[1:2])
+    await look(db)
+
+    assert await groups(db, actor) == [[ids[1], *others], [ids[0], ids[2]]]
 
 
 async def test_one_alone_leaves_its_group(db: Database) -> None:
