@@ -38,7 +38,7 @@ LOST_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job: this run may finish it until another run claims it."""
+    """A claimed job: this run may finish it until another run claims it. `suspect`: it is tried alone."""
 
     id: UUID
     team_id: UUID
@@ -46,6 +46,7 @@ class Job:
     kind: JobKind
     attempts: int
     run_id: UUID
+    suspect: bool = False
 
 
 class SupersededError(Exception):
@@ -159,7 +160,7 @@ def _backoff() -> ColumnElement[timedelta]:
 
 
 def _job(row: ImageJob, run_id: UUID) -> Job:
-    return Job(row.id, row.team_id, row.image_id, row.kind, row.attempts, run_id)
+    return Job(row.id, row.team_id, row.image_id, row.kind, row.attempts, run_id, row.suspect)
 
 
 async def finish(session: AsyncSession, claimed: Sequence[Job]) -> None:

@@ -110,7 +110,9 @@ class Embedding:
     async def _embed(self, claimed: Sequence[Job], pictures: Sequence[Picture]) -> None:
         """All at once, or one by one where that fails. UNAVAILABLE is no image's fault, and goes up."""
         try:
-            vectors_of = await self._read(pictures)
+            # One that may kill its process is not to pay for a model that is not in use: that one tries it by itself.
+            alone = any(job.suspect for job in claimed)
+            vectors_of = await self._read(pictures, along=not alone)
             await self._db.run(
                 lambda session: processing.keep_vectors(session, claimed, vectors_of)
             )
@@ -136,14 +138,14 @@ class Embedding:
             log.error("%s reads not even a plain picture", models.active, exc_info=error)
             raise unavailable("The model reads no picture just now.") from error
 
-    async def _read(self, pictures: Sequence[Picture]) -> dict[int, Vectors]:
-        """Vectors of the active model, and of the one that is being built if it can: it has another turn."""
+    async def _read(self, pictures: Sequence[Picture], *, along: bool) -> dict[int, Vectors]:
+        """Vectors of the active model, and (`along`) of the one that is being built if it can: it has another turn."""
         models = self._resources.models
         active, building = models.active, models.building
         vectors: dict[int, Vectors] = {}
         if active is not None and (embedder := models.ready(active)):
             vectors[active.id] = await embedder.pictures(pictures)
-        if building is not None and (embedder := models.ready(building)):
+        if along and building is not None and (embedder := models.ready(building)):
             try:
                 vectors[building.id] = await embedder.pictures(pictures)
             except Exception as error:

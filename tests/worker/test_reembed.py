@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageVector, VectorClaim
+from app.db.models import DuplicateCheck, EmbeddingModel, Image, ImageJob, ImageVector, VectorClaim
 from app.domain import NO_ID, Actor, JobKind, ModelState
 from app.embedding import Embedder, Vectors, embedder_from_name
 from app.errors import AppError, unavailable
@@ -22,7 +22,8 @@ from app.graphql.schema import build_schema
 from app.resources import Resources
 from app.services import embedding_models, reembedding, reembedding_runs
 from app.storage import Storage
-from app.worker import models
+from app.worker import files, models
+from app.worker.embed import Embedding
 from app.worker.gate import Gate
 from app.worker.reembed import Reembedding
 from tests import make
@@ -496,6 +497,42 @@ async def test_a_change_is_cancelled_shortly_before_the_switch(resources: Resour
         await planted.vectors(db, model.id, dict(zip(images, new, strict=True)))
         assert not await models.build(other, model)
     assert (await model_of(resources, 48)).state is ModelState.RETIRED
+
+
+async def test_a_suspect_is_read_by_the_model_in_use_alone(resources: Resources) -> None:
+    """Where it is the model that is being built which dies of it, the image does not pay: it is found by the other."""
+    db, team_id = resources.db, await make.team(resources.db)
+    await models.introduce(resources)
+    new = embedder_from_name(str(tiny_model.folder(1, 48)))
+    await new.warm()
+    async with db.transaction() as session:
+        await embedding_models.begin(
+            session, name=new.name, revision=new.revision, dimension=48, source=new.source
+        )
+    await new.close()
+    await models.refresh(resources)
+    assert resources.models.building is not None
+    await resources.models.load(resources.models.building)
+    files.prepare(resources.settings.tmp_dir)
+    one, suspect = [
+        await stored(resources, team_id, jpeg(noise(seed)), [JobKind.EMBED]) for seed in (1, 2)
+    ]
+    async with db.transaction() as session:
+        await session.execute(
+            update(ImageJob).where(ImageJob.image_id == suspect).values(suspect=True)
+        )
+
+    embedding = Embedding(resources, asyncio.Event())
+    await embedding.prepare()
+    for suspects in (False, True):
+        await embedding.handle(await embedding.claim(timedelta(minutes=1), suspects=suspects))
+
+    assert await vectors(resources, 32) == 2
+    async with db.transaction() as session:
+        along = select(ImageVector.image_id).join(
+            EmbeddingModel, EmbeddingModel.id == ImageVector.model_id
+        )
+        assert list(await session.scalars(along.where(EmbeddingModel.dimension == 48))) == [one]
 
 
 async def test_what_does_not_load_changes_nothing(resources: Resources) -> None:
