@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.db.models import Image
 from app.domain import ThumbnailSize
 from app.embedding import PICTURE_SIDE, Embedder
-from app.errors import AppError
+from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.storage import ObjectMissing
 from app.worker import files
@@ -27,8 +27,10 @@ async def pixels(resources: Resources, image: Image) -> Picture:
         try:
             # Of a derivative nobody knows the hash; it is made again from the original.
             return await _read(resources, medium["key"], sha256=None)
-        except ObjectMissing:
-            log.info("image %s has lost a thumbnail, and its original is read", image.id)
+        except (ObjectMissing, AppError) as error:
+            if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
+                raise
+            log.info("the original of image %s is read, its thumbnail is lost or damaged", image.id)
     return await _read(resources, image.object_key, sha256=image.sha256)
 
 

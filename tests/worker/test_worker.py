@@ -428,11 +428,21 @@ async def until_done(db: Database, image_id: UUID, kind: JobKind) -> None:
     await until(done)
 
 
-async def test_an_image_whose_thumbnail_is_lost_is_read_all_the_same(resources: Resources) -> None:
-    """As of a store that was restored without them: what is to be read anew must not wait for a pass of reconcile."""
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_an_image_whose_thumbnail_is_lost_is_read_all_the_same(
+    resources: Resources, *, damaged: bool
+) -> None:
+    """As of a store that was restored without them: what is to be read anew must not wait for a pass of reconcile.
+    And none tells that one is damaged.
+    """
     db, team_id = resources.db, await make.team(resources.db)
     image_id = await stored(resources, team_id, jpeg(noise(1)), [JobKind.EMBED])
-    lost = {"MEDIUM": {"key": f"t/{team_id}/lost.medium.webp", "width": 9, "height": 9, "bytes": 9}}
+    key = f"t/{team_id}/lost.medium.webp"
+    lost = {"MEDIUM": {"key": key, "width": 9, "height": 9, "bytes": 9}}
+    if damaged:
+        rotten = resources.settings.data_dir / "rotten"
+        rotten.write_bytes(b"no webp..")
+        await resources.storage.put(key, rotten, size=9)
     async with db.transaction() as session:
         change = update(Image).where(Image.id == image_id)
         await session.execute(change.values(thumbnails=lost))
