@@ -18,7 +18,9 @@ PERSISTED_NOT_SUPPORTED: Final = "PERSISTED_QUERY_NOT_SUPPORTED"
 MASKED: Final = "Something went wrong on our side."
 MAX_MESSAGE_LENGTH: Final = 500
 """graphql-core repeats the name of an unknown member, which may be a whole megabyte."""
-GIVEN: Final = re.compile(r"[,;] found: .*|(cannot represent [-\w ]*value): .*", re.DOTALL)
+GIVEN: Final = re.compile(
+    r"[,;] found: .*|(?<=\?) Found: .*|(cannot represent [-\w ]*value): .*", re.DOTALL
+)
 """Where a message of graphql-core begins to repeat the value that came. It may be a password, and messages are kept."""
 MEMBER: Final = re.compile(r" to include (?:required|unknown) field '(\w{1,100})'")
 INPUT_PATH: Final = re.compile(r" has invalid value at ([^:\s]+):")
@@ -96,7 +98,7 @@ def _input_at_fault(error: GraphQLError) -> str | None:
 def _without_value(message: str) -> str:
     """The message without the value, and with the word that JSON has for None."""
     message = message.replace("not to be None", "not to be null")
-    return GIVEN.sub(lambda one: f"{one[1] or ''}.", message)
+    return GIVEN.sub(lambda one: "" if one[0].startswith(" ") else f"{one[1] or ''}.", message)
 
 
 def _dotted(path: str) -> str:

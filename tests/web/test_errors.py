@@ -336,11 +336,16 @@ REPEATING: dict[str, tuple[str, Any]] = {
         PASSWORD,
         {"currentPassword": "hunter2", "newPassword": "hunter2", "confirm": "hunter2"},
     ),
+    "a member misspelt": (PASSWORD, {"currentPassword": "hunter2", "newPasword": "hunter2"}),
     "no object": (PASSWORD, "hunter2"),
     "no text": (PASSWORD, {"currentPassword": ["hunter2"], "newPassword": {"a": "hunter2"}}),
     "a number": (PASSWORD, {"currentPassword": 1, "newPassword": 4077_1942}),
     "a literal with too little": (
         'mutation { changePassword(input: {currentPassword: "hunter2"}) { isOperator } }',
+        None,
+    ),
+    "a literal with a member misspelt": (
+        'mutation { changePassword(input: {curentPassword: "hunter2", newPassword: "hunter2"}) { isOperator } }',
         None,
     ),
     "a literal that is no object": (
