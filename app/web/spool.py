@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 1024 * 1024
 """Bytes gathered before one hop to a thread, which writes and hashes them: both leave the GIL."""
+ESCAPED: Final = re.compile("%22|%0D|%0A")
+"""Of a file's name in a form: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data."""
 
 
 class Spool:
@@ -84,6 +87,8 @@ def local_disk() -> Iterator[None]:
 
 
 def _unescaped(filename: str) -> str:
-    """aiohttp escapes the whole of a name by percents. Where something in it is not escaped, a percent is one."""
+    """aiohttp escapes the whole of a name by percents; browsers, curl and HTTPX what would end it, and nothing else."""
     plain = unquote(filename)
-    return plain if quote(plain, safe="") == filename else filename
+    if quote(plain, safe="") == filename:
+        return plain
+    return ESCAPED.sub(lambda one: unquote(one[0]), filename)

@@ -133,6 +133,7 @@ async def test_what_httpx_sends(client: httpx.AsyncClient, member: Member) -> No
         ("na%C3%AFve%20%E2%98%83.jpg", "naïve ☃.jpg"),
         ("..%2F..%2Fetc%2Fpasswd", "passwd"),
         ("100% of%20it.jpg", "100% of%20it.jpg"),
+        ("my %22best%22 ☃, 100%%0D%0A.jpg", 'my "best" ☃, 100%.jpg'),
         ("na%EFve.jpg", "na%EFve.jpg"),
         ("C:\\Users\\ada\\cat.jpg", "cat.jpg"),
         ("a\tb\x7f.png", "ab.png"),
