@@ -6,14 +6,16 @@ import { basename } from "node:path";
 import { ApolloClient, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { relayStylePagination } from "@apollo/client/utilities";
 import UploadHttpLink from "apollo-upload-client/UploadHttpLink.mjs";
+import { others } from "../../docs/clients/apollo/src/pages.ts";
 
 const [uri, key, photo] = process.argv.slice(2);
 const headers = { Authorization: `Bearer ${key}` };
 const preflight = { "Apollo-Require-Preflight": "true" };
+const LISTS = ["images", "searchImages", "tags"];
 const cache = () =>
   new InMemoryCache({
     possibleTypes: { Node: ["Image", "Tag", "Team"] },
-    typePolicies: { Query: { fields: { images: relayStylePagination(["filter", "orderBy"]) } } },
+    typePolicies: { Query: { fields: Object.fromEntries(LISTS.map((one) => [one, relayStylePagination(others)])) } },
   });
 const client = new ApolloClient({
   cache: cache(),
@@ -54,6 +56,35 @@ async function pages() {
   const normalized = client.readFragment({ id: `Image:${id}`, fragment: CARD });
   assert.deepEqual(normalized.tags.map(({ name }) => name), ["demo"]);
   return id;
+}
+
+async function lists() {
+  const tags = gql`query Tags($search: String) { tags(search: $search, first: 5) { edges { node { id name } } } }`;
+  const names = async (search) => {
+    const { data } = await client.query({ query: tags, variables: { search } });
+    return data.tags.edges.map(({ node }) => node.name);
+  };
+  assert.deepEqual([await names("demo"), await names("nothing"), await names("demo")], [["demo"], [], ["demo"]]);
+
+  const hits = gql`
+    query Hits($text: String!, $after: String) {
+      searchImages(query: { text: $text }, first: 2, after: $after) {
+        edges { score cursor node { id title } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  `;
+  const best = async (text) => {
+    const { data } = await client.query({ query: hits, variables: { text } });
+    return data.searchImages.edges.map(({ score }) => score);
+  };
+  const [one, other] = [await best("a cat"), await best("a boat at night")];
+  assert.notDeepEqual(one, other);
+  const page = client.watchQuery({ query: hits, variables: { text: "a cat" } });
+  const { endCursor: after } = client.readQuery({ query: hits, variables: { text: "a cat" } }).searchImages.pageInfo;
+  await page.fetchMore({ variables: { after } });
+  assert.equal((await best("a cat")).length, 4);
+  assert.deepEqual(await best("a boat at night"), other);
 }
 
 async function nodes(id) {
@@ -128,6 +159,7 @@ async function name() {
 }
 
 const id = await pages();
+await lists();
 await nodes(id);
 await name();
 await errors();

@@ -8,6 +8,7 @@ import UploadHttpLink from "apollo-upload-client/UploadHttpLink.mjs";
 import { OperationTypeNode } from "graphql";
 import { createClient } from "graphql-ws";
 import { graphql } from "./gql/index.ts";
+import { others } from "./pages.ts";
 
 const { PICTOR, KEY } = process.env;
 const Authorization = `Bearer ${KEY}`;
@@ -27,8 +28,8 @@ const client = new ApolloClient({
     possibleTypes: {
       Node: ["ApiKey", "AuditEvent", "BulkJob", "Collection", "Dataset", "Image", "Membership", "Tag", "Team", "User"],
     },
-    // One list that grows by fetchMore, for each filter and order.
-    typePolicies: { Query: { fields: { images: relayStylePagination(["filter", "orderBy"]) } } },
+    // Lists that grow by fetchMore, one for each filter and order.
+    typePolicies: { Query: { fields: { images: relayStylePagination(others) } } },
   }),
   clientAwareness: { name: "apollo-example", version: "1.0" },
 });
