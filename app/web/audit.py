@@ -35,8 +35,16 @@ def client_ip(connection: HTTPConnection) -> str | None:
 def client_name(connection: HTTPConnection) -> str | None:
     for its_name in CLIENT_NAMES:
         if name := header(connection, its_name):
-            return "".join(one for one in name if one.isprintable())[:MAX_NAME_LENGTH]
+            return "".join(one for one in _text(name) if one.isprintable())[:MAX_NAME_LENGTH]
     return None
+
+
+def _text(value: str) -> str:
+    """A header's value in UTF-8, as curl and scripts send it, where it is that."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
 
 
 async def refused(

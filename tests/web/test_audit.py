@@ -22,7 +22,7 @@ from app.errors import unavailable
 from app.resources import Resources
 from app.services.people import addresses, api_keys
 from app.services.people.addresses import Variant
-from app.web.audit import client_ip
+from app.web.audit import client_ip, client_name
 from tests import make
 from tests.database import Database
 from tests.web.conftest import BASE, Member, new_member, stored_image
@@ -91,6 +91,20 @@ async def test_read_says_who_what_when_and_from_where(
         key_id,
     )
     assert (event.client_ip, event.client_name) == ("192.0.2.7", "gallery")
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("Fotoübersicht 日本".encode(), "Fotoübersicht 日本"),
+        ("Fotoübersicht".encode("latin-1"), "Fotoübersicht"),
+        (b"a\tb", "ab"),
+        ("ü".encode() * 200, "ü" * 100),
+    ],
+)
+def test_a_client_s_name_is_read_as_it_was_written(sent: bytes, told: str) -> None:
+    connection = HTTPConnection({"type": "http", "headers": [(b"x-client-name", sent)]})
+    assert client_name(connection) == told
 
 
 @pytest.mark.parametrize(
