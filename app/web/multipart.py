@@ -1,11 +1,13 @@
 """The GraphQL multipart request spec, streamed to disk: limits hold while the bytes come, files go in any case."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -23,6 +25,11 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 OPERATIONS: Final = "operations"
 MAP: Final = "map"
+QUOTED: Final = re.compile(r'"(?:\\.|[^"])*+(?:"|$)')
+"""One without an end goes to the end, so that nothing is looked at twice."""
+EXTENDED: Final = re.compile(r";\s*filename\*\s*=\s*utf-8'[^';]*'([^;\s]+)", re.IGNORECASE)
+"""A name in the form of RFC 8187. It does not belong into a form (RFC 7578, section 4.2), but .NET sends it beside one
+that is encoded as in e-mail, and means this one."""
 
 
 @asynccontextmanager
@@ -122,12 +129,13 @@ class _Reader:
         self._value.clear()
 
     def _on_headers_finished(self) -> None:
-        disposition, options = parse_options_header(
-            self._headers.get(b"content-disposition", b"").decode("latin-1")
-        )
+        header = self._headers.get(b"content-disposition", b"").decode("latin-1")
+        disposition, options = parse_options_header(header)
         if disposition != b"form-data" or b"name" not in options:
             raise malformed("A part has no name.")
-        self._events.append(_Head(_text(options[b"name"]), _text(options.get(b"filename", b""))))
+        extended = EXTENDED.search(QUOTED.sub("", header))
+        filename = unquote(extended[1]) if extended else _text(options.get(b"filename", b""))
+        self._events.append(_Head(_text(options[b"name"]), filename))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(data[start:end])
