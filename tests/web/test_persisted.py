@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from starlette.applications import Starlette
 
 from app import main
@@ -119,6 +119,20 @@ async def test_other_processes_know_it_too(
         with counted_statements(resources.db) as statements:
             await ask(other, member, extensions=apq(HELLO))
         assert not [one for one in statements if "persisted_query" in one]
+
+
+async def test_what_was_pushed_out_meanwhile_is_kept_again(
+    resources: Resources, client: httpx.AsyncClient, db: Database, member: Member, clock: Any
+) -> None:
+    """Its client met a process that had lost it, and sends it to one that has it in memory."""
+    await ask(client, member, query=HELLO, extensions=apq(HELLO))
+    async with db.transaction() as session:
+        await session.execute(delete(PersistedQuery).filter_by(team_id=member.team_id))
+    async with client_on(app_on(resources, clock)) as other:
+        assert code(await ask(other, member, extensions=apq(HELLO))) == "PERSISTED_QUERY_NOT_FOUND"
+        await ask(client, member, query=HELLO, extensions=apq(HELLO))
+        answer = await ask(other, member, extensions=apq(HELLO))
+    assert answer.json()["data"] == {"hello": "hello"}
 
 
 async def test_another_team_finds_nothing(client: httpx.AsyncClient, db: Database) -> None:
