@@ -118,7 +118,8 @@ class Settings(BaseSettings):
         False, description="run nothing but trusted documents; GraphiQL and introspection included"
     )
     suggestions: bool = Field(False, description="let errors suggest names; on in the demo")
-    max_upload_bytes: int = Field(50 * MIB, ge=1, description="largest file")
+    # An image of more could not be told: Image.sizeBytes is an Int.
+    max_upload_bytes: int = Field(50 * MIB, ge=1, le=2**31 - 1, description="largest file")
     max_request_bytes: int = Field(200 * MIB, ge=1, description="largest multipart request")
     max_upload_files: int = Field(50, ge=1, description="files in one request")
     max_uploads_at_once: int = Field(

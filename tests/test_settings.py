@@ -32,6 +32,7 @@ CANARY = "canary" * 6
         ("RECONCILE_HOURS", "inf"),
         ("RECONCILE_HOURS", "nan"),
         ("OPERATION_TIMEOUT_SECONDS", "inf"),
+        ("MAX_UPLOAD_BYTES", str(2**31)),
         ("SECRET_KEY", "\udcff" * 40),
         ("SECRET_KEY", "short"),
     ],
