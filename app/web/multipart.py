@@ -25,11 +25,10 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 OPERATIONS: Final = "operations"
 MAP: Final = "map"
-QUOTED: Final = re.compile(r'"(?:\\.|[^"])*+(?:"|$)')
-"""One without an end goes to the end, so that nothing is looked at twice."""
-EXTENDED: Final = re.compile(r";\s*filename\*\s*=\s*utf-8'[^';]*'([^;\s]+)", re.IGNORECASE)
-"""A name in the form of RFC 8187. It does not belong into a form (RFC 7578, section 4.2), but .NET sends it beside one
-that is encoded as in e-mail, and means this one."""
+PARAMETER: Final = re.compile(r';\s*([^=;"\s]+)\s*=\s*("(?:\\.|[^"])*+(?:"|$)|[^;]*)')
+"""Of a header. A string without an end goes to the end, so that nothing is looked at twice."""
+EXTENDED: Final = re.compile(r"utf-8'[^']*'(\S+)", re.IGNORECASE)
+"""A text in the form of RFC 8187."""
 
 
 @asynccontextmanager
@@ -133,8 +132,7 @@ class _Reader:
         disposition, options = parse_options_header(header)
         if disposition != b"form-data" or b"name" not in options:
             raise malformed("A part has no name.")
-        extended = EXTENDED.search(QUOTED.sub("", header))
-        filename = unquote(extended[1]) if extended else _text(options.get(b"filename", b""))
+        filename = _extended_filename(header) or _text(options.get(b"filename", b""))
         self._events.append(_Head(_text(options[b"name"]), filename))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -145,6 +143,16 @@ class _Reader:
 
     def _on_end(self) -> None:
         self.complete = True
+
+
+def _extended_filename(disposition: str) -> str | None:
+    """The file's name of `filename*`. That does not belong into a form (RFC 7578, section 4.2), but .NET sends it beside a
+    name that is encoded as in e-mail, and Apache's HttpClient alone, in quotes.
+    """
+    for name, value in PARAMETER.findall(disposition):
+        if name.lower() == "filename*" and (its := EXTENDED.fullmatch(value.strip(' "'))):
+            return unquote(its[1])
+    return None
 
 
 def _text(raw: bytes) -> str:

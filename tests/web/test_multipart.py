@@ -158,16 +158,17 @@ async def test_file_name_is_only_a_name(
             "Größe.jpg",
         ),
         ("""name=0; filename=cat.jpg; filename*=utf-8''cat.jpg""", "cat.jpg"),
+        ("""name="0"; filename*="UTF-8''Gr%C3%B6%C3%9Fe.jpg\"""", "Größe.jpg"),
         ("""name="0"; FileName* = UTF-8'de'..%2FK%C3%A4tzchen.jpg""", "Kätzchen.jpg"),
         ("""name="0"; filename="a; filename*=utf-8''b.jpg\"""", "a; filename*=utf-8''b.jpg"),
         ("""name="0"; filename="cat.jpg"; filename*=latin1''b.jpg""", "cat.jpg"),
         ("""name="0"; filename*=utf-8''%FF.jpg; filename="cat.jpg\"""", "\ufffd.jpg"),
     ],
 )
-async def test_file_name_as_net_sends_it(
+async def test_file_name_as_others_than_browsers_send_it(
     client: httpx.AsyncClient, member: Member, sent: str, kept: str
 ) -> None:
-    """HttpClient's forms, and those of Strawberry Shake, leave the name of a part without quotes."""
+    """The HttpClient of .NET, and Strawberry Shake with it, leaves the name of a part without quotes."""
     body = encoded(one_file()).replace(b'name="operations"', b"name=operations")
     own = b'name="0"; filename="cat.jpg"'
     assert own in body
