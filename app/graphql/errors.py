@@ -22,6 +22,8 @@ GIVEN: Final = re.compile(
     r"[,;] found: .*|(?<=\?) Found: .*|(cannot represent [-\w ]*value): .*", re.DOTALL
 )
 """Where a message of graphql-core begins to repeat the value that came. It may be a password, and messages are kept."""
+LITERAL: Final = re.compile(r"\b(String|BlockString|Int|Float) '.*'\.\Z", re.DOTALL)
+"""Where a message of the parser repeats a value that stands at the wrong place: a password, where its quotes are."""
 MEMBER: Final = re.compile(r" to include (?:required|unknown) field '(\w{1,100})'")
 INPUT_PATH: Final = re.compile(r" has invalid value at ([^:\s]+):")
 ARGUMENT: Final = re.compile(r"Argument '(\w+)'")
@@ -37,7 +39,8 @@ def shape(error: GraphQLError, request_id: str, told: Told = str) -> dict[str, A
     if isinstance(cause, AppError):
         return _shaped(error, cause.message, cause.extensions, request_id)
     if isinstance(error, GraphQLSyntaxError):
-        return _shaped(error, error.message, {"code": PARSE_FAILED}, request_id)
+        message = LITERAL.sub(r"\1.", error.message)
+        return _shaped(error, message, {"code": PARSE_FAILED}, request_id)
     field = _input_at_fault(error)
     if field is not None:
         message = told(_without_value(error.message))

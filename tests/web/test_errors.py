@@ -348,6 +348,20 @@ REPEATING: dict[str, tuple[str, Any]] = {
         'mutation { changePassword(input: {curentPassword: "hunter2", newPassword: "hunter2"}) { isOperator } }',
         None,
     ),
+    "a literal without its colon": (
+        'mutation { changePassword(input: {currentPassword "hunter2"}) { isOperator } }',
+        None,
+    ),
+    "a literal with a quote in it": (
+        'mutation { changePassword(input: {currentPassword: "my"a"hunter2"}) { isOperator } }',
+        None,
+    ),
+    "a block": ('mutation { changePassword(input: """hunter2\'.""" """hunter2""") }', None),
+    "a number at a wrong place": (
+        "mutation { setPassword(token: 1 40771942) { expiresAt } }",
+        None,
+    ),
+    "a fraction at a wrong place": ("mutation { setPassword(token 4077.1942e3) }", None),
     "a literal that is no object": (
         'mutation { changePassword(input: "hunter2") { isOperator } }',
         None,
@@ -371,6 +385,7 @@ async def test_a_value_that_does_not_fit_is_not_repeated(
     assert answer.json()["errors"]
     assert "hunter2" not in answer.text
     assert "40771942" not in answer.text
+    assert "4077.1942" not in answer.text
 
 
 async def test_null_is_called_null(product: httpx.AsyncClient) -> None:
