@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.errors import AppError, ErrorCode
-from app.web import middleware, problems
+from app.web import middleware, problems, upgrades
 from app.web.problems import Refusal
 
 MESSAGE = (
@@ -13,7 +13,7 @@ MESSAGE = (
 )
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(upgrades.Protocol):
     """uvicorn's own but for that answer. Should another version not call this method, its answer is the plain one."""
 
     def send_400_response(self, msg: str) -> None:
