@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image, ImageJob
-from app.domain import Actor, Damage, ImageState, JobState
+from app.db.models import Image
+from app.domain import Actor, Damage, ImageState, JobKind, JobState
 from app.services import access, jobs
 
 
@@ -52,18 +52,13 @@ async def clear(session: AsyncSession, object_key: str) -> bool:
     )
     rows = (await session.execute(cleared)).all()
     for team_id, image_id in rows:
-        await _again(session, team_id, image_id)
+        # A run that is at one may have met the bytes as they were, and be about to give up.
+        states = (JobState.FAILED, JobState.RUNNING)
+        await jobs.repeat(session, [team_id], [image_id], jobs.PROCESSING, states)
     return bool(rows)
 
 
-async def _again(session: AsyncSession, team_id: UUID, image_id: UUID) -> None:
-    failed = await session.scalars(
-        select(ImageJob.kind).where(
-            ImageJob.team_id == team_id,
-            ImageJob.image_id == image_id,
-            ImageJob.kind.in_(jobs.PROCESSING),
-            ImageJob.state == JobState.FAILED,
-        )
-    )
-    if kinds := failed.all():
-        await jobs.enqueue(session, team_id, image_id, kinds)
+async def renew(session: AsyncSession, team_id: UUID, image_id: UUID) -> bool:
+    """A derivative is lost or wrong: they are made anew. False where that waits already, or was given up."""
+    made = (JobState.DONE,)
+    return await jobs.repeat(session, [team_id], [image_id], [JobKind.THUMBNAILS], made)

@@ -68,10 +68,13 @@ async def enqueue(
     image_id: UUID,
     kinds: Iterable[JobKind],
     after: timedelta = timedelta(0),
+    *,
+    anew: bool = False,
 ) -> None:
     """Queues work on an image, in the caller's transaction. It is due `after` now, by the database's clock.
 
-    A job that is done or failed is queued again; one that is queued or running stays as it is.
+    A job that is done or failed is queued again; one that is queued or running stays as it is, unless it is to be done `anew`,
+    on other bytes: a run that is at it has it no more then.
     """
     wanted = list(kinds)
     new = insert(ImageJob).values(
@@ -88,7 +91,7 @@ async def enqueue(
     again = new.on_conflict_do_update(
         index_elements=["team_id", "image_id", "kind"],
         set_={**QUEUED, "attempts": 0, "error": None, "run_after": new.excluded.run_after},
-        where=ImageJob.state.in_((JobState.DONE, JobState.FAILED)),
+        where=None if anew else ImageJob.state.in_((JobState.DONE, JobState.FAILED)),
     )
     await session.execute(again)
     if any(kind in PROCESSING for kind in wanted):
@@ -102,21 +105,38 @@ async def wake(session: AsyncSession) -> None:
 
 
 async def retry(session: AsyncSession, team_ids: Sequence[UUID], image_ids: Sequence[UUID]) -> None:
-    """Queues anew what was given up of these images. One that killed its workers is still tried alone."""
+    """Queues anew what was given up of these images."""
+    await repeat(session, team_ids, image_ids, PROCESSING, (JobState.FAILED,))
+
+
+async def repeat(
+    session: AsyncSession,
+    team_ids: Sequence[UUID],
+    image_ids: Sequence[UUID],
+    kinds: Sequence[JobKind],
+    states: Sequence[JobState],
+) -> bool:
+    """Queues anew the jobs of these images that are in one of the states; whether there are any.
+
+    A run that is at one of them has it no more. What killed its workers is still tried alone.
+    """
     again = (
         update(ImageJob)
         .where(
             ImageJob.team_id.in_(team_ids),
             ImageJob.image_id.in_(image_ids),
-            ImageJob.kind.in_(PROCESSING),
-            ImageJob.state == JobState.FAILED,
+            ImageJob.kind.in_(kinds),
+            ImageJob.state.in_(states),
         )
         .values(**QUEUED, attempts=0, error=None, run_after=func.now())
         .returning(ImageJob.image_id)
         .execution_options(synchronize_session=False)
     )
-    await follow(session, await session.scalars(again))
-    await wake(session)
+    found = (await session.scalars(again)).all()
+    if found:
+        await follow(session, found)
+        await wake(session)
+    return bool(found)
 
 
 async def follow(session: AsyncSession, image_ids: Iterable[UUID]) -> None:

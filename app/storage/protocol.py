@@ -28,10 +28,11 @@ class ObjectExists(Exception):
 
 
 class ObjectDamaged(AppError):
-    """The bytes that came are not those that were stored: on their way, or where they lie."""
+    """The bytes of the object under this key are not those that were stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str) -> None:
         super().__init__(ErrorCode.NOT_FOUND, "The stored bytes are damaged.")
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)

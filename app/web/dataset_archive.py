@@ -10,12 +10,12 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from app.db.models import Dataset
-from app.domain import DatasetFile
+from app.domain import Damage, DatasetFile
 from app.services.exports import datasets
-from app.storage import ByteStream, ObjectMissing, Storage, verified
+from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, verified
 
 MISSING: Final = "MISSING"
-"""The last entry, where there is one: the paths of originals that are not there any more, one a line."""
+"""The last entry, where there is one: the paths of originals that are not there any more, or are damaged, one a line."""
 AT_ONCE: Final = 20
 """So many originals are sent before it is asked anew who may read them: a client may take its time."""
 PIECE: Final = 256 * 1024
@@ -25,36 +25,49 @@ Line: TypeAlias = Mapping[str, Any]
 """Of images.jsonl."""
 Originals: TypeAlias = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
 """The keys of those of these images that are still there; raises where their reader may not have them any more."""
+Tell: TypeAlias = Callable[[str, Damage], Awaitable[None]]
+"""Is told under which key an original is not what it was, and in what way."""
 
 
-async def archive(storage: Storage, dataset: Dataset, originals: Originals) -> AsyncIterator[bytes]:
+async def archive(
+    storage: Storage, dataset: Dataset, originals: Originals, tell: Tell
+) -> AsyncIterator[bytes]:
     """Breaks off where a file of the dataset, or the bytes of an original, are not what they were, and where
-    `originals` raises."""
+    `originals` raises. An original that is known to be damaged, or has another length, is left out like one that is gone."""
     files = {file.name: file for file in datasets.files(dataset)}
     for file in files.values():
         stream = await storage.open(file.key)
-        async for part in _entry(file.name.value, file.size, file.sha256, stream):
+        async for part in _entry(file.name.value, file.size, file.sha256, file.key, stream):
             yield part
     missing: list[str] = []
     images = files[DatasetFile.IMAGES]
     async for lines in _batches(storage, images.key, images.size):
         found = await originals([UUID(line["id"]) for line in lines])
         for line in lines:
-            opened = await _opened(storage, found.get(UUID(line["id"])))
-            if opened is None:
+            key = found.get(UUID(line["id"]))
+            opened = await _opened(storage, key, line["sizeBytes"], tell) if key else None
+            if key is None or opened is None:
                 missing.append(line["path"])
                 continue
-            async for part in _entry(line["path"], line["sizeBytes"], line["sha256"], opened):
-                yield part
+            try:
+                async for part in _entry(
+                    line["path"], line["sizeBytes"], line["sha256"], key, opened
+                ):
+                    yield part
+            except ObjectDamaged:
+                await tell(key, Damage.WRONG_BYTES)
+                raise
     if missing:
         text = "".join(f"{path}\n" for path in missing).encode()
         yield _header(MISSING, len(text)) + text + _padding(len(text))
     yield END
 
 
-async def _entry(name: str, size: int, sha256: str, stream: ByteStream) -> AsyncIterator[bytes]:
+async def _entry(
+    name: str, size: int, sha256: str, key: str, stream: ByteStream
+) -> AsyncIterator[bytes]:
     yield _header(name, size)
-    async for part in verified(stream, bytes.fromhex(sha256)):
+    async for part in verified(stream, key, bytes.fromhex(sha256)):
         yield part
     yield _padding(size)
 
@@ -81,10 +94,15 @@ async def _batches(storage: Storage, key: str, size: int) -> AsyncIterator[list[
             yield lines[first : first + AT_ONCE]
 
 
-async def _opened(storage: Storage, key: str | None) -> ByteStream | None:
-    if key is None:
-        return None
+async def _opened(storage: Storage, key: str, size: int, tell: Tell) -> ByteStream | None:
+    """None where it is not there, or not as long as it was."""
     try:
-        return await storage.open(key)
+        stream = await storage.open(key)
     except ObjectMissing:
+        await tell(key, Damage.MISSING)
         return None
+    if stream.length not in (None, size):
+        await stream.aclose()
+        await tell(key, Damage.WRONG_SIZE)
+        return None
+    return stream

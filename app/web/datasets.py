@@ -1,6 +1,8 @@
 """GET /datasets/{id}/{file}: a dataset's files, and its archive, under signed addresses."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -8,23 +10,30 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Dataset
-from app.domain import Actor, DatasetFile, is_readable, parse_id
+from app.domain import Actor, Damage, DatasetFile, is_readable, parse_id
 from app.errors import AppError, ErrorCode, not_found
 from app.resources import Resources
 from app.services.exports import datasets
 from app.services.people import addresses
 from app.services.people.addresses import ARCHIVE, Claim
-from app.web import audit, budget, claims, streams
+from app.web import audit, budget, claims, damaged, streams
 from app.web.budget import Budget
+from app.web.damaged import DamagedError
 from app.web.dataset_archive import archive
 from app.web.streams import Content
 
 WHAT: Final = "Dataset"
 NAMES: Final = {*DatasetFile, ARCHIVE}
 
+log = logging.getLogger(__name__)
+
 
 class BrokenOffError(Exception):
     """While an archive is sent: nothing says any more that its reader may have it. All that is left to tell is the end."""
+
+
+async def _tell(dataset: Dataset, file: str, found: Damage) -> None:
+    log.error("dataset %s: its files are damaged (%s: %s)", dataset.id, file, found)
 
 
 class Datasets:
@@ -85,19 +94,21 @@ class Datasets:
             stored.name.media_type,
             f'"{stored.sha256}"',
             stored.name.value,
+            sha256=bytes.fromhex(stored.sha256),
             inline=False,
         )
-        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+        if (unsent := streams.unchanged(request, content, headers)) is not None:
             return unsent
         try:
             return await streams.of_storage(
                 self._resources.storage,
                 content,
                 headers,
+                tell=partial(_tell, dataset, file),
+                is_head=request.method == "HEAD",
                 part=streams.part(request, content),
-                sha256=bytes.fromhex(stored.sha256),
             )
-        except streams.DamagedError as error:
+        except DamagedError as error:
             raise AppError(
                 ErrorCode.NOT_FOUND, "The dataset's stored bytes are missing or damaged."
             ) from error
@@ -119,7 +130,10 @@ class Datasets:
         async def originals(ids: Sequence[UUID]) -> Mapping[UUID, str]:
             return await self._originals(request, claim, dataset, ids)
 
-        body = archive(self._resources.storage, dataset, originals)
+        async def tell(object_key: str, found: Damage) -> None:
+            await damaged.flag(self._resources, dataset.team_id, object_key, found)
+
+        body = archive(self._resources.storage, dataset, originals, tell)
         return StreamingResponse(body, headers=own, media_type="application/x-tar")
 
     async def _originals(

@@ -49,9 +49,10 @@ class Draws:
         await self._record(request, actor, image)
         content = streams.original(image)
         headers = HEADERS | {"x-image-id": str(image.id)}
-        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+        if (unsent := streams.unchanged(request, content, headers)) is not None:
             return unsent
-        return await streams.response(self._resources, image, content, headers)
+        is_head = request.method == "HEAD"
+        return await streams.response(self._resources, image, content, headers, is_head=is_head)
 
     async def _image(self, request: Request, actor: Actor) -> Image:
         parameters.check(request, "label")

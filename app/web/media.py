@@ -1,7 +1,6 @@
 """GET /images/{id}/{variant}: an image's bytes under a signed address."""
 
 from collections.abc import Mapping
-from typing import Final
 from uuid import UUID
 
 from starlette.requests import Request
@@ -16,10 +15,7 @@ from app.services.people import addresses
 from app.services.people.addresses import Claim, Variant
 from app.web import audit, claims, streams
 from app.web.budget import IMAGE, Budget
-from app.web.problems import Refusal
 from app.web.streams import Content
-
-THUMBNAIL_RETRY_SECONDS: Final = 2
 
 
 class Media:
@@ -96,10 +92,16 @@ class Media:
     async def _send(
         self, request: Request, image: Image, content: Content, headers: Mapping[str, str]
     ) -> Response:
-        if (unsent := streams.without_bytes(request, content, headers)) is not None:
+        if (unsent := streams.unchanged(request, content, headers)) is not None:
             return unsent
-        part = streams.part(request, content)
-        return await streams.response(self._resources, image, content, headers, part=part)
+        return await streams.response(
+            self._resources,
+            image,
+            content,
+            headers,
+            is_head=request.method == "HEAD",
+            part=streams.part(request, content),
+        )
 
 
 def _content(image: Image, variant: Variant) -> Content:
@@ -108,6 +110,5 @@ def _content(image: Image, variant: Variant) -> Content:
         return streams.original(image)
     content = streams.thumbnail(image, variant.thumbnail)
     if content is None:
-        retry = {"retry-after": str(THUMBNAIL_RETRY_SECONDS)}
-        raise Refusal(not_found("Thumbnail"), headers=retry)
+        raise streams.not_made()
     return content

@@ -1,8 +1,9 @@
 """Stored bytes as responses: one way out for originals, thumbnails and draws."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -10,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Image
-from app.domain import NO_ID, Actor, Damage, Role, ThumbnailSize
-from app.errors import AppError, ErrorCode
+from app.domain import Damage, ThumbnailSize
+from app.errors import AppError, ErrorCode, not_found
 from app.resources import Resources
-from app.services import damage
-from app.storage import ByteStream, ObjectMissing, Storage, verified
-from app.web import ranges
+from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, verified
+from app.web import damaged, ranges
+from app.web.damaged import DamagedError, Tell
 from app.web.problems import Refusal
 from app.web.ranges import Span
 
@@ -24,6 +25,7 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "cross-origin",
 }
 """Uploaded bytes never run as a page; pages of other sites may show them, since the address is the permission."""
+THUMBNAIL_RETRY_SECONDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,12 @@ class Content:
     media_type: str
     etag: str
     filename: str
+    sha256: bytes | None = None
+    """None where nobody knows it."""
     inline: bool = True
     """Whether a browser shows it; otherwise it is saved."""
+    in_parts: bool = True
+    """Whether parts of it are sent. Of bytes that were found to be wrong the whole is, whose hash tells."""
 
 
 def original(image: Image) -> Content:
@@ -46,50 +52,46 @@ def original(image: Image) -> Content:
         media_type=image.format.media_type,
         etag=f'"{image.sha256.hex()}"',
         filename=image.filename or f"{image.id}.{image.format.suffix}",
+        sha256=image.sha256,
+        in_parts=image.damage is not Damage.WRONG_BYTES,
     )
 
 
 def thumbnail(image: Image, size: ThumbnailSize) -> Content | None:
-    """The WebP derivative; None while it is not made. Its key is used once, so the key names its version."""
+    """The WebP derivative; None while it is not made. One that is made anew lies under the same key."""
     made = image.thumbnails.get(size.value)
     if made is None:
         return None
-    key = str(made["key"])
+    key, sha256 = str(made["key"]), made.get("sha256")
+    version = sha256[:16] if sha256 else key.rpartition("/")[2]
     stem = image.filename.rpartition(".")[0] or str(image.id)
     return Content(
         key=key,
         size=int(made["bytes"]),
         media_type="image/webp",
-        etag=f'"{image.sha256.hex()[:32]}-{size.value.lower()}-{key.rpartition("/")[2]}"',
+        etag=f'"{image.sha256.hex()[:32]}-{size.value.lower()}-{version}"',
         filename=f"{stem}-{size.value.lower()}.webp",
+        sha256=bytes.fromhex(sha256) if sha256 else None,
     )
 
 
-class DamagedError(AppError):
-    """NOT_FOUND: the stored bytes are missing, or are not as many as they were."""
-
-    def __init__(self, damage: Damage) -> None:
-        super().__init__(
-            ErrorCode.NOT_FOUND,
-            "The stored bytes are missing or damaged. Uploading the same file again repairs the image.",
-        )
-        self.damage = damage
+def not_made() -> Refusal:
+    """NOT_FOUND with Retry-After for a derivative that the worker has yet to make."""
+    retry = {"retry-after": str(THUMBNAIL_RETRY_SECONDS)}
+    return Refusal(not_found("Thumbnail"), headers=retry)
 
 
-def without_bytes(
-    request: Request, content: Content, headers: Mapping[str, str]
-) -> Response | None:
-    """The answer to HEAD, or to whoever has these very bytes; None for anybody else."""
+def unchanged(request: Request, content: Content, headers: Mapping[str, str]) -> Response | None:
+    """The answer to whoever has these very bytes; None for anybody else."""
     if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
         return Response(status_code=304, headers=HEADERS | {"etag": content.etag} | dict(headers))
-    if request.method == "HEAD":
-        own = facts(content) | {"content-length": str(content.size)} | dict(headers)
-        return Response(headers=own, media_type=content.media_type)
     return None
 
 
 def part(request: Request, content: Content) -> Span | None:
     """What of it is asked for; None is all. 416 where it begins behind the end."""
+    if request.method == "HEAD" or not content.in_parts:
+        return None
     if not ranges.range_counts(request.headers.get("if-range"), content.etag):
         return None
     try:
@@ -108,21 +110,29 @@ async def response(
     content: Content,
     headers: Mapping[str, str],
     *,
+    is_head: bool,
     part: Span | None = None,
 ) -> Response:
     """The bytes of an image that the caller may see, or a part of them, as they come from storage.
 
-    NOT_FOUND where they are damaged, which is written down, UNAVAILABLE: before the first byte. A whole original of which only
-    the bytes are wrong breaks off before its end.
+    NOT_FOUND where they are damaged, UNAVAILABLE: before the first byte. A whole of which only the bytes are wrong, and which
+    is more than a first piece, breaks off before its end. Damage is written down, and a derivative's made good.
     """
-    is_original = content.key == image.object_key
-    sha256 = image.sha256 if is_original else None
+    sending = partial(of_storage, resources.storage, content, headers, is_head=is_head, part=part)
+
+    async def flag(found: Damage) -> None:
+        if found is not image.damage:
+            await damaged.flag(resources, image.team_id, image.object_key, found)
+
+    async def renew(_: Damage) -> None:
+        await damaged.renew(resources, image.team_id, image.id)
+
+    if content.key == image.object_key:
+        return await sending(tell=flag)
     try:
-        return await of_storage(resources.storage, content, headers, part=part, sha256=sha256)
+        return await sending(tell=renew)
     except DamagedError as error:
-        if is_original:
-            await _flag(resources, image, error.damage)
-        raise
+        raise not_made() from error
 
 
 async def of_storage(
@@ -130,21 +140,36 @@ async def of_storage(
     content: Content,
     headers: Mapping[str, str],
     *,
+    tell: Tell,
+    is_head: bool,
     part: Span | None = None,
-    sha256: bytes | None = None,
 ) -> Response:
-    """The bytes, or a part of them, as they come from storage: NOT_FOUND, UNAVAILABLE as in `response`.
-
-    A whole of which only the bytes are wrong breaks off before its end, where its `sha256` is known.
-    """
+    """The bytes, a part of them, or for HEAD none: NOT_FOUND, UNAVAILABLE, and how it ends as in `response`."""
     length = content.size if part is None else part.length
-    stream = await _opened(storage, content, part, length)
     own = facts(content) | {"content-length": str(length)} | dict(headers)
+    try:
+        if is_head:
+            await _must_be_there(storage, content)
+            return Response(headers=own, media_type=content.media_type)
+        stream = await _opened(storage, content, part, length)
+        # A part that is all of it is what players and resumed downloads ask for first.
+        is_known = content.sha256 is not None and length == content.size
+        body = await _begun(stream, content, tell) if is_known else _closing(stream)
+    except DamagedError as error:
+        await tell(error.damage)
+        raise
     if part is not None:
         own["content-range"] = part.content_range
     status = 200 if part is None else 206
-    body = verified(stream, sha256) if sha256 and part is None else _closing(stream)
     return StreamingResponse(body, status, own, media_type=content.media_type)
+
+
+async def _must_be_there(storage: Storage, content: Content) -> None:
+    size = await storage.size(content.key)
+    if size is None:
+        raise DamagedError(Damage.MISSING)
+    if size != content.size:
+        raise DamagedError(Damage.WRONG_SIZE)
 
 
 async def _opened(storage: Storage, content: Content, part: Span | None, length: int) -> ByteStream:
@@ -162,28 +187,42 @@ async def _opened(storage: Storage, content: Content, part: Span | None, length:
     return stream
 
 
-async def _flag(resources: Resources, image: Image, found: Damage) -> None:
-    """Best effort: whoever asks next, or the next pass of `pictor reconcile`, finds it too."""
-    reader = Actor(NO_ID, {image.team_id: Role.VIEWER})
-    with suppress(AppError):
-        await resources.db.acting(reader).run(
-            lambda session: damage.report(session, reader, image.object_key, found)
-        )
+async def _begun(stream: ByteStream, content: Content, tell: Tell) -> AsyncIterator[bytes]:
+    """All of the stream, as far as it is right, its first piece read already: what has no more is judged before it is sent."""
+    parts = verified(stream, content.key, content.sha256 or b"")
+    try:
+        first = await anext(parts, b"")
+    except ObjectDamaged as error:
+        raise DamagedError(Damage.WRONG_BYTES) from error
+    return _going_on(first, parts, tell)
 
 
-def facts(content: Content) -> dict[str, str]:
-    """Headers that hold for the whole, a part, and HEAD."""
-    return HEADERS | {
-        "etag": content.etag,
-        "accept-ranges": "bytes",
-        "content-disposition": disposition(content.filename, inline=content.inline),
-    }
+async def _going_on(
+    first: bytes, parts: AsyncGenerator[bytes, None], tell: Tell
+) -> AsyncIterator[bytes]:
+    async with aclosing(parts):
+        yield first
+        try:
+            async for one in parts:
+                yield one
+        except ObjectDamaged:
+            await tell(Damage.WRONG_BYTES)
+            raise
 
 
 async def _closing(stream: ByteStream) -> AsyncIterator[bytes]:
     async with stream:
         async for chunk in stream:
             yield chunk
+
+
+def facts(content: Content) -> dict[str, str]:
+    """Headers that hold for the whole, a part, and HEAD."""
+    return HEADERS | {
+        "etag": content.etag,
+        "accept-ranges": "bytes" if content.in_parts else "none",
+        "content-disposition": disposition(content.filename, inline=content.inline),
+    }
 
 
 def disposition(filename: str, *, inline: bool = True) -> str:

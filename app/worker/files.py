@@ -33,7 +33,7 @@ async def local_copy(
     """
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         async with await storage.open(key) as stream:
-            async for part in verified(stream, sha256) if sha256 else stream:
+            async for part in verified(stream, key, sha256) if sha256 else stream:
                 await asyncio.to_thread(file.write, part)
         file.flush()
         yield Path(file.name)

@@ -21,7 +21,7 @@ async def storage(tmp_path: Path) -> FolderStorage:
 
 async def test_right_bytes_come_whole(storage: FolderStorage) -> None:
     stream = await storage.open("t/a/b")
-    parts = [part async for part in verified(stream, hashlib.sha256(DATA).digest())]
+    parts = [part async for part in verified(stream, "t/a/b", hashlib.sha256(DATA).digest())]
     assert b"".join(parts) == DATA
 
 
@@ -32,9 +32,10 @@ async def test_one_wrong_bit_keeps_the_end_back(storage: FolderStorage, at: int)
     wrong[at] ^= 1
     path.write_bytes(wrong)
 
-    parts = verified(await storage.open("t/a/b"), hashlib.sha256(DATA).digest())
+    parts = verified(await storage.open("t/a/b"), "t/a/b", hashlib.sha256(DATA).digest())
     came = [len(await anext(parts)), len(await anext(parts))]
-    with pytest.raises(ObjectDamaged):
+    with pytest.raises(ObjectDamaged) as caught:
         await anext(parts)
+    assert caught.value.key == "t/a/b"
 
     assert sum(came) < len(DATA)

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from app.db.models import AuditEvent, Dataset, Image, ImageJob, Membership, Team
-from app.domain import Actor, DatasetFile, ImageFilter, ImageState, JobKind, Role
+from app.domain import Actor, Damage, DatasetFile, ImageFilter, ImageState, JobKind, Role
 from app.resources import Resources
 from app.services import job_runs
 from app.services.exports import datasets
@@ -32,7 +32,7 @@ from app.worker import export
 from tests import make
 from tests.database import Database
 from tests.web.conftest import Clock, Member, app_on, new_member, put, stored_image
-from tests.web.test_media import actor_of, code
+from tests.web.test_media import actor_of, code, damage_of
 
 PICTURES = [bytes([number]) * (500 + number) for number in range(3)]
 
@@ -218,17 +218,27 @@ async def breaks_off(url: str) -> bool:
 
 
 async def test_damage_is_told_before_the_first_byte_or_breaks_off(
-    client: httpx.AsyncClient, server: str, resources: Resources, dataset: Dataset, url: str
+    client: httpx.AsyncClient,
+    server: str,
+    resources: Resources,
+    actor: Actor,
+    dataset: Dataset,
+    url: str,
 ) -> None:
     (file,) = (one for one in datasets.files(dataset) if one.name is DatasetFile.IMAGES)
     await resources.storage.delete([file.key])
     response = await client.get(url)
     assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert (await client.head(url)).status_code == 404
     await put(resources, file.key, b"short")
     assert (await client.get(url)).status_code == 404
     await resources.storage.delete([file.key])
     await put(resources, file.key, bytes(file.size))
-    assert await breaks_off(server + url)
+    assert (await client.get(url)).status_code == 404
+    (archived,) = (one for one in datasets.files(dataset) if one.name is DatasetFile.COCO)
+    await resources.storage.delete([archived.key])
+    await put(resources, archived.key, bytes(archived.size))
+    assert await breaks_off(server + address(resources, actor, dataset, ARCHIVE))
 
 
 async def events(db: Database, dataset_id: UUID) -> list[tuple[str, str, str]]:
@@ -310,6 +320,8 @@ async def test_an_archive_names_what_is_gone(
     assert found["MISSING"].decode().splitlines() == gone
     assert f"images/{third.id}.jpg" in found
     assert not found.keys() & set(gone)
+    assert await damage_of(resources, second.id) is Damage.MISSING
+    assert await damage_of(resources, first.id) is None
 
 
 async def test_an_archive_never_ends_well_with_wrong_bytes(
@@ -320,7 +332,29 @@ async def test_an_archive_never_ends_well_with_wrong_bytes(
         last = list(await session.scalars(rows))[-1]
     await resources.storage.delete([last.object_key])
     await put(resources, last.object_key, bytes(last.size_bytes))
-    assert await breaks_off(server + address(resources, actor, dataset, ARCHIVE))
+    url = server + address(resources, actor, dataset, ARCHIVE)
+    assert await breaks_off(url)
+    assert await damage_of(resources, last.id) is Damage.WRONG_BYTES
+    # From now on it is known, and nobody is kept from the rest.
+    async with httpx.AsyncClient() as real:
+        found = entries((await real.get(url)).content)
+    assert found["MISSING"].decode() == f"images/{last.id}.jpg\n"
+
+
+async def test_an_archive_goes_on_without_what_is_cut_off(
+    client: httpx.AsyncClient, db: Database, resources: Resources, actor: Actor, dataset: Dataset
+) -> None:
+    async with db.transaction() as session:
+        rows = select(Image).where(Image.team_id == dataset.team_id).order_by(Image.id)
+        first, *rest = await session.scalars(rows)
+    await resources.storage.delete([first.object_key])
+    await put(resources, first.object_key, b"short")
+
+    found = entries((await client.get(address(resources, actor, dataset, ARCHIVE))).content)
+
+    assert found["MISSING"].decode() == f"images/{first.id}.jpg\n"
+    assert {f"images/{one.id}.jpg" for one in rest} < found.keys()
+    assert await damage_of(resources, first.id) is Damage.WRONG_SIZE
 
 
 async def send(app: Starlette, url: str, take: Callable[[bytes], Awaitable[None]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from app.db.models import Image
 from app.domain import Damage
 from app.resources import Resources
-from tests.web.conftest import Member, stored_image
+from tests.web.conftest import Member, put, stored_image
 
 
 def code(response: httpx.Response) -> str:
@@ -35,12 +35,13 @@ async def test_draw_answers_bytes_and_says_whose(
 async def test_a_head_of_a_draw_reads_no_bytes(
     client: httpx.AsyncClient, resources: Resources, member: Member
 ) -> None:
-    """It draws and says of what, and would have found that the bytes are gone."""
+    """It draws and says of what, and would have found that the bytes are other ones."""
     image_id = await stored_image(resources, member.team_id, b"a cat", tags=("cat",))
     whole = await client.get("/random?label=cat", headers=member.headers)
     async with resources.db.owner.transaction() as session:
         image = await session.get_one(Image, image_id)
         await resources.storage.delete([image.object_key])
+        await put(resources, image.object_key, b"A CAT")
     head = await client.head("/random?label=cat", headers=member.headers)
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-length", "content-type", "etag", "x-image-id", "cache-control"):

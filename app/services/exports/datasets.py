@@ -16,6 +16,7 @@ from app.db.models import Dataset, Image, ImageJob, Team
 from app.domain import (
     MAX_DATASETS_OF_TEAM,
     Actor,
+    Damage,
     DatasetFile,
     DatasetStatus,
     ImageFilter,
@@ -198,10 +199,14 @@ async def for_download(session: AsyncSession, actor: Actor, dataset_id: UUID) ->
 async def originals(
     session: AsyncSession, actor: Actor, team_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, str]:
-    """The keys of the originals of those images of a dataset that are still there."""
+    """The keys of the originals of those images of a dataset that are still there, and not known to have wrong bytes."""
     rows = await session.execute(
         access.visible_images(actor)
-        .where(Image.team_id == team_id, Image.id.in_(ids))
+        .where(
+            Image.team_id == team_id,
+            Image.id.in_(ids),
+            Image.damage.is_distinct_from(Damage.WRONG_BYTES),
+        )
         .with_only_columns(Image.id, Image.object_key)
     )
     return dict(rows.all())

@@ -1,0 +1,225 @@
+"""Bytes that are not what they were, as whoever asks for them finds them: nothing wrong is sent, and it is written down."""
+
+import asyncio
+import hashlib
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import select, text, update
+
+from app.db.models import Image, ImageJob
+from app.domain import Actor, Damage, JobKind, JobState
+from app.resources import Resources
+from app.services.people.addresses import Variant
+from app.storage.stream import CHUNK
+from tests.database import Database
+from tests.web.conftest import Member, put, stored_image
+from tests.web.test_datasets import breaks_off
+from tests.web.test_media import CONTENT, actor_of, address, code, damage_of, path_of
+
+SMALL = b"a small thumbnail"
+
+
+@pytest.fixture
+async def actor(db: Database, member: Member) -> Actor:
+    return await actor_of(db, member)
+
+
+@pytest.fixture
+async def image_id(resources: Resources, member: Member) -> UUID:
+    made = {"key": f"t/{member.team_id}/small", "width": 9, "height": 9, "bytes": len(SMALL)}
+    made["sha256"] = hashlib.sha256(SMALL).hexdigest()
+    await put(resources, str(made["key"]), SMALL)
+    image_id = await stored_image(
+        resources, member.team_id, CONTENT, tags=("cat",), thumbnails={"SMALL": made}
+    )
+    await jobs(resources, member.team_id, image_id, JobState.DONE)
+    return image_id
+
+
+@pytest.fixture
+def url(resources: Resources, actor: Actor, image_id: UUID) -> str:
+    return address(resources, actor, image_id)
+
+
+async def jobs(resources: Resources, team_id: UUID, image_id: UUID, thumbnails: JobState) -> None:
+    async with resources.db.owner.transaction() as session:
+        for kind, state in ((JobKind.EMBED, JobState.DONE), (JobKind.THUMBNAILS, thumbnails)):
+            session.add(ImageJob(team_id=team_id, image_id=image_id, kind=kind, state=state))
+        ready = update(Image).where(Image.id == image_id)
+        await session.execute(ready.values(processing="READY"))
+
+
+async def work_of(resources: Resources, image_id: UUID) -> tuple[JobState, str]:
+    """The state of the thumbnails' job, and of the image."""
+    async with resources.db.owner.transaction() as session:
+        query = select(ImageJob.state, Image.processing).join(Image, Image.id == ImageJob.image_id)
+        mine = (ImageJob.image_id == image_id, ImageJob.kind == JobKind.THUMBNAILS)
+        state, processing = (await session.execute(query.where(*mine))).one()
+        return state, processing
+
+
+async def flip(resources: Resources, image_id: UUID, at: int) -> None:
+    path = await path_of(resources, image_id)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+async def version_of(resources: Resources, image_id: UUID) -> str:
+    """Another one after each change of the row."""
+    async with resources.db.owner.transaction() as session:
+        query = text("select xmin::text from image where id = :id")
+        return (await session.execute(query, {"id": image_id})).scalar_one()
+
+
+@pytest.mark.parametrize("at", [0, len(CONTENT) - 1])
+async def test_wrong_bytes_break_off_and_are_written_down_once(
+    server: str, resources: Resources, url: str, image_id: UUID, at: int
+) -> None:
+    await flip(resources, image_id, at)
+    assert await breaks_off(server + url)
+    assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
+    version = await version_of(resources, image_id)
+    assert await breaks_off(server + url)
+    assert await version_of(resources, image_id) == version
+
+
+async def test_few_wrong_bytes_are_not_found_before_the_first(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member
+) -> None:
+    image_id = await stored_image(resources, member.team_id, b"a small picture")
+    await flip(resources, image_id, 3)
+    response = await client.get(address(resources, actor, image_id))
+    assert (response.status_code, code(response)) == (404, "NOT_FOUND")
+    assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
+
+
+async def test_a_part_that_is_the_whole_is_looked_at_like_the_whole(
+    server: str, resources: Resources, url: str, image_id: UUID
+) -> None:
+    await flip(resources, image_id, 5)
+    async with httpx.AsyncClient(base_url=server) as client:
+        part = await client.get(url, headers={"Range": "bytes=1-3"})
+        assert (part.status_code, part.content) == (206, CONTENT[1:4])
+        assert await damage_of(resources, image_id) is None
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(url, headers={"Range": "bytes=0-"})
+    assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
+
+
+async def test_of_what_is_known_to_be_wrong_no_part_is_sent(
+    server: str, resources: Resources, url: str, image_id: UUID
+) -> None:
+    """Of a part nobody can tell whether it is right: the whole comes, or nothing that looks like it."""
+    async with resources.db.owner.transaction() as session:
+        flag = update(Image).where(Image.id == image_id).values(damage=Damage.WRONG_BYTES)
+        await session.execute(flag)
+    async with httpx.AsyncClient(base_url=server) as client:
+        for asked in ("bytes=1-3", f"bytes={len(CONTENT)}-"):
+            whole = await client.get(url, headers={"Range": asked})
+            assert (whole.status_code, whole.content) == (200, CONTENT)
+            assert whole.headers["accept-ranges"] == "none"
+        await flip(resources, image_id, 5)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(url, headers={"Range": "bytes=1-3"})
+
+
+async def test_whoever_leaves_early_harms_nothing(
+    server: str, resources: Resources, actor: Actor, member: Member
+) -> None:
+    image_id = await stored_image(resources, member.team_id, CONTENT * 20)
+    url = address(resources, actor, image_id)
+    async with httpx.AsyncClient(base_url=server) as client:
+        for _ in range(5):
+            async with client.stream("GET", url) as response:
+                await anext(response.aiter_bytes())
+    await asyncio.sleep(0.2)
+    assert await damage_of(resources, image_id) is None
+
+
+async def test_a_head_tells_of_what_is_missing_or_cut_off(
+    client: httpx.AsyncClient, resources: Resources, url: str, image_id: UUID, member: Member
+) -> None:
+    path = await path_of(resources, image_id)
+    path.write_bytes(CONTENT[:CHUNK])
+    assert (await client.head(url)).status_code == 404
+    assert await damage_of(resources, image_id) is Damage.WRONG_SIZE
+    path.unlink()
+    head = await client.head(url)
+    assert (head.status_code, head.content) == (404, b"")
+    assert await damage_of(resources, image_id) is Damage.MISSING
+    assert (await client.head("/random", headers=member.headers)).status_code == 404
+
+
+async def test_a_head_has_no_parts(client: httpx.AsyncClient, url: str) -> None:
+    for asked in ("bytes=1-3", f"bytes={len(CONTENT)}-"):
+        head = await client.head(url, headers={"Range": asked})
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(CONTENT)))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("data", [None, b"short", b"A small thumbnail"])
+async def test_a_bad_thumbnail_is_made_anew(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    actor: Actor,
+    member: Member,
+    image_id: UUID,
+    method: str,
+    data: bytes | None,
+) -> None:
+    """It is answered like one that is not made yet."""
+    small = address(resources, actor, image_id, Variant.SMALL)
+    assert (await client.get(small)).content == SMALL
+    key = f"t/{member.team_id}/small"
+    await resources.storage.delete([key])
+    if data is not None:
+        await put(resources, key, data)
+
+    response = await client.request(method, small)
+
+    if method == "HEAD" and data and len(data) == len(SMALL):
+        # It reads no byte.
+        assert response.status_code == 200
+        return
+    assert (response.status_code, response.headers["retry-after"]) == (404, "2")
+    if method == "GET":
+        assert response.json()["errors"][0]["message"] == "Thumbnail not found."
+    assert await work_of(resources, image_id) == (JobState.QUEUED, "PENDING")
+    assert await damage_of(resources, image_id) is None
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.FAILED])
+async def test_a_bad_thumbnail_disturbs_no_work(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member, state: JobState
+) -> None:
+    """What was given up stays so: a picture that kills its decoder must not come back with each visitor."""
+    lost = {"SMALL": {"key": "t/lost/small", "width": 9, "height": 9, "bytes": 9}}
+    image_id = await stored_image(resources, member.team_id, b"picture", thumbnails=lost)
+    await jobs(resources, member.team_id, image_id, state)
+    version = await version_of(resources, image_id)
+    small = address(resources, actor, image_id, Variant.SMALL)
+    assert (await client.get(small)).status_code == 404
+    assert await work_of(resources, image_id) == (state, "READY")
+    assert await version_of(resources, image_id) == version
+
+
+async def test_another_thumbnail_has_another_tag(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member, image_id: UUID
+) -> None:
+    """It lies under the same key."""
+    small = address(resources, actor, image_id, Variant.SMALL)
+    tag = (await client.get(small)).headers["etag"]
+    key, data = f"t/{member.team_id}/small", b"another thumbnail"
+    await resources.storage.delete([key])
+    await put(resources, key, data)
+    made = {"key": key, "width": 9, "height": 9, "bytes": len(data)}
+    made["sha256"] = hashlib.sha256(data).hexdigest()
+    async with resources.db.owner.transaction() as session:
+        change = update(Image).where(Image.id == image_id)
+        await session.execute(change.values(thumbnails={"SMALL": made}))
+    other = await client.get(small, headers={"If-None-Match": tag})
+    assert (other.status_code, other.content) == (200, data)
+    assert other.headers["etag"] != tag
