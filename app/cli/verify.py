@@ -18,6 +18,7 @@ MEANINGS = {
     "wrong_bytes": "DAMAGED: images with other bytes",
     "healed": "images whose bytes are right again",
     "derivatives_missing": "images without some of their thumbnails, which are made anew",
+    "derivatives_wrong": "images some of whose thumbnails have other bytes, and are made anew",
     "unreadable": "UNREADABLE: images whose bytes the store does not give out; the log names them",
 }
 

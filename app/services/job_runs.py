@@ -176,10 +176,10 @@ async def finish(session: AsyncSession, claimed: Sequence[Job]) -> None:
     await jobs.follow(session, [job.image_id for job in claimed])
 
 
-async def fail(session: AsyncSession, job: Job, error: str, *, for_good: bool = False) -> None:
+async def fail(session: AsyncSession, job: Job, error: str, *, for_good: bool = False) -> bool:
     """Queues the job again for later, or marks it as failed after its last attempt (or `for_good`).
 
-    Does nothing where another run has it. `error` is shown to the team. Whatever is wrong with its image, the
+    Does nothing where another run has it: then it answers False. `error` is shown to the team. Whatever is wrong with its image, the
     worker lives: it is no suspect any more.
     """
     last = for_good or job.attempts >= MAX_ATTEMPTS
@@ -192,8 +192,10 @@ async def fail(session: AsyncSession, job: Job, error: str, *, for_good: bool = 
         error=error[:MAX_ERROR_LENGTH],
         finished_at=func.now() if last else None,
     )
-    if await _of_run(session, failed, [job]):
+    is_mine = bool(await _of_run(session, failed, [job]))
+    if is_mine:
         await jobs.follow(session, [job.image_id])
+    return is_mine
 
 
 async def release(

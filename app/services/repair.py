@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, delete, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, String, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -214,6 +214,17 @@ async def enqueue(session: AsyncSession, wanted: Mapping[UUID, Sequence[JobKind]
     )
     for team_id, image_id in rows.all():
         await jobs.enqueue(session, team_id, image_id, wanted[image_id])
+
+
+async def keep_hashes(session: AsyncSession, image: Kept, hashes: Mapping[str, str]) -> None:
+    """Writes down the SHA-256 of each derivative, unless they were made anew meanwhile."""
+    known = {name: {**one, "sha256": hashes[name]} for name, one in image.thumbnails.items()}
+    await session.execute(
+        update(Image)
+        .where(Image.id == image.id, Image.thumbnails == image.thumbnails)
+        .values(thumbnails=known)
+        .execution_options(synchronize_session=False)
+    )
 
 
 # ───────────────────────────── what is to go ─────────────────────────────

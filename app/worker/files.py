@@ -1,6 +1,7 @@
 """Stored objects as files, for a decoder that reads paths, and files as stored objects."""
 
 import asyncio
+import hashlib
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -8,10 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from app.storage import ObjectExists, ObjectMissing, Storage, verified
+from app.errors import unavailable
+from app.storage import ObjectDamaged, ObjectExists, ObjectMissing, Storage, verified
 
 PREFIX: Final = "work-"
 STALE_SECONDS: Final = 3_600.0
+TRIES: Final = 4
 
 
 def prepare(folder: Path) -> None:
@@ -39,26 +42,28 @@ async def local_copy(
         yield Path(file.name)
 
 
-async def keep(storage: Storage, key: str, data: bytes, folder: Path) -> int:
-    """Stores the bytes, in place of others that an earlier run or release stored there; how many they are."""
+async def keep(storage: Storage, key: str, data: bytes, folder: Path) -> bytes:
+    """Stores what can be made anew, in the place of other bytes that lie there; its SHA-256."""
+    sha256 = hashlib.sha256(data).digest()
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as file:
         await asyncio.to_thread(file.write, data)
         file.flush()
-        try:
-            await storage.put(key, Path(file.name), size=len(data))
-        except ObjectExists:
-            # What is right stays: another run may just have told of it.
-            if not await _holds(storage, key, data):
+        for _ in range(TRIES):
+            try:
+                await storage.put(key, Path(file.name), size=len(data))
+                return sha256
+            except ObjectExists:
+                # An earlier run stored the same, or another release other bytes, or they are not what they were.
+                if await _is_there(storage, key, sha256):
+                    return sha256
                 await storage.delete([key])
-                with suppress(ObjectExists):
-                    await storage.put(key, Path(file.name), size=len(data))
-    return len(data)
+    raise unavailable("Another run stores other bytes of the same image.")
 
 
-async def _holds(storage: Storage, key: str, data: bytes) -> bool:
-    if await storage.size(key) != len(data):
+async def _is_there(storage: Storage, key: str, sha256: bytes) -> bool:
+    try:
+        async for _ in verified(await storage.open(key), key, sha256):
+            pass
+    except (ObjectMissing, ObjectDamaged):
         return False
-    with suppress(ObjectMissing):
-        async with await storage.open(key) as stream:
-            return b"".join([part async for part in stream]) == data
-    return False
+    return True

@@ -12,11 +12,11 @@ from app.db.models import Image
 from app.domain import Damage, ImageState, ThumbnailSize
 from app.errors import AppError
 from app.resources import Resources
-from app.services import damage, job_runs
+from app.services import job_runs
 from app.services.exports import datasets
 from app.services.intake import processing
 from app.services.job_runs import Job, SupersededError
-from app.storage import ObjectMissing
+from app.storage import ObjectDamaged, ObjectMissing
 from app.worker import files
 from app.worker.outages import outage
 from app.worker.pictures import reason
@@ -91,17 +91,27 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: job_runs.release(session, [job], POSTPONED))
         return away
-    if isinstance(error, ObjectMissing):
-        key = error.args[0]
-        await resources.db.worker.run(lambda session: damage.flag(session, key, Damage.MISSING))
     expected, why = isinstance(error, AppError | ObjectMissing), reason(error)
     log.warning(
         "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error
     )
-    await resources.db.worker.run(lambda session: job_runs.fail(session, job, why))
+    await resources.db.worker.run(
+        lambda session: processing.fail(session, job, why, found=_found(error))
+    )
     outcome = "given_up" if job.attempts >= job_runs.MAX_ATTEMPTS else "retried"
     resources.metrics.job_ended(job.kind, outcome)
     return None
+
+
+def _found(error: Exception) -> tuple[str, Damage] | None:
+    """The key of an object that is not what it was, and in what way."""
+    match error:
+        case ObjectMissing():
+            return error.args[0], Damage.MISSING
+        case ObjectDamaged():
+            return error.key, Damage.WRONG_BYTES
+        case _:
+            return None
 
 
 async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> None:
@@ -114,8 +124,14 @@ async def _thumbnails(resources: Resources, job: Job, image: Image | None) -> No
     kept: dict[str, dict[str, Any]] = {}
     for name, one in made.items():
         key = f"{image.object_key}.{name.lower()}.webp"
-        size = await files.keep(storage, key, one.data, folder)
-        kept[name] = {"key": key, "width": one.width, "height": one.height, "bytes": size}
+        sha256 = await files.keep(storage, key, one.data, folder)
+        kept[name] = {
+            "key": key,
+            "width": one.width,
+            "height": one.height,
+            "bytes": len(one.data),
+            "sha256": sha256.hex(),
+        }
     await resources.db.worker.run(lambda session: processing.keep_thumbnails(session, job, kept))
 
 

@@ -60,8 +60,6 @@ class ImageCheck:
             if sound and (kinds := self._kinds(one, work[one.id], sizes)):
                 wanted[one.id] = kinds
         if wanted and not self.report.dry_run:
-            remade = {one for one, kinds in wanted.items() if JobKind.THUMBNAILS in kinds}
-            await self._remove_wrong([one for one in batch if one.id in remade], sizes)
             await self.db.run(lambda session: repair.enqueue(session, wanted))
 
     async def _confirm(self, keys: Sequence[str], sizes: dict[str, int]) -> None:
@@ -112,17 +110,6 @@ class ImageCheck:
         self.report.jobs_made += len(lacking)
         self.report.requeued += len(again)
         return [*lacking, *again]
-
-    async def _remove_wrong(self, images: Sequence[Kept], sizes: dict[str, int]) -> None:
-        """Derivatives of a wrong size make way for new ones under the same key."""
-        wrong = [
-            key
-            for one in images
-            for key in _bad(one, sizes)
-            if key in sizes and repair.original_of(key) == one.object_key
-        ]
-        if wrong:
-            await self.resources.storage.delete(wrong)
 
 
 def _derivatives(image: Kept) -> dict[str, int]:

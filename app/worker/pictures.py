@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from app.db.models import Image
 from app.domain import ThumbnailSize
 from app.embedding import PICTURE_SIDE, Embedder
-from app.errors import AppError, ErrorCode
+from app.errors import AppError
 from app.resources import Resources
+from app.services import damage
 from app.storage import ObjectMissing
 from app.worker import files
+from app.worker.outages import outage
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +24,25 @@ PLAIN: Final[Picture] = np.full((PICTURE_SIDE, PICTURE_SIDE, 3), (200, 60, 40), 
 
 
 async def pixels(resources: Resources, image: Image) -> Picture:
-    """From the thumbnail where it is made already, which is quicker, and the original otherwise."""
+    """From the thumbnail where it is made already, which is quicker, and the original otherwise.
+
+    A thumbnail that is lost or damaged is no image's failure: it is made anew.
+    """
     if medium := image.thumbnails.get(ThumbnailSize.MEDIUM.value):
+        sha256 = bytes.fromhex(medium["sha256"]) if "sha256" in medium else None
         try:
-            # Of a derivative nobody knows the hash; it is made again from the original.
-            return await _read(resources, medium["key"], sha256=None)
-        except (ObjectMissing, AppError) as error:
-            if isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
+            return await _decoded(resources, medium["key"], sha256)
+        except (AppError, ObjectMissing) as error:
+            if outage(error):
                 raise
-            log.info("the original of image %s is read, its thumbnail is lost or damaged", image.id)
-    return await _read(resources, image.object_key, sha256=image.sha256)
+            log.warning("image %s: its thumbnail cannot be read: %s", image.id, reason(error))
+        await resources.db.worker.run(
+            lambda session: damage.renew(session, image.team_id, image.id)
+        )
+    return await _decoded(resources, image.object_key, image.sha256)
 
 
-async def _read(resources: Resources, key: str, *, sha256: bytes | None) -> Picture:
+async def _decoded(resources: Resources, key: str, sha256: bytes | None) -> Picture:
     async with files.local_copy(
         resources.storage, key, resources.settings.tmp_dir, sha256=sha256
     ) as path:

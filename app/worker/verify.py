@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.db.database import Entrance
@@ -35,6 +35,7 @@ class Report:
     wrong_bytes: int = 0
     healed: int = 0
     derivatives_missing: int = 0
+    derivatives_wrong: int = 0
     unreadable: int = 0
 
     @property
@@ -78,17 +79,16 @@ async def _verify(
         async with places:
             try:
                 found, size = await _read(resources.storage, image)
-                lacks = found is None and await _lacks_derivatives(resources.storage, image)
+                # Without the original, none can be made anew.
+                read = {} if found else await _derivatives(resources.storage, image)
             except AppError as error:
                 await _alone(resources.storage, image, error)
                 report.unreadable += 1
                 return
         report.images += 1
-        report.bytes_read += size
+        report.bytes_read += size + sum(one.size for one in read.values() if one)
         await _tell(db, image, found, report)
-        if lacks:
-            report.derivatives_missing += 1
-            await db.run(lambda session: repair.enqueue(session, {image.id: [JobKind.THUMBNAILS]}))
+        await _tell_derivatives(db, image, read, report)
 
     async with asyncio.TaskGroup() as reading:
         for image in images:
@@ -97,28 +97,62 @@ async def _verify(
 
 async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
     """What is wrong with the object, and how many bytes were read to know it."""
+    read = await _object(storage, image.object_key)
+    if read is None:
+        return Damage.MISSING, 0
+    if read.size != image.size_bytes:
+        return Damage.WRONG_SIZE, read.size
+    return (None if read.sha256 == image.sha256 else Damage.WRONG_BYTES), read.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An object as it lies in storage."""
+
+    size: int
+    sha256: bytes
+
+
+async def _object(storage: Storage, key: str) -> _Read | None:
     digest, size = hashlib.sha256(), 0
     try:
-        async with await storage.open(image.object_key) as stream:
+        async with await storage.open(key) as stream:
             async for part in stream:
                 digest.update(part)
                 size += len(part)
     except ObjectMissing:
-        return Damage.MISSING, 0
-    if size != image.size_bytes:
-        return Damage.WRONG_SIZE, size
-    return (None if digest.digest() == image.sha256 else Damage.WRONG_BYTES), size
+        return None
+    return _Read(size, digest.digest())
+
+
+async def _derivatives(storage: Storage, image: Kept) -> dict[str, _Read | None]:
+    return {name: await _object(storage, str(one["key"])) for name, one in image.thumbnails.items()}
+
+
+async def _tell_derivatives(
+    db: Entrance, image: Kept, read: Mapping[str, _Read | None], report: Report
+) -> None:
+    """What is lost or wrong is made anew. A hash that nobody knows, as of an older release, is written down."""
+    is_missing = None in read.values()
+    is_wrong = any(one and _differs(image.thumbnails[name], one) for name, one in read.items())
+    if is_missing or is_wrong:
+        report.derivatives_missing += is_missing
+        report.derivatives_wrong += is_wrong
+        await db.run(lambda session: repair.enqueue(session, {image.id: [JobKind.THUMBNAILS]}))
+    elif any("sha256" not in image.thumbnails[name] for name in read):
+        hashes = {name: one.sha256.hex() for name, one in read.items() if one}
+        await db.run(lambda session: repair.keep_hashes(session, image, hashes))
+
+
+def _differs(made: Mapping[str, Any], read: _Read) -> bool:
+    known = made.get("sha256")
+    return made["bytes"] != read.size or known not in (None, read.sha256.hex())
 
 
 async def _alone(storage: Storage, image: Kept, error: AppError) -> None:
     """Returns where a disk or a server refuses this image alone, as a bad sector does; raises where the whole store is away."""
     await storage.check()
     log.error("image %s: its bytes cannot be read: %s", image.id, error.message)
-
-
-async def _lacks_derivatives(storage: Storage, image: Kept) -> bool:
-    keys = [str(one["key"]) for one in image.thumbnails.values()]
-    return None in [await storage.size(key) for key in keys]
 
 
 async def _tell(db: Entrance, image: Kept, found: Damage | None, report: Report) -> None:

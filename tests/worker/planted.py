@@ -38,6 +38,7 @@ async def picture(
     *,
     jobs: dict[JobKind, JobState] = DONE,
     derivatives: tuple[str, ...] = ("small", "large"),
+    hashed: bool = True,
     **columns: Any,
 ) -> Image:
     """Bytes, derivatives, row and jobs."""
@@ -50,6 +51,8 @@ async def picture(
     for name in derivatives:
         derivative = await put(resources, f"{key}.{name}.webp", b"thumbnail")
         made[name.upper()] = {"key": derivative, "width": 9, "height": 9, "bytes": 9}
+        if hashed:
+            made[name.upper()]["sha256"] = hashlib.sha256(b"thumbnail").hexdigest()
     async with resources.db.transaction() as session:
         change = update(Image).where(Image.id == image_id)
         await session.execute(change.values(object_key=key, thumbnails=made))

@@ -84,14 +84,21 @@ def expected_keys(faults: dict[str, Image]) -> set[str]:
     """Stored, retained, derivatives, and what is on its way."""
     kept = {
         key
-        for name in ("sound", "short", "no_job", "uploading", "retained", "no_thumbnail")
+        for name in (
+            "sound",
+            "short",
+            "no_job",
+            "uploading",
+            "retained",
+            "no_thumbnail",
+            "bad_thumbnail",
+        )
         for key in (
             faults[name].object_key,
             *(one["key"] for one in faults[name].thumbnails.values()),
         )
     }
     kept |= {one["key"] for one in faults["missing"].thumbnails.values()}
-    kept |= {faults["bad_thumbnail"].object_key, faults["bad_thumbnail"].thumbnails["LARGE"]["key"]}
     return kept - {faults["no_thumbnail"].thumbnails["SMALL"]["key"]}
 
 

@@ -1,12 +1,13 @@
 """Reading everything again: wrong bytes are found and flagged, and nothing is deleted."""
 
+import hashlib
 import random
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from app.db import listing
 from app.db.database import Database
@@ -37,25 +38,28 @@ async def team_id(everywhere: Resources) -> UUID:
 
 
 async def test_each_kind_of_damage_is_told_apart(everywhere: Resources, team_id: UUID) -> None:
-    sound, missing, short, long, wrong, bare = [
-        await picture(everywhere, team_id, derivatives=("small",)) for _ in range(6)
+    sound, missing, short, long, wrong, bare, cut, spoilt = [
+        await picture(everywhere, team_id, derivatives=("small",)) for _ in range(8)
     ]
     for image, data in ((short, b"short"), (long, b"x" * 501), (wrong, b"x" * 500)):
         await planted.replaced(everywhere, image.object_key, data)
     await everywhere.storage.delete([missing.object_key, bare.thumbnails["SMALL"]["key"]])
+    await planted.replaced(everywhere, cut.thumbnails["SMALL"]["key"], b"thumb")
+    await planted.replaced(everywhere, spoilt.thumbnails["SMALL"]["key"], b"Thumbnail")
     before = await keys(everywhere)
 
     report = await run(everywhere)
 
     assert report == Report(
-        images=6,
-        bytes_read=500 + 5 + 501 + 500 + 500,
+        images=8,
+        bytes_read=500 + 5 + 501 + 500 + 500 + 500 + 500 + 9 + 5 + 9,
         missing=1,
         wrong_size=2,
         wrong_bytes=1,
         derivatives_missing=1,
+        derivatives_wrong=2,
     )
-    found = {one.id: (await row(everywhere.db, one.id)).damage for one in (sound, missing, short, long, wrong, bare)}  # fmt: skip
+    found = {one.id: (await row(everywhere.db, one.id)).damage for one in (sound, missing, short, long, wrong, bare, cut, spoilt)}  # fmt: skip
     assert list(found.values()) == [
         None,
         Damage.MISSING,
@@ -63,10 +67,39 @@ async def test_each_kind_of_damage_is_told_apart(everywhere: Resources, team_id:
         Damage.WRONG_SIZE,
         Damage.WRONG_BYTES,
         None,
+        None,
+        None,
     ]
     assert await keys(everywhere) == before
-    assert (await states(everywhere.db, bare.id))[JobKind.THUMBNAILS] is JobState.QUEUED
+    for one in (bare, cut, spoilt):
+        assert (await states(everywhere.db, one.id))[JobKind.THUMBNAILS] is JobState.QUEUED
+    assert (await states(everywhere.db, sound.id))[JobKind.THUMBNAILS] is JobState.DONE
     assert await run(everywhere) == report
+
+
+async def test_a_hash_that_nobody_knew_is_written_down(
+    everywhere: Resources, team_id: UUID
+) -> None:
+    """Of thumbnails that an older release made. From then on a flipped bit is found."""
+    old, remade = [await picture(everywhere, team_id, hashed=False) for _ in range(2)]
+    db = everywhere.db.worker
+    batch = await db.run(lambda session: repair.stored_after(session, None, 10, team_id))
+    new = {"SMALL": {**remade.thumbnails["SMALL"], "bytes": 3}}
+    async with everywhere.db.transaction() as session:
+        change = update(Image).where(Image.id == remade.id).values(thumbnails=new)
+        await session.execute(change)
+
+    report = Report()
+    await verify._verify(everywhere, db, batch, report)
+
+    assert (report.derivatives_missing, report.derivatives_wrong) == (0, 0)
+    sha256 = hashlib.sha256(b"thumbnail").hexdigest()
+    assert (await row(everywhere.db, old.id)).thumbnails == {
+        name: {**one, "sha256": sha256} for name, one in old.thumbnails.items()
+    }
+    assert (await row(everywhere.db, remade.id)).thumbnails == new
+    await planted.replaced(everywhere, old.thumbnails["LARGE"]["key"], b"Thumbnail")
+    assert (await run(everywhere)).derivatives_wrong == 2
 
 
 async def test_one_that_cannot_be_read_stops_nothing(

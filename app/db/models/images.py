@@ -27,7 +27,8 @@ LIVE = "state = 'STORED' and trashed_at is null"
 class Image(Base):
     """`object_key` is used once; `weight` counts millionths; `words` and lines are kept by triggers.
 
-    `thumbnails`: {"SMALL": {"key": …, "width": …, "height": …, "bytes": …}, …}.
+    `thumbnails`: {"SMALL": {"key": …, "width": …, "height": …, "bytes": …, "sha256": …}, …}; the hash is missing where an older
+    release made it, until `pictor verify` has read it.
     `exif`: {"entries": [[name, value], …]}.
     `damage`: what was found wrong with the stored bytes, first at `damaged_at`; both null while they are right.
     """

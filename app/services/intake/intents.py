@@ -211,7 +211,9 @@ async def _heal(
     await session.flush()
     await _brought_back(session, damaged)
     await _relate(session, actor, new, damaged)
-    await jobs.enqueue(session, damaged.team_id, damaged.id, [JobKind.THUMBNAILS, JobKind.EMBED])
+    # A run that is at one of them reads the old object.
+    kinds = [JobKind.THUMBNAILS, JobKind.EMBED]
+    await jobs.enqueue(session, damaged.team_id, damaged.id, kinds, anew=True)
     return damaged
 
 

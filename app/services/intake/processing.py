@@ -18,10 +18,10 @@ from app.db.models import (
     Team,
     VectorClaim,
 )
-from app.domain import ImageState, JobKind
+from app.domain import Damage, ImageState, JobKind
 from app.embedding import Vectors
 from app.errors import unavailable
-from app.services import embedding_models, job_runs
+from app.services import damage, embedding_models, job_runs
 from app.services.intake import intents, tickets
 from app.services.job_runs import Job
 
@@ -127,6 +127,17 @@ async def keep_thumbnails(
         .where(Image.id == job.image_id, Image.state == ImageState.STORED)
         .values(thumbnails=dict(thumbnails))
     )
+
+
+async def fail(
+    session: AsyncSession, job: Job, why: str, *, found: tuple[str, Damage] | None = None
+) -> None:
+    """As `job_runs.fail`, and marks the image of the object that was `found` to be damaged.
+
+    Together: who finds the bytes right again then finds the job failed, too. Where they were meanwhile, this run has it no more.
+    """
+    if await job_runs.fail(session, job, why) and found is not None:
+        await damage.flag(session, *found)
 
 
 async def forget(session: AsyncSession, job: Job) -> None:
