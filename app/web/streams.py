@@ -17,6 +17,7 @@ from app.resources import Resources
 from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, verified
 from app.web import damaged, ranges
 from app.web.damaged import DamagedError, Tell
+from app.web.headers import combined
 from app.web.problems import Refusal
 from app.web.ranges import Span
 
@@ -83,7 +84,7 @@ def not_made() -> Refusal:
 
 def unchanged(request: Request, content: Content, headers: Mapping[str, str]) -> Response | None:
     """The answer to whoever has these very bytes; None for anybody else."""
-    if ranges.is_unchanged(request.headers.get("if-none-match"), content.etag):
+    if ranges.is_unchanged(combined(request, b"if-none-match"), content.etag):
         return Response(status_code=304, headers=HEADERS | {"etag": content.etag} | dict(headers))
     return None
 

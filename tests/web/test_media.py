@@ -117,6 +117,8 @@ async def test_copy_that_is_still_good(client: httpx.AsyncClient, url: str) -> N
         assert response.content == b""
         assert response.headers["etag"] == etag
         assert "max-age" in response.headers["cache-control"]
+        lines = [("If-None-Match", '"x"'), ("If-None-Match", etag), ("If-None-Match", '"y"')]
+        assert (await client.request(method, url, headers=lines)).status_code == 304
     other = await client.get(url, headers={"If-None-Match": '"other"'})
     assert other.status_code == 200
 
