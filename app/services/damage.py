@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Image
+from app.db.models import Image, Team
 from app.domain import Actor, Damage, ImageState, JobKind, JobState
 from app.services import access, jobs
 
@@ -36,8 +36,16 @@ async def _flag(session: AsyncSession, damage: Damage, *which: ColumnElement[boo
 
 
 async def is_anyones(session: AsyncSession, object_key: str) -> bool:
-    """Whether a stored image has that object (still): one that was deleted or healed meanwhile misses nothing."""
-    its = select(Image.id).where(Image.object_key == object_key, Image.state == ImageState.STORED)
+    """Whether a stored image has that object (still): one that was deleted, with its team too, or healed meanwhile misses nothing."""
+    its = (
+        select(Image.id)
+        .join(Team, Team.id == Image.team_id)
+        .where(
+            Image.object_key == object_key,
+            Image.state == ImageState.STORED,
+            Team.deleted_at.is_(None),
+        )
+    )
     return await session.scalar(its) is not None
 
 

@@ -28,15 +28,24 @@ async def run(
             after = batch[-1].id
             count += len(batch)
             for one in batch:
-                if wrong := await _wrong(resources, one, listed):
-                    damaged += 1
-                    log.error("dataset %s: its files are damaged (%s)", one.id, ", ".join(wrong))
+                damaged += await _is_damaged(resources, db, one, listed)
             advance(len(batch))
     return count, damaged
 
 
 async def _next(db: Entrance, after: UUID | None) -> list[Dataset]:
     return await db.run(lambda session: datasets.done_after(session, after, BATCH))
+
+
+async def _is_damaged(
+    resources: Resources, db: Entrance, dataset: Dataset, listed: Listing
+) -> bool:
+    """What was deleted meanwhile, or with its team, misses nothing."""
+    wrong = await _wrong(resources, dataset, listed)
+    if not wrong or not await db.run(lambda session: datasets.is_kept(session, dataset.id)):
+        return False
+    log.error("dataset %s: its files are damaged (%s)", dataset.id, ", ".join(wrong))
+    return True
 
 
 async def _wrong(resources: Resources, dataset: Dataset, listed: Listing) -> list[str]:

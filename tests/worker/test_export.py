@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
+from app.db import listing
 from app.db.models import Collection, CollectionImage, Dataset, Image, ImageJob, ImageTag, Tag, Team
 from app.domain import (
     Actor,
@@ -37,7 +38,7 @@ from app.services.job_runs import Job, SupersededError
 from app.services.people import teams
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
-from app.worker import export, handlers, reconcile
+from app.worker import dataset_check, export, handlers, reconcile
 from app.worker.dataset_files import Files
 from tests import make
 from tests.fixtures.own_database import own_database
@@ -670,6 +671,25 @@ async def test_reconcile_tells_of_damage_and_leaves_the_rest_alone(
     assert await keys(everywhere) == {
         file.key for file in datasets.files(await row(everywhere, dataset_id))
     }
+
+
+@pytest.mark.parametrize("gone", ["dataset", "team"])
+async def test_what_is_deleted_meanwhile_is_no_damage(
+    everywhere: Resources, actor: Actor, tmp_path: Path, gone: str
+) -> None:
+    """Its files may be purged before a pass comes to it: without a retention, at once."""
+    dataset_id, db = await made(everywhere, actor), everywhere.db
+    (dataset,) = await db.worker.run(lambda session: datasets.done_after(session, None, 9))
+    await everywhere.storage.delete([file.key for file in datasets.files(dataset)])
+    with listing.opened(tmp_path) as listed:
+        assert await dataset_check._is_damaged(everywhere, db.worker, dataset, listed)
+        async with db.acting(actor).transaction() as session:
+            if gone == "dataset":
+                await datasets.delete_forever(session, actor, dataset_id)
+            else:
+                slug = (await session.get_one(Team, actor.team_ids[0])).slug
+                await teams.remove(session, actor, actor.team_ids[0], slug)
+        assert not await dataset_check._is_damaged(everywhere, db.worker, dataset, listed)
 
 
 async def test_a_merged_tag_keeps_how_it_came(everywhere: Resources, actor: Actor) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from app.db import listing
 from app.db.database import Database
-from app.db.models import Image
+from app.db.models import Image, Team
 from app.domain import Damage, JobKind, JobState
 from app.errors import AppError
 from app.imaging import Decoder
@@ -128,10 +128,14 @@ async def test_what_is_deleted_meanwhile_is_no_damage(resources: Resources, tmp_
     """Its bytes may be purged before its batch is done: without a retention, at once."""
     db, team_id = resources.db.worker, await make.team(resources.db)
     gone, missing = [await picture(resources, team_id, derivatives=()) for _ in range(2)]
-    await resources.storage.delete([gone.object_key, missing.object_key])
-    batch = await db.run(lambda session: repair.stored_after(session, None, 10, team_id))
+    with_team = await picture(resources, await make.team(resources.db), derivatives=())
+    lost = [one.object_key for one in (gone, missing, with_team)]
+    await resources.storage.delete(lost)
+    batch = await db.run(lambda session: repair.stored_after(session, None, 10))
     async with resources.db.transaction() as session:
         await session.execute(delete(Image).where(Image.id == gone.id))
+        ended = update(Team).where(Team.id == with_team.team_id)
+        await session.execute(ended.values(deleted_at=datetime.now(UTC)))
 
     verified = Report()
     await verify._verify(resources, db, batch, verified)

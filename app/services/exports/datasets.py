@@ -222,14 +222,24 @@ async def team_of(session: AsyncSession, dataset_id: UUID) -> UUID | None:
 
 async def done_after(session: AsyncSession, after: UUID | None, limit: int) -> list[Dataset]:
     """The next datasets that are done, in the order of their ids, those of teams that have ended left out."""
-    query = (
+    query = _done()
+    if after is not None:
+        query = query.where(Dataset.id > after)
+    return list(await session.scalars(query.order_by(Dataset.id).limit(limit)))
+
+
+async def is_kept(session: AsyncSession, dataset_id: UUID) -> bool:
+    """Whether it is done and there (still), and its team."""
+    its = _done().where(Dataset.id == dataset_id).with_only_columns(Dataset.id)
+    return await session.scalar(its) is not None
+
+
+def _done() -> Select[Dataset]:
+    return (
         select(Dataset)
         .join(Team, Team.id == Dataset.team_id)
         .where(Dataset.files.is_not(None), Dataset.deleted_at.is_(None), Team.deleted_at.is_(None))
     )
-    if after is not None:
-        query = query.where(Dataset.id > after)
-    return list(await session.scalars(query.order_by(Dataset.id).limit(limit)))
 
 
 async def explained(session: AsyncSession, keys: Iterable[str]) -> set[str]:
