@@ -50,6 +50,7 @@ from app.domain.limits import (
 from app.domain.texts import (
     JOINERS,
     MOST_COMPOSED,
+    composed,
     email_address,
     email_key,
     line,
@@ -112,6 +113,7 @@ __all__ = [
     "TimelineField",
     "TimelineUnit",
     "Window",
+    "composed",
     "email_address",
     "email_key",
     "is_readable",

@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, literal, or_, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
+from app.domain import composed
 
 MOST_BY_INDEX = 5_000
 """Words that more images have are soon found by looking at one after the other."""
@@ -23,11 +24,12 @@ A_MARK: Final = "\u0301"
 
 
 def spelled_out(text: str) -> str:
-    """The text, or what it says where joined words stand alone: `cat.jpg` or the phrase "cat jpg".
+    """The text composed (NFC), as images keep theirs, or what it says where joined words stand alone: `cat.jpg` or the phrase "cat jpg".
 
     PostgreSQL keeps `cat.jpg` as one word, a host's name, where images keep their files' names word by word. Of several "not"
     in a row one is left, or none.
     """
+    text = composed(text, len(text))
     # PostgreSQL keeps a place for each "not" until its word comes, and fails where a line of dashes is longer than its places.
     text = NOTS.sub(lambda found: "-" if found[0].count("-") % 2 else "", text)
     words = _words("".join(sorted({A_MARK, *filter(_is_mark, text)})))

@@ -1,4 +1,7 @@
-"""Full text follows a tag that got another name: in the same transaction on few images, here on many (migration 0026)."""
+"""Full text follows a tag that got another name: in the same transaction on few images, here on many (migration 0026).
+
+And what an earlier release read otherwise is worded anew (migration 0030).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import ImageTag, TagRename
+from app.db.models import ImageTag, TagRename, UnwordedImage
 
 LOCK: Final = "pictor.renames"
 AT_ONCE: Final = 300
@@ -16,7 +19,7 @@ AT_ONCE: Final = 300
 
 
 async def word_some(session: AsyncSession) -> bool:
-    """Makes the words of some images of one renamed tag anew; whether there was anything to do.
+    """Makes the words of some images of one renamed tag anew, or of some old ones; whether there was anything to do.
 
     They are made from what the tag is called by now. What is done and how far are one transaction: a worker that dies
     leaves the next one where it began.
@@ -25,14 +28,26 @@ async def word_some(session: AsyncSession) -> bool:
         return False
     one = await session.scalar(select(TagRename).order_by(TagRename.run_id).limit(1))
     if one is None:
-        return False
+        return await _word_old(session)
     some = await _next(session, one)
     if some:
-        # Whoever writes an image reads its tags under the same lock: before it as here, or after it.
-        ids = func.lock_stored([row.image_id for row in some])
-        await session.execute(select(func.refresh_words(ids)))
+        await _word(session, [row.image_id for row in some])
     await _advance(session, one, some)
     return True
+
+
+async def _word(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Whoever writes an image reads its tags under the same lock: before it as here, or after it."""
+    await session.execute(select(func.refresh_words(func.lock_stored(ids))))
+
+
+async def _word_old(session: AsyncSession) -> bool:
+    some = select(UnwordedImage.image_id).limit(AT_ONCE).scalar_subquery()
+    mine = delete(UnwordedImage).where(UnwordedImage.image_id.in_(some))
+    ids = (await session.scalars(mine.returning(UnwordedImage.image_id))).all()
+    if ids:
+        await _word(session, ids)
+    return bool(ids)
 
 
 async def _next(session: AsyncSession, one: TagRename) -> Sequence[Row[datetime, UUID]]:

@@ -9,7 +9,9 @@ from sqlalchemy import text
 from app.db import migrate
 from app.errors import AppError
 from app.resources import NotMigratedError, open_database
+from app.services import renames
 from app.settings import Settings
+from tests import make, truth
 from tests.database import Database
 
 ROW_BY_ROW = {
@@ -56,6 +58,36 @@ async def test_statistics_follow_every_table_of_what_teams_have(db: Database) ->
         found = {name: set(options) for name, options in await session.execute(tables)}
     wanted = {"autovacuum_analyze_scale_factor=0", "autovacuum_analyze_threshold=1000"}
     assert {name for name, options in found.items() if not wanted <= options} == ROW_BY_ROW
+
+
+async def test_names_of_files_that_were_there_before_are_worded_anew(other_server: str) -> None:
+    """Those alone whose words are other ones, and by a worker: they may be all of a large library."""
+    database = Database(other_server)
+    await migrate.upgrade(database.engine, "0029")
+    team_id = await make.team(database)
+    apart = {
+        await make.image(database, team_id, title="", filename="पहाड़.png"),
+        await make.image(database, team_id, title="", filename="cafe\u0301.png"),
+        await make.image(database, team_id, title="cafe\u0301", filename="x.png"),
+    }
+    await make.image(database, team_id, title="Größe", filename="Größe_नदी-2.png")
+    gone = await make.image(database, team_id, filename="cafe\u0301.jpg")
+
+    await migrate.upgrade(database.engine)
+
+    async with database.transaction() as session:
+        waiting = set(await session.scalars(text("select image_id from unworded_image")))
+        assert waiting == apart | {gone}
+        await session.execute(text("delete from image where id = :id"), {"id": gone})
+    assert set(await truth.faults(database, team_id)) == {"words"}
+    while await database.worker.run(renames.word_some):
+        pass
+    assert await truth.faults(database, team_id) == {}
+    async with database.transaction() as session:
+        left = await session.scalar(text("select count(*) from unworded_image"))
+        found = text("select count(*) from image where words @@ to_tsquery('simple', 'caf\u00e9')")
+        assert (left, await session.scalar(found)) == (0, 2)
+    await database.close()
 
 
 async def test_processes_that_start_together_take_turns(other_server: str) -> None:

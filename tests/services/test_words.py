@@ -1,11 +1,23 @@
 """Full text finds images by title, description, filename and tags, as written and as English bends them."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Executable, Select, delete, insert, literal_column, select, text, update
+from sqlalchemy import (
+    Executable,
+    Select,
+    Text,
+    cast,
+    delete,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from app.db.models import Image, ImageTag, Tag
 from app.domain import Actor, ImageFilter, ImageState
@@ -92,6 +104,30 @@ async def test_words_may_have_marks(db: Database, words: str) -> None:
     hill = await make.image(db, team_id, title="पहाड़", filename="hill.png")
     river = await make.image(db, team_id, title="पहाड़ नदी हिन्दी", filename="hill_2.png")
     assert await found(db, actor, words) == ({hill} if "-" in words else {hill, river})
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", ["Grün_café.png", "पहाड़_नदी.png", "نَهَار_كِتَاب.png", "חַג_שָׁלוֹם.png", "\u062e\u0627\u0646\u0647\u200c\u0647\u0627_شب.png"])  # fmt: skip
+async def test_names_of_files_keep_their_marks(db: Database, name: str, form: Any) -> None:
+    """macOS takes letters and marks apart, and others type what looks the same."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    name = unicodedata.normalize(form, name)
+    wanted = {
+        await make.image(db, team_id, title="", filename=name),
+        await make.image(db, team_id, title=name.removesuffix(".png"), filename="x.png"),
+    }
+    first, second = name.removesuffix(".png").split("_")
+    for asked in (first, second, f"{first} {second}", f"{second} -other", first.upper()):
+        for typed in ("NFC", "NFD"):
+            assert await found(db, actor, unicodedata.normalize(typed, asked)) == wanted
+    assert await found(db, actor, f"-{first}") == set()
+    async with db.transaction() as session:
+        words = select(cast(Image.words, Text)).where(
+            Image.team_id == team_id, Image.filename == name
+        )
+        kept = (await session.scalars(words)).one()
+    assert unicodedata.normalize("NFC", first).lower() in kept
 
 
 async def test_words_follow_the_image(db: Database) -> None:

@@ -17,7 +17,7 @@ from app.db.models.people import (
 )
 from app.db.models.record import AuditAnchor, AuditEvent, AuditHead
 from app.db.models.tags import Collection, CollectionImage, ImageTag, Tag, TagRename
-from app.db.models.work import BulkJob, BulkPart, ImageJob, Orphan, Upkeep
+from app.db.models.work import BulkJob, BulkPart, ImageJob, Orphan, UnwordedImage, Upkeep
 
 __all__ = [
     "ApiKey",
@@ -51,6 +51,7 @@ __all__ = [
     "Tag",
     "TagRename",
     "Team",
+    "UnwordedImage",
     "Upkeep",
     "UploadTicket",
     "User",

@@ -148,6 +148,14 @@ class Orphan(Base):
     sighted_at: Mapped[datetime] = columns.now()
 
 
+class UnwordedImage(Base):
+    """An image whose words an earlier release read otherwise; a worker has still to word it anew."""
+
+    __tablename__ = "unworded_image"
+
+    image_id: Mapped[UUID] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class Upkeep(Base):
     """When a task of the whole installation last began: workers take turns at it."""
 

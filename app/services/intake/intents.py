@@ -16,11 +16,13 @@ from app.db.database import constraints
 from app.db.models import Collection, Image
 from app.domain import (
     MAX_NAME_LENGTH,
+    MOST_COMPOSED,
     Actor,
     ImageState,
     JobKind,
     Role,
     TagSource,
+    composed,
     line,
     micro_weight,
     paragraph,
@@ -34,6 +36,8 @@ LEASE = timedelta(minutes=15)
 """Longer than a put to storage lasts (storage.protocol.PUT_SECONDS, and its last part), also one that nobody waits for."""
 EXPIRED_AT_ONCE = 100
 MAX_FILENAME_LENGTH = 255
+LONGEST_FILENAME = MOST_COMPOSED * MAX_FILENAME_LENGTH
+"""So many characters at most become as many as are kept."""
 
 
 class Duplicate(AppError):
@@ -168,7 +172,9 @@ def _title(filename: str) -> str:
 def clean_filename(name: str) -> str:
     """The last part of the name, without what no terminal or header should see: MAX_FILENAME_LENGTH characters at most."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    return shown(last).strip()[-MAX_FILENAME_LENGTH:]
+    seen = shown(last).strip()
+    # macOS names files with letters and marks apart: others type the same name and would not find it.
+    return composed(seen[-LONGEST_FILENAME:], MAX_FILENAME_LENGTH)[-MAX_FILENAME_LENGTH:]
 
 
 async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
