@@ -1,7 +1,7 @@
 """The endpoint of GraphQL over HTTP: negotiates, authenticates, and answers what was executed in the one form."""
 
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from graphql import OperationType
@@ -74,6 +74,8 @@ class Endpoint:
         media_type = JSON
         try:
             if request.method not in METHODS:
+                with suppress(Refusal):
+                    media_type = negotiation.choose(combined(request, b"accept"))
                 raise _not_allowed("GraphQL is asked by GET or POST.", allow="GET, POST")
             if self._page is not None and _wants_page(request):
                 return self._page.response(request)

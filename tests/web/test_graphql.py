@@ -69,9 +69,18 @@ async def test_mutation_by_get_is_refused(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 async def test_other_methods_are_refused(client: httpx.AsyncClient, method: str) -> None:
-    response = await client.request(method, "/graphql", json={"query": "{ hello }"})
-    assert response.status_code == 405
-    assert response.headers["allow"] == "GET, POST"
+    for accept, spoken in (
+        ("*/*", "application/json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        ("text/event-stream, application/json;q=0.1", "application/json"),
+        ("image/png", "application/json"),
+    ):
+        response = await client.request(
+            method, "/graphql", json={"query": "{ hello }"}, headers={"Accept": accept}
+        )
+        assert response.status_code == 405
+        assert response.headers["allow"] == "GET, POST"
+        assert response.headers["content-type"] == f"{spoken}; charset=utf-8"
 
 
 async def test_head_is_a_get(client: httpx.AsyncClient) -> None:
