@@ -194,11 +194,13 @@ async def test_the_last_admin_stays(client: Client, db: Database) -> None:
     demoted = await client.code(admin, SET_MEMBERSHIP, i={**me, "role": "EDITOR"})
     removed = await client.code(logged_in(admin), REMOVE_MEMBERSHIP, t=me["teamId"], u=me["userId"])
     await client.get(logged_in(editor), REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
-    gone = await client.code(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+    answer = await client.ask(admin, REMOVE_MEMBERSHIP, t=str(team_id), u=str(editor.user_id))
+    (gone,) = (error["extensions"] for error in answer.errors)
 
     assert demoted == ("CONFLICT", "input.userId")
     assert removed == ("CONFLICT", "userId")
-    assert gone == ("NOT_FOUND", "userId")
+    assert (gone["code"], gone["field"]) == ("NOT_FOUND", "userId")
+    assert gone["ids"] == [str(editor.user_id)]
 
 
 async def key_of(

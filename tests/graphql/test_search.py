@@ -112,6 +112,15 @@ async def test_what_is_wrong_is_named(
     assert await client.code(actor, SEARCH, **variables) == ("BAD_USER_INPUT", field)
 
 
+async def test_a_cursor_of_a_list_is_told_from_one_of_a_search(
+    client: Client, actor: Actor
+) -> None:
+    listed = await client.get(actor, "{ images(first: 1) { pageInfo { endCursor } } }")
+    after = listed["images"]["pageInfo"]["endCursor"]
+    (error,) = (await client.ask(actor, SEARCH, after=after)).errors
+    assert error["message"] == "This is not a cursor of this search."
+
+
 async def test_every_score_may_be_the_least(client: Client, actor: Actor) -> None:
     similar = """query($id: ID!, $least: Float) { image(id: $id) { similar(minScore: $least) { nodes { id } } } }"""
     (snow,) = (await client.get(actor, "{ images(first: 1) { nodes { id } } }"))["images"]["nodes"]

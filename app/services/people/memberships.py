@@ -103,7 +103,7 @@ async def remove(session: AsyncSession, actor: Actor, team_id: UUID, user_id: UU
     await teams.locked(session, team_id)
     membership = await _of_user(session, team_id, user_id)
     if membership is None:
-        raise not_found("Membership", field="userId")
+        raise not_found("Membership", field="userId", ids=[user_id])
     await _keep_an_admin(session, membership, "userId")
     await session.delete(membership)
     # It waits for whoever makes a key for this membership just now: then that one is revoked too.

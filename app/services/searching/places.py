@@ -19,6 +19,9 @@ PLACE: Final = re.compile(rb"[A-Za-z0-9_-]+")
 MODEL: Final = struct.Struct(">i")
 """What the `key` of each cursor begins with: the id of the model whose vectors ranked the page."""
 
+LISTED: Final = b'["'
+"""How the cursor of a list begins (paging). As the id of a model it would be one of 1.5 billion."""
+
 
 @dataclass(frozen=True, slots=True)
 class After:
@@ -33,7 +36,7 @@ def model_of(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     packed = _decoded(cursor)
-    if len(packed) < MODEL.size:
+    if len(packed) < MODEL.size or packed.startswith(LISTED):
         raise _foreign()
     model_id: int = MODEL.unpack_from(packed)[0]
     return model_id
