@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import stat
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -129,9 +130,11 @@ class FolderStorage:
 
     def _size(self, key: str) -> int | None:
         with _disk():
-            path = self.root / key
-            if path.is_file():
-                return path.stat().st_size
+            # Asked once: between two questions it may be deleted.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                facts = (self.root / key).stat()
+                if stat.S_ISREG(facts.st_mode):
+                    return facts.st_size
             self._must_be_there()
             return None
 

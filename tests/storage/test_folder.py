@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import threading
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +69,27 @@ async def test_pruning_and_putting_at_once(storage: FolderStorage, source: Path)
 
     await asyncio.gather(*(cycle(number) for number in range(6)))
     assert [one async for one in storage.list("")] == []
+
+
+async def test_what_is_deleted_while_it_is_asked_for_is_missing(storage: FolderStorage) -> None:
+    """And the store is not away: a pass of reconcile would end with that."""
+    path = storage.root / "t/a"
+    path.parent.mkdir()
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            path.write_bytes(b"x")
+            path.unlink()
+
+    going = threading.Thread(target=come_and_go)
+    going.start()
+    try:
+        for _ in range(20_000):
+            storage._size("t/a")
+    finally:
+        ended.set()
+        going.join()
 
 
 async def test_strange_files_are_not_listed(storage: FolderStorage, tmp_path: Path) -> None:
