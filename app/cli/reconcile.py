@@ -28,7 +28,7 @@ MEANINGS = {
     "orphans_deleted": "objects without a row, deleted",
     "missing": "DAMAGED: images whose bytes are missing",
     "wrong_size": "DAMAGED: images with too few or too many bytes",
-    "wrong_bytes": "DAMAGED: images with other bytes, as `pictor verify` found",
+    "wrong_bytes": "DAMAGED: images with other bytes, as whoever read them found",
     "healed": "images whose bytes are right again",
     "jobs_made": "jobs that were missing, queued",
     "requeued": "jobs whose result is gone, queued again",

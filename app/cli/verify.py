@@ -1,4 +1,4 @@
-"""`pictor verify`: reads every stored byte again and compares it with what was uploaded."""
+"""`pictor verify`: reads every stored byte again and compares it with what was uploaded or made."""
 
 import argparse
 import json
@@ -19,13 +19,15 @@ MEANINGS = {
     "healed": "images whose bytes are right again",
     "derivatives_missing": "images without some of their thumbnails, which are made anew",
     "derivatives_wrong": "images some of whose thumbnails have other bytes, and are made anew",
-    "unreadable": "UNREADABLE: images whose bytes the store does not give out; the log names them",
+    "datasets": "datasets read",
+    "datasets_damaged": "DAMAGED: datasets of which a file is missing or has other bytes; the log names them",
+    "unreadable": "UNREADABLE: images and datasets whose bytes the store does not give out; the log names them",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--team", type=UUID, help="this team's images alone")
+    parser.add_argument("--team", type=UUID, help="this team's images and datasets alone")
     parser.add_argument(
         "--sample", type=_percent, default=100.0, metavar="PERCENT", help="a random part (100)"
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from app.db.listing import Listing
 from app.db.models import Dataset
 from app.resources import Resources
 from app.services.exports import datasets
+from app.storage import Storage
+from app.worker import reading
 from app.worker.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,7 @@ async def run(
     count = damaged = 0
     after = None
     with progress("Comparing datasets", None) as advance:
-        while batch := await _next(db, after):
+        while batch := await next_after(db, after):
             after = batch[-1].id
             count += len(batch)
             for one in batch:
@@ -33,15 +36,31 @@ async def run(
     return count, damaged
 
 
-async def _next(db: Entrance, after: UUID | None) -> list[Dataset]:
-    return await db.run(lambda session: datasets.done_after(session, after, BATCH))
+async def next_after(
+    db: Entrance, after: UUID | None, team_id: UUID | None = None
+) -> list[Dataset]:
+    return await db.run(lambda session: datasets.done_after(session, after, BATCH, team_id))
+
+
+async def read(storage: Storage, dataset: Dataset) -> tuple[list[str], int]:
+    """The names of the files that are missing or have other bytes, and how many bytes were read to know it."""
+    wrong, size = [], 0
+    for file in datasets.files(dataset):
+        found = await reading.read(storage, file.key)
+        size += found.size if found else 0
+        if found is None or found.sha256.hex() != file.sha256:
+            wrong.append(file.name.value)
+    return wrong, size
 
 
 async def _is_damaged(
     resources: Resources, db: Entrance, dataset: Dataset, listed: Listing
 ) -> bool:
-    """What was deleted meanwhile, or with its team, misses nothing."""
-    wrong = await _wrong(resources, dataset, listed)
+    return await tell(db, dataset, await _wrong(resources, dataset, listed))
+
+
+async def tell(db: Entrance, dataset: Dataset, wrong: Sequence[str]) -> bool:
+    """Whether it is damaged: what was deleted meanwhile, or with its team, misses nothing."""
     if not wrong or not await db.run(lambda session: datasets.is_kept(session, dataset.id)):
         return False
     log.error("dataset %s: its files are damaged (%s)", dataset.id, ", ".join(wrong))

@@ -1,12 +1,10 @@
 """Reads every stored byte again and compares it with what was uploaded. Wrong bytes are flagged, never deleted."""
 
 import asyncio
-import hashlib
-import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from app.db.database import Entrance
@@ -15,10 +13,12 @@ from app.errors import AppError
 from app.resources import Resources
 from app.services import damage, repair
 from app.services.repair import Kept
-from app.storage import ObjectMissing, Storage
+from app.storage import Storage
+from app.worker import dataset_check, reading
 from app.worker.progress import Progress, silent
+from app.worker.reading import Read
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BATCH: Final = 200
 AT_ONCE: Final = 4
@@ -36,11 +36,13 @@ class Report:
     healed: int = 0
     derivatives_missing: int = 0
     derivatives_wrong: int = 0
+    datasets: int = 0
+    datasets_damaged: int = 0
     unreadable: int = 0
 
     @property
     def damaged(self) -> int:
-        return self.missing + self.wrong_size + self.wrong_bytes
+        return self.missing + self.wrong_size + self.wrong_bytes + self.datasets_damaged
 
     def counts(self) -> dict[str, int]:
         return asdict(self) | {"damaged": self.damaged}
@@ -54,16 +56,45 @@ async def run(
     share: float = 1.0,
     progress: Progress = silent,
 ) -> Report:
-    """All stored images, those of one team, or a random `share` of them. Run again, it begins anew."""
+    """All stored images and datasets, those of one team, or a random `share` of them. Run again, it begins anew."""
     report, after = Report(), None
     total = await db.run(lambda session: repair.count_stored(session, team_id))
     with progress("Reading images", total) as advance:
         while batch := await _next(db, after, team_id):
             after = batch[-1].id
-            chosen = [one for one in batch if share >= 1 or random.random() < share]  # noqa: S311
-            await _verify(resources, db, chosen, report)
+            await _verify(resources, db, _chosen(batch, share), report)
             advance(len(batch))
+    await _datasets(resources, db, report, team_id, share, progress)
     return report
+
+
+def _chosen(batch: Sequence[T], share: float) -> list[T]:
+    return [one for one in batch if share >= 1 or random.random() < share]  # noqa: S311
+
+
+async def _datasets(
+    resources: Resources,
+    db: Entrance,
+    report: Report,
+    team_id: UUID | None,
+    share: float,
+    progress: Progress,
+) -> None:
+    after = None
+    with progress("Reading datasets", None) as advance:
+        while batch := await dataset_check.next_after(db, after, team_id):
+            after = batch[-1].id
+            for one in _chosen(batch, share):
+                try:
+                    wrong, size = await dataset_check.read(resources.storage, one)
+                except AppError as error:
+                    await reading.alone(resources.storage, f"dataset {one.id}", error)
+                    report.unreadable += 1
+                    continue
+                report.datasets += 1
+                report.bytes_read += size
+                report.datasets_damaged += await dataset_check.tell(db, one, wrong)
+            advance(len(batch))
 
 
 async def _next(db: Entrance, after: UUID | None, team_id: UUID | None) -> list[Kept]:
@@ -82,7 +113,7 @@ async def _verify(
                 # Without the original, none can be made anew.
                 read = {} if found else await _derivatives(resources.storage, image)
             except AppError as error:
-                await _alone(resources.storage, image, error)
+                await reading.alone(resources.storage, f"image {image.id}", error)
                 report.unreadable += 1
                 return
         report.images += 1
@@ -90,14 +121,14 @@ async def _verify(
         await _tell(db, image, found, report)
         await _tell_derivatives(db, image, read, report)
 
-    async with asyncio.TaskGroup() as reading:
+    async with asyncio.TaskGroup() as tasks:
         for image in images:
-            reading.create_task(one(image))
+            tasks.create_task(one(image))
 
 
 async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
     """What is wrong with the object, and how many bytes were read to know it."""
-    read = await _object(storage, image.object_key)
+    read = await reading.read(storage, image.object_key)
     if read is None:
         return Damage.MISSING, 0
     if read.size != image.size_bytes:
@@ -105,32 +136,14 @@ async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
     return (None if read.sha256 == image.sha256 else Damage.WRONG_BYTES), read.size
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An object as it lies in storage."""
-
-    size: int
-    sha256: bytes
-
-
-async def _object(storage: Storage, key: str) -> _Read | None:
-    digest, size = hashlib.sha256(), 0
-    try:
-        async with await storage.open(key) as stream:
-            async for part in stream:
-                digest.update(part)
-                size += len(part)
-    except ObjectMissing:
-        return None
-    return _Read(size, digest.digest())
-
-
-async def _derivatives(storage: Storage, image: Kept) -> dict[str, _Read | None]:
-    return {name: await _object(storage, str(one["key"])) for name, one in image.thumbnails.items()}
+async def _derivatives(storage: Storage, image: Kept) -> dict[str, Read | None]:
+    return {
+        name: await reading.read(storage, str(one["key"])) for name, one in image.thumbnails.items()
+    }
 
 
 async def _tell_derivatives(
-    db: Entrance, image: Kept, read: Mapping[str, _Read | None], report: Report
+    db: Entrance, image: Kept, read: Mapping[str, Read | None], report: Report
 ) -> None:
     """What is lost or wrong is made anew. A hash that nobody knows, as of an older release, is written down."""
     is_missing = None in read.values()
@@ -144,15 +157,9 @@ async def _tell_derivatives(
         await db.run(lambda session: repair.keep_hashes(session, image, hashes))
 
 
-def _differs(made: Mapping[str, Any], read: _Read) -> bool:
+def _differs(made: Mapping[str, Any], read: Read) -> bool:
     known = made.get("sha256")
     return made["bytes"] != read.size or known not in (None, read.sha256.hex())
-
-
-async def _alone(storage: Storage, image: Kept, error: AppError) -> None:
-    """Returns where a disk or a server refuses this image alone, as a bad sector does; raises where the whole store is away."""
-    await storage.check()
-    log.error("image %s: its bytes cannot be read: %s", image.id, error.message)
 
 
 async def _tell(db: Entrance, image: Kept, found: Damage | None, report: Report) -> None:

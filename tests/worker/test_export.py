@@ -38,7 +38,7 @@ from app.services.job_runs import Job, SupersededError
 from app.services.people import teams
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
-from app.worker import dataset_check, export, handlers, reconcile
+from app.worker import dataset_check, export, handlers, reconcile, verify
 from app.worker.dataset_files import Files
 from tests import make
 from tests.fixtures.own_database import own_database
@@ -671,6 +671,25 @@ async def test_reconcile_tells_of_damage_and_leaves_the_rest_alone(
     assert await keys(everywhere) == {
         file.key for file in datasets.files(await row(everywhere, dataset_id))
     }
+
+
+@ON_BOTH
+async def test_verify_reads_the_files_too(everywhere: Resources, actor: Actor) -> None:
+    """A flipped bit leaves the size as it is."""
+    dataset_id, db = await made(everywhere, actor), everywhere.db.worker
+    files = {file.name: file for file in datasets.files(await row(everywhere, dataset_id))}
+    sound = await verify.run(everywhere, db)
+    assert (sound.datasets, sound.datasets_damaged, sound.damaged) == (1, 0, 0)
+    assert sound.bytes_read == sum(file.size for file in files.values())
+    data = (await content(everywhere, dataset_id))[DatasetFile.COCO]
+    await planted.replaced(everywhere, files[DatasetFile.COCO].key, bytes([data[0] ^ 1]) + data[1:])
+
+    found = await verify.run(everywhere, db, team_id=actor.team_ids[0])
+
+    assert (found.datasets_damaged, found.damaged) == (1, 1)
+    assert (await reconcile.run(everywhere, db, grace=AT_ONCE)).datasets_damaged == 0
+    other = await make.team(everywhere.db)
+    assert (await verify.run(everywhere, db, team_id=other)).datasets == 0
 
 
 @pytest.mark.parametrize("gone", ["dataset", "team"])

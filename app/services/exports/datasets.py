@@ -220,9 +220,11 @@ async def team_of(session: AsyncSession, dataset_id: UUID) -> UUID | None:
     return found
 
 
-async def done_after(session: AsyncSession, after: UUID | None, limit: int) -> list[Dataset]:
+async def done_after(
+    session: AsyncSession, after: UUID | None, limit: int, team_id: UUID | None = None
+) -> list[Dataset]:
     """The next datasets that are done, in the order of their ids, those of teams that have ended left out."""
-    query = _done()
+    query = _done() if team_id is None else _done().where(Dataset.team_id == team_id)
     if after is not None:
         query = query.where(Dataset.id > after)
     return list(await session.scalars(query.order_by(Dataset.id).limit(limit)))
