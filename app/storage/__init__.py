@@ -6,7 +6,7 @@ from app.storage.presigned import PresignedPut
 from app.storage.protocol import ObjectDamaged, ObjectExists, ObjectMissing, Storage, StoredObject
 from app.storage.s3 import S3Storage
 from app.storage.stream import ByteStream
-from app.storage.verified import verified
+from app.storage.verified import Read, lies_so, read_whole, verified
 
 __all__ = [
     "ByteStream",
@@ -15,10 +15,13 @@ __all__ = [
     "ObjectExists",
     "ObjectMissing",
     "PresignedPut",
+    "Read",
     "S3Storage",
     "Storage",
     "StorageSettingError",
     "StoredObject",
+    "lies_so",
+    "read_whole",
     "storage_from_url",
     "verified",
 ]

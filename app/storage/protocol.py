@@ -28,11 +28,15 @@ class ObjectExists(Exception):
 
 
 class ObjectDamaged(AppError):
-    """The bytes of the object under this key are not those that were stored."""
+    """The bytes that came of the object under this key are not those that were stored: on their way, or where they lie.
 
-    def __init__(self, key: str) -> None:
+    `sha256`: of those that came.
+    """
+
+    def __init__(self, key: str, sha256: bytes) -> None:
         super().__init__(ErrorCode.NOT_FOUND, "The stored bytes are damaged.")
         self.key = key
+        self.sha256 = sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.db.models import Dataset
 from app.domain import Damage, DatasetFile
 from app.services.exports import datasets
-from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, verified
+from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, lies_so, verified
 
 MISSING: Final = "MISSING"
 """The last entry, where there is one: the paths of originals that are not there any more, or are damaged, one a line."""
@@ -54,8 +54,9 @@ async def archive(
                     line["path"], line["sizeBytes"], line["sha256"], key, opened
                 ):
                     yield part
-            except ObjectDamaged:
-                await tell(key, Damage.WRONG_BYTES)
+            except ObjectDamaged as error:
+                if await lies_so(storage, error):
+                    await tell(key, Damage.WRONG_BYTES)
                 raise
     if missing:
         text = "".join(f"{path}\n" for path in missing).encode()

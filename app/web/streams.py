@@ -12,9 +12,9 @@ from starlette.responses import Response, StreamingResponse
 
 from app.db.models import Image
 from app.domain import Damage, ThumbnailSize
-from app.errors import AppError, ErrorCode, not_found
+from app.errors import AppError, ErrorCode, not_found, unavailable
 from app.resources import Resources
-from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, verified
+from app.storage import ByteStream, ObjectDamaged, ObjectMissing, Storage, lies_so, verified
 from app.web import damaged, ranges
 from app.web.damaged import DamagedError, Tell
 from app.web.headers import combined
@@ -155,7 +155,7 @@ async def of_storage(
         stream = await _opened(storage, content, part, length)
         # A part that is all of it is what players and resumed downloads ask for first.
         is_known = content.sha256 is not None and length == content.size
-        body = await _begun(stream, content, tell) if is_known else _closing(stream)
+        body = await _begun(storage, stream, content, tell) if is_known else _closing(stream)
     except DamagedError as error:
         await tell(error.damage)
         raise
@@ -188,26 +188,40 @@ async def _opened(storage: Storage, content: Content, part: Span | None, length:
     return stream
 
 
-async def _begun(stream: ByteStream, content: Content, tell: Tell) -> AsyncIterator[bytes]:
+async def _begun(
+    storage: Storage, stream: ByteStream, content: Content, tell: Tell
+) -> AsyncIterator[bytes]:
     """All of the stream, as far as it is right, its first piece read already: what has no more is judged before it is sent."""
     parts = verified(stream, content.key, content.sha256 or b"")
     try:
         first = await anext(parts, b"")
     except ObjectDamaged as error:
-        raise DamagedError(Damage.WRONG_BYTES) from error
-    return _going_on(first, parts, tell)
+        if await _lies_so(storage, content, error):
+            raise DamagedError(Damage.WRONG_BYTES) from error
+        raise unavailable("Storage is unavailable (other bytes came).") from error
+    return _going_on(storage, content, first, parts, tell)
+
+
+async def _lies_so(storage: Storage, content: Content, error: ObjectDamaged) -> bool:
+    """What is known already costs no second reading."""
+    return not content.in_parts or await lies_so(storage, error)
 
 
 async def _going_on(
-    first: bytes, parts: AsyncGenerator[bytes, None], tell: Tell
+    storage: Storage,
+    content: Content,
+    first: bytes,
+    parts: AsyncGenerator[bytes, None],
+    tell: Tell,
 ) -> AsyncIterator[bytes]:
     async with aclosing(parts):
         yield first
         try:
             async for one in parts:
                 yield one
-        except ObjectDamaged:
-            await tell(Damage.WRONG_BYTES)
+        except ObjectDamaged as error:
+            if await _lies_so(storage, content, error):
+                await tell(Damage.WRONG_BYTES)
             raise
 
 

@@ -11,8 +11,7 @@ from app.db.listing import Listing
 from app.db.models import Dataset
 from app.resources import Resources
 from app.services.exports import datasets
-from app.storage import Storage
-from app.worker import reading
+from app.storage import Storage, read_whole
 from app.worker.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ async def read(storage: Storage, dataset: Dataset) -> tuple[list[str], int]:
     """The names of the files that are missing or have other bytes, and how many bytes were read to know it."""
     wrong, size = [], 0
     for file in datasets.files(dataset):
-        found = await reading.read(storage, file.key)
+        found = await read_whole(storage, file.key)
         size += found.size if found else 0
         if found is None or found.sha256.hex() != file.sha256:
             wrong.append(file.name.value)

@@ -96,19 +96,19 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         "%s of %s failed: %s", job.kind, job.image_id, why, exc_info=None if expected else error
     )
     await resources.db.worker.run(
-        lambda session: processing.fail(session, job, why, found=_found(error))
+        lambda session: processing.fail(session, job, why, found=_found(job, error))
     )
     outcome = "given_up" if job.attempts >= job_runs.MAX_ATTEMPTS else "retried"
     resources.metrics.job_ended(job.kind, outcome)
     return None
 
 
-def _found(error: Exception) -> tuple[str, Damage] | None:
-    """The key of an object that is not what it was, and in what way."""
+def _found(job: Job, error: Exception) -> tuple[str, Damage] | None:
+    """The key of an object that is not what it was, and in what way. Wrong bytes lie so when they have come at each attempt."""
     match error:
         case ObjectMissing():
             return error.args[0], Damage.MISSING
-        case ObjectDamaged():
+        case ObjectDamaged() if job.attempts >= job_runs.MAX_ATTEMPTS:
             return error.key, Damage.WRONG_BYTES
         case _:
             return None

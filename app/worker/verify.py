@@ -13,10 +13,10 @@ from app.errors import AppError
 from app.resources import Resources
 from app.services import damage, repair
 from app.services.repair import Kept
-from app.storage import Storage
-from app.worker import dataset_check, reading
+from app.storage import Read, Storage, read_whole
+from app.worker import dataset_check
+from app.worker.outages import alone
 from app.worker.progress import Progress, silent
-from app.worker.reading import Read
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ async def _datasets(
                 try:
                     wrong, size = await dataset_check.read(resources.storage, one)
                 except AppError as error:
-                    await reading.alone(resources.storage, f"dataset {one.id}", error)
+                    await alone(resources.storage, f"dataset {one.id}", error)
                     report.unreadable += 1
                     continue
                 report.datasets += 1
@@ -113,7 +113,7 @@ async def _verify(
                 # Without the original, none can be made anew.
                 read = {} if found else await _derivatives(resources.storage, image)
             except AppError as error:
-                await reading.alone(resources.storage, f"image {image.id}", error)
+                await alone(resources.storage, f"image {image.id}", error)
                 report.unreadable += 1
                 return
         report.images += 1
@@ -128,7 +128,7 @@ async def _verify(
 
 async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
     """What is wrong with the object, and how many bytes were read to know it."""
-    read = await reading.read(storage, image.object_key)
+    read = await read_whole(storage, image.object_key)
     if read is None:
         return Damage.MISSING, 0
     if read.size != image.size_bytes:
@@ -138,7 +138,7 @@ async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
 
 async def _derivatives(storage: Storage, image: Kept) -> dict[str, Read | None]:
     return {
-        name: await reading.read(storage, str(one["key"])) for name, one in image.thumbnails.items()
+        name: await read_whole(storage, str(one["key"])) for name, one in image.thumbnails.items()
     }
 
 

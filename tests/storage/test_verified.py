@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage import FolderStorage, ObjectDamaged, verified
+from app.storage import FolderStorage, ObjectDamaged, lies_so, verified
 from app.storage.stream import CHUNK
 
 DATA = bytes(range(256)) * (CHUNK // 256) * 2 + b"the rest"
@@ -37,5 +37,10 @@ async def test_one_wrong_bit_keeps_the_end_back(storage: FolderStorage, at: int)
     with pytest.raises(ObjectDamaged) as caught:
         await anext(parts)
     assert caught.value.key == "t/a/b"
+    assert await lies_so(storage, caught.value)
+    path.write_bytes(DATA)
+    assert not await lies_so(storage, caught.value)
+    path.unlink()
+    assert not await lies_so(storage, caught.value)
 
     assert sum(came) < len(DATA)

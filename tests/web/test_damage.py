@@ -2,6 +2,10 @@
 
 import asyncio
 import hashlib
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -12,9 +16,10 @@ from app.db.models import Image, ImageJob
 from app.domain import Actor, Damage, JobKind, JobState
 from app.resources import Resources
 from app.services.people.addresses import Variant
+from app.storage import FolderStorage
 from app.storage.stream import CHUNK
 from tests.database import Database
-from tests.web.conftest import Member, put, stored_image
+from tests.web.conftest import Clock, Member, app_on, client_on, put, served, stored_image
 from tests.web.test_datasets import breaks_off
 from tests.web.test_media import CONTENT, actor_of, address, code, damage_of, path_of
 
@@ -124,6 +129,54 @@ async def test_of_what_is_known_to_be_wrong_no_part_is_sent(
         await flip(resources, image_id, 5)
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get(url, headers={"Range": "bytes=1-3"})
+
+
+class Noisy(FolderStorage):
+    """Turns over a bit in what is sent, each time another one, and leaves what lies there as it is."""
+
+    def __init__(self, root: Path, tmp: Path) -> None:
+        super().__init__(root, tmp)
+        self._at = itertools.count()
+
+    def _open(self, key: str, start: int, length: int | None) -> Any:
+        return _Turned(super()._open(key, start, length), next(self._at))
+
+
+class _Turned:
+    def __init__(self, inner: Any, at: int) -> None:
+        self._inner = inner
+        self._at = at
+        self.length = inner.length
+
+    def read(self, size: int) -> bytes:
+        data = bytearray(self._inner.read(size))
+        if data:
+            data[self._at % len(data)] ^= 1
+        return bytes(data)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+async def test_what_was_turned_over_on_its_way_is_no_damage(
+    resources: Resources, clock: Clock, actor: Actor, member: Member, url: str, image_id: UUID
+) -> None:
+    settings = resources.settings
+    noisy = Noisy(settings.objects_dir, settings.tmp_dir)
+    small_id = await stored_image(resources, member.team_id, b"a small picture")
+    app = app_on(replace(resources, storage=noisy), clock)
+    async with client_on(app) as client, served(app) as (server, _):
+        for one in (
+            address(resources, actor, small_id),
+            address(resources, actor, image_id, Variant.SMALL),
+        ):
+            response = await client.get(one)
+            assert (response.status_code, code(response)) == (503, "UNAVAILABLE")
+        assert await breaks_off(server + url)
+    await noisy.close()
+    for one in (small_id, image_id):
+        assert await damage_of(resources, one) is None
+    assert await work_of(resources, image_id) == (JobState.DONE, "READY")
 
 
 async def test_whoever_leaves_early_harms_nothing(

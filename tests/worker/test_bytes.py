@@ -69,6 +69,9 @@ async def test_wrong_bytes_of_an_original_are_written_down(
     await planted.replaced(everywhere, key, jpeg(noise(2)))
 
     await handlers.thumbnails(everywhere, await claimed(everywhere, THUMBNAILS))
+    assert (await row(everywhere.db, image_id)).damage is None
+    last = await claimed(everywhere, THUMBNAILS, MAX_ATTEMPTS)
+    await handlers.thumbnails(everywhere, last)
 
     assert (await row(everywhere.db, image_id)).damage is Damage.WRONG_BYTES
     assert (await job(everywhere.db, image_id, THUMBNAILS)).error == "The stored bytes are damaged."
