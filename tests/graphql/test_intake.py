@@ -394,6 +394,16 @@ async def test_the_same_bytes_again_heal_an_image_that_lost_them(
     assert (await client.get(actor, query, f={"damaged": True}))["images"]["nodes"] == []
 
 
+async def test_the_name_that_macos_took_apart_is_found(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    file = client.file(png(31), name="cafe\u0301.png")
+    made = (await client.get(actor, UPLOAD, input={"file": file}))["uploadImage"]["image"]
+    assert (made["title"], made["filename"]) == ("caf\u00e9", "caf\u00e9.png")
+    words = "query($f: ImageFilter) { images(filter: $f) { nodes { id } } }"
+    found = (await client.get(actor, words, f={"text": "CAF\u00c9"}))["images"]["nodes"]
+    assert found == [{"id": made["id"]}]
+
+
 async def test_two_that_heal_at_once(
     client: Client, db: Database, leftovers: Callable[[], list[Path]]
 ) -> None:

@@ -16,7 +16,6 @@ from app.db.database import constraints
 from app.db.models import Collection, Image
 from app.domain import (
     MAX_NAME_LENGTH,
-    MOST_COMPOSED,
     Actor,
     ImageState,
     JobKind,
@@ -36,8 +35,6 @@ LEASE = timedelta(minutes=15)
 """Longer than a put to storage lasts (storage.protocol.PUT_SECONDS, and its last part), also one that nobody waits for."""
 EXPIRED_AT_ONCE = 100
 MAX_FILENAME_LENGTH = 255
-LONGEST_FILENAME = MOST_COMPOSED * MAX_FILENAME_LENGTH
-"""So many characters at most become as many as are kept."""
 
 
 class Duplicate(AppError):
@@ -139,7 +136,8 @@ async def _brought_back(session: AsyncSession, image: Image) -> None:
 async def begin(
     session: AsyncSession, actor: Actor, new: NewImage, file: Incoming, seen: Inspection
 ) -> Image:
-    filename = clean_filename(file.filename)
+    # macOS takes letters and marks apart: who types the same name would not find the file.
+    filename = composed(clean_filename(file.filename), MAX_FILENAME_LENGTH)
     image_id = await session.scalar(select(func.new_id()))
     image = Image(
         id=image_id,
@@ -172,9 +170,7 @@ def _title(filename: str) -> str:
 def clean_filename(name: str) -> str:
     """The last part of the name, without what no terminal or header should see: MAX_FILENAME_LENGTH characters at most."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    seen = shown(last).strip()
-    # macOS names files with letters and marks apart: others type the same name and would not find it.
-    return composed(seen[-LONGEST_FILENAME:], MAX_FILENAME_LENGTH)[-MAX_FILENAME_LENGTH:]
+    return shown(last).strip()[-MAX_FILENAME_LENGTH:]
 
 
 async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
