@@ -42,8 +42,6 @@ class Content:
     """None where nobody knows it."""
     inline: bool = True
     """Whether a browser shows it; otherwise it is saved."""
-    in_parts: bool = True
-    """Whether parts of it are sent. Of bytes that were found to be wrong the whole is, whose hash tells."""
 
 
 def original(image: Image) -> Content:
@@ -54,7 +52,6 @@ def original(image: Image) -> Content:
         etag=f'"{image.sha256.hex()}"',
         filename=image.filename or f"{image.id}.{image.format.suffix}",
         sha256=image.sha256,
-        in_parts=image.damage is not Damage.WRONG_BYTES,
     )
 
 
@@ -91,7 +88,7 @@ def unchanged(request: Request, content: Content, headers: Mapping[str, str]) ->
 
 def part(request: Request, content: Content) -> Span | None:
     """What of it is asked for; None is all. 416 where it begins behind the end."""
-    if request.method == "HEAD" or not content.in_parts:
+    if request.method == "HEAD":
         return None
     if not ranges.range_counts(request.headers.get("if-range"), content.etag):
         return None
@@ -116,8 +113,8 @@ async def response(
 ) -> Response:
     """The bytes of an image that the caller may see, or a part of them, as they come from storage.
 
-    NOT_FOUND where they are damaged, UNAVAILABLE: before the first byte. A whole of which only the bytes are wrong, and which
-    is more than a first piece, breaks off before its end. Damage is written down, and a derivative's made good.
+    NOT_FOUND where they are damaged, UNAVAILABLE: before the first byte. A whole whose bytes are found to be wrong just now, and
+    which is more than a first piece, breaks off before its end. Damage is written down, and a derivative's made good.
     """
     sending = partial(of_storage, resources.storage, content, headers, is_head=is_head, part=part)
 
@@ -129,6 +126,8 @@ async def response(
         await damaged.renew(resources, image.team_id, image.id)
 
     if content.key == image.object_key:
+        if image.damage is Damage.WRONG_BYTES:
+            await damaged.look_again(resources, image)
         return await sending(tell=flag)
     try:
         return await sending(tell=renew)
@@ -196,23 +195,14 @@ async def _begun(
     try:
         first = await anext(parts, b"")
     except ObjectDamaged as error:
-        if await _lies_so(storage, content, error):
+        if await lies_so(storage, error):
             raise DamagedError(Damage.WRONG_BYTES) from error
         raise unavailable("Storage is unavailable (other bytes came).") from error
-    return _going_on(storage, content, first, parts, tell)
-
-
-async def _lies_so(storage: Storage, content: Content, error: ObjectDamaged) -> bool:
-    """What is known already costs no second reading."""
-    return not content.in_parts or await lies_so(storage, error)
+    return _going_on(storage, first, parts, tell)
 
 
 async def _going_on(
-    storage: Storage,
-    content: Content,
-    first: bytes,
-    parts: AsyncGenerator[bytes, None],
-    tell: Tell,
+    storage: Storage, first: bytes, parts: AsyncGenerator[bytes, None], tell: Tell
 ) -> AsyncIterator[bytes]:
     async with aclosing(parts):
         yield first
@@ -220,7 +210,7 @@ async def _going_on(
             async for one in parts:
                 yield one
         except ObjectDamaged as error:
-            if await _lies_so(storage, content, error):
+            if await lies_so(storage, error):
                 await tell(Damage.WRONG_BYTES)
             raise
 
@@ -235,7 +225,7 @@ def facts(content: Content) -> dict[str, str]:
     """Headers that hold for the whole, a part, and HEAD."""
     return HEADERS | {
         "etag": content.etag,
-        "accept-ranges": "bytes" if content.in_parts else "none",
+        "accept-ranges": "bytes",
         "content-disposition": disposition(content.filename, inline=content.inline),
     }
 

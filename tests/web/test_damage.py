@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -87,7 +88,8 @@ async def test_wrong_bytes_break_off_and_are_written_down_once(
     assert await breaks_off(server + url)
     assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
     version = await version_of(resources, image_id)
-    assert await breaks_off(server + url)
+    async with httpx.AsyncClient(base_url=server) as client:
+        assert (await client.get(url)).status_code == 404
     assert await version_of(resources, image_id) == version
 
 
@@ -114,21 +116,44 @@ async def test_a_part_that_is_the_whole_is_looked_at_like_the_whole(
     assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
 
 
-async def test_of_what_is_known_to_be_wrong_no_part_is_sent(
-    server: str, resources: Resources, url: str, image_id: UUID
-) -> None:
-    """Of a part nobody can tell whether it is right: the whole comes, or nothing that looks like it."""
+async def flagged(resources: Resources, image_id: UUID) -> None:
     async with resources.db.owner.transaction() as session:
-        flag = update(Image).where(Image.id == image_id).values(damage=Damage.WRONG_BYTES)
-        await session.execute(flag)
-    async with httpx.AsyncClient(base_url=server) as client:
-        for asked in ("bytes=1-3", f"bytes={len(CONTENT)}-"):
-            whole = await client.get(url, headers={"Range": asked})
-            assert (whole.status_code, whole.content) == (200, CONTENT)
-            assert whole.headers["accept-ranges"] == "none"
-        await flip(resources, image_id, 5)
-        with pytest.raises(httpx.RemoteProtocolError):
-            await client.get(url, headers={"Range": "bytes=1-3"})
+        wrong = {"damage": Damage.WRONG_BYTES, "damaged_at": datetime.now(UTC)}
+        await session.execute(update(Image).where(Image.id == image_id).values(wrong))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-3"}])
+async def test_what_is_known_to_be_wrong_is_not_sent_and_what_was_put_back_is(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    url: str,
+    image_id: UUID,
+    method: str,
+    asked: dict[str, str],
+) -> None:
+    """Of a part nobody can tell whether it is right."""
+    await flip(resources, image_id, 5)
+    await flagged(resources, image_id)
+    response = await client.request(method, url, headers=asked)
+    assert response.status_code == 404
+    assert await damage_of(resources, image_id) is Damage.WRONG_BYTES
+
+    await flip(resources, image_id, 5)
+    assert (await client.request(method, url, headers=asked)).status_code in (200, 206)
+
+    assert await damage_of(resources, image_id) is None
+    assert (await client.get(url)).content == CONTENT
+
+
+async def test_what_failed_for_wrong_bytes_is_done_once_they_are_right(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member
+) -> None:
+    image_id = await stored_image(resources, member.team_id, CONTENT)
+    await jobs(resources, member.team_id, image_id, JobState.FAILED)
+    await flagged(resources, image_id)
+    assert (await client.get(address(resources, actor, image_id))).status_code == 200
+    assert await work_of(resources, image_id) == (JobState.QUEUED, "PENDING")
 
 
 class Noisy(FolderStorage):
