@@ -42,7 +42,7 @@ async def _word(session: AsyncSession, ids: Sequence[UUID]) -> None:
 
 
 async def _word_old(session: AsyncSession) -> bool:
-    some = select(UnwordedImage.image_id).limit(AT_ONCE).scalar_subquery()
+    some = select(UnwordedImage.image_id).limit(AT_ONCE)
     mine = delete(UnwordedImage).where(UnwordedImage.image_id.in_(some))
     ids = (await session.scalars(mine.returning(UnwordedImage.image_id))).all()
     if ids:

@@ -149,6 +149,8 @@ async def _tell_derivatives(
     is_missing = None in read.values()
     is_wrong = any(one and _differs(image.thumbnails[name], one) for name, one in read.items())
     if is_missing or is_wrong:
+        if not await db.run(lambda session: damage.is_anyones(session, image.object_key)):
+            return
         report.derivatives_missing += is_missing
         report.derivatives_wrong += is_wrong
         await db.run(lambda session: repair.enqueue(session, {image.id: [JobKind.THUMBNAILS]}))
