@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from app.errors import unavailable
-from app.storage import ObjectDamaged, ObjectExists, ObjectMissing, Storage, verified
+from app.errors import AppError, unavailable
+from app.storage import ObjectExists, ObjectMissing, Storage, verified
 
 PREFIX: Final = "work-"
 STALE_SECONDS: Final = 3_600.0
@@ -64,6 +64,7 @@ async def _is_there(storage: Storage, key: str, sha256: bytes) -> bool:
     try:
         async for _ in verified(await storage.open(key), key, sha256):
             pass
-    except (ObjectMissing, ObjectDamaged):
+    except (ObjectMissing, AppError):
+        # Damaged, or in a bad sector. Where the whole store is away, what follows finds that.
         return False
     return True

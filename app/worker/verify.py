@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 BATCH: Final = 200
 AT_ONCE: Final = 4
+UNREADABLE: Final = Read(0, b"")
 
 
 @dataclass
@@ -137,9 +138,15 @@ async def _read(storage: Storage, image: Kept) -> tuple[Damage | None, int]:
 
 
 async def _derivatives(storage: Storage, image: Kept) -> dict[str, Read | None]:
-    return {
-        name: await read_whole(storage, str(one["key"])) for name, one in image.thumbnails.items()
-    }
+    """One that cannot be read is UNREADABLE: it is made anew, as one of other bytes."""
+    found: dict[str, Read | None] = {}
+    for name, one in image.thumbnails.items():
+        try:
+            found[name] = await read_whole(storage, str(one["key"]))
+        except AppError as error:
+            await alone(storage, f"the thumbnail {name} of image {image.id}", error)
+            found[name] = UNREADABLE
+    return found
 
 
 async def _tell_derivatives(

@@ -18,7 +18,7 @@ from app.imaging import Decoder
 from app.resources import Resources
 from app.services import repair
 from app.storage import FolderStorage
-from app.worker import reconcile, verify
+from app.worker import files, reconcile, verify
 from app.worker.image_check import ImageCheck
 from app.worker.progress import silent
 from app.worker.verify import Report
@@ -117,6 +117,15 @@ async def test_one_that_cannot_be_read_stops_nothing(
 
         assert await run(resources) == Report(images=1, bytes_read=500, wrong_bytes=1, unreadable=1)
         assert (await row(own_db, bad.id)).damage is None
+
+        thumbnail = (await picture(resources, team_id)).thumbnails["SMALL"]["key"]
+        (storage.root / thumbnail).unlink()
+        (storage.root / thumbnail).symlink_to(Path(thumbnail).name)
+        again = await run(resources)
+        assert (again.unreadable, again.derivatives_wrong) == (1, 1)
+        resources.settings.tmp_dir.mkdir(exist_ok=True)
+        await files.keep(storage, thumbnail, b"new", resources.settings.tmp_dir)
+        assert (storage.root / thumbnail).read_bytes() == b"new"
 
         storage.root.rename(tmp_path / "away")
         with pytest.raises(ExceptionGroup) as caught:
