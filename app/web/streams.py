@@ -123,7 +123,9 @@ async def response(
             await damaged.flag(resources, image.team_id, image.object_key, found)
 
     async def renew(_: Damage) -> None:
-        await damaged.renew(resources, image.team_id, image.id)
+        # Of a damaged original none can be made: that would fail, and say that processing did.
+        if image.damage is None:
+            await damaged.renew(resources, image.team_id, image.id)
 
     if content.key == image.object_key:
         if image.damage is Damage.WRONG_BYTES:

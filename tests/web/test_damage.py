@@ -284,6 +284,16 @@ async def test_a_bad_thumbnail_disturbs_no_work(
     assert await version_of(resources, image_id) == version
 
 
+async def test_of_a_damaged_image_no_thumbnail_is_made_anew(
+    client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member, image_id: UUID
+) -> None:
+    await flagged(resources, image_id)
+    await resources.storage.delete([f"t/{member.team_id}/small"])
+    small = address(resources, actor, image_id, Variant.SMALL)
+    assert (await client.get(small)).status_code == 404
+    assert await work_of(resources, image_id) == (JobState.DONE, "READY")
+
+
 async def test_another_thumbnail_has_another_tag(
     client: httpx.AsyncClient, resources: Resources, actor: Actor, member: Member, image_id: UUID
 ) -> None:
