@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from app.db import embedded, migrate
-from app.db.address import sqlalchemy_url
+from app.db import embedded, migrate, sessions
+from app.db.address import DIRECT_SETTING, SETTING, DatabaseSettingError, sqlalchemy_url
 from app.db.changes import Changes
 from app.db.database import Database
 from app.embedding import Embedder, Embedders, embedder_from_name
@@ -74,17 +74,20 @@ class Resources:
 async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[Database]:
     """The database of the settings. The embedded one is migrated at once; another must be (`migrated`).
 
-    NotMigratedError where it is behind. One that is ahead will do: the migrations of the next version leave to this
+    NotMigratedError where it is behind. SetupError where a pooler stands in the way of what needs a session. One that is ahead will do: the migrations of the next version leave to this
     one what it uses, so that both serve while one follows the other.
     """
     url = await asyncio.to_thread(database_url, settings)
-    db = Database(url, pool_size=settings.database_pool_size)
+    direct_url = _direct_url(settings)
+    db = Database(url, pool_size=settings.database_pool_size, direct_url=direct_url)
     try:
         await db.reach()
         if settings.database_url is None:
             await migrate.upgrade(db.engine)
-        elif migrated:
-            await _usable(db)
+        else:
+            await sessions.require(db)
+            if migrated:
+                await _usable(db)
         yield db
     finally:
         await db.close()
@@ -112,6 +115,14 @@ def database_url(settings: Settings) -> str:
     if settings.database_url is None:
         return embedded.start(settings.data_dir)
     return sqlalchemy_url(settings.database_url.get_secret_value())
+
+
+def _direct_url(settings: Settings) -> str | None:
+    if settings.database_direct_url is None:
+        return None
+    if settings.database_url is None:
+        raise DatabaseSettingError(DIRECT_SETTING, f"there is no {SETTING} that it could go past")
+    return sqlalchemy_url(settings.database_direct_url.get_secret_value(), DIRECT_SETTING)
 
 
 def open_storage(settings: Settings) -> Storage:

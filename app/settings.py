@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL >= 16 with pgvector >= 0.8; unset: the embedded server"
     )
+    database_direct_url: SecretStr | None = Field(
+        None,
+        description="the same database, past a pooler of transactions (docs/operations.md); unset: PICTOR_DATABASE_URL",
+    )
     database_pool_size: int = Field(10, ge=2, le=200, description="connections of one process")
     storage_url: SecretStr | None = Field(
         None,

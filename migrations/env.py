@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.schema import SchemaItem
 
 from app.db import embedded
+from app.db.address import sqlalchemy_url
 from app.db.database import Database
 from app.db.models import Base
 from app.settings import Settings
@@ -38,8 +39,10 @@ def run(connection: Connection) -> None:
 
 async def connect_and_run() -> None:
     settings = Settings()
-    url = settings.database_url
-    database = Database(url.get_secret_value() if url else embedded.start(settings.data_dir))
+    url = settings.database_direct_url or settings.database_url
+    database = Database(
+        sqlalchemy_url(url.get_secret_value()) if url else embedded.start(settings.data_dir)
+    )
     async with database.engine.connect() as connection:
         await connection.run_sync(run)
     await database.close()

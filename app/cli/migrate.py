@@ -13,7 +13,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     async with open_database(settings, migrated=False) as db:
-        await migrate.upgrade(db.engine)
+        await migrate.upgrade(db.direct)
         standing = await migrate.standing(db.engine)
     if standing is migrate.Standing.AHEAD:
         print("A later version has migrated the database; there is nothing to do.")

@@ -17,7 +17,7 @@ from asyncpg import (  # type: ignore[import-untyped]  # it ships no types
     PostgresError,
     TargetServerAttributeNotMatched,
 )
-from sqlalchemy import ExceptionContext, event, text
+from sqlalchemy import ExceptionContext, NullPool, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from app.db.address import DIRECT_SETTING
 from app.db.models import Base, User
 from app.domain import Actor
 from app.errors import AppError, SetupError, unauthenticated, unavailable
@@ -213,9 +214,12 @@ class Database:
     `login` finds out who is asking, and sees people alone; `worker` does the background work of all teams;
     `audit` appends to the record of any team, and reads nothing but whose a thing is. `owner` is for the operator's
     commands: request code takes `acting`, or `login` where there is no actor yet.
+
+    `direct` leads to sessions that last, where the pool's address is that of a pooler of transactions: for locks, calls and
+    long statements, on connections of their own (`apart`).
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, direct_url: str | None = None) -> None:
         self.pool_size = pool_size
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -231,6 +235,11 @@ class Database:
                 "server_settings": {"application_name": "pictor", "jit": "off"},
             },
         )
+        self.direct: AsyncEngine = self.engine
+        if direct_url is not None:
+            self.direct = create_async_engine(
+                direct_url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS}
+            )
         event.listen(self.engine.sync_engine, "before_cursor_execute", _tally)
         event.listen(self.engine.sync_engine, "handle_error", _leave_standby)
         event.listen(self.engine.sync_engine, "checkin", _rests)
@@ -261,13 +270,17 @@ class Database:
         return self.acting(replace(actor, is_operator=True))
 
     async def reach(self) -> None:
-        """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had."""
-        try:
-            async with self.engine.connect():
-                pass
-        except (OSError, PostgresError, SQLAlchemyError) as error:
-            said = _cause(error) if isinstance(error, DBAPIError) else error
-            raise unavailable(f"The database cannot be reached: {said or error}") from error
+        """UNAVAILABLE, with the driver's own word for whoever starts the process, unless a connection can be had each way."""
+        for engine in dict.fromkeys((self.engine, self.direct)):
+            try:
+                async with engine.connect():
+                    pass
+            except (OSError, PostgresError, SQLAlchemyError) as error:
+                said = _cause(error) if isinstance(error, DBAPIError) else error
+                how = "" if engine is self.engine else f" by {DIRECT_SETTING}"
+                raise unavailable(
+                    f"The database cannot be reached{how}: {said or error}"
+                ) from error
 
     async def check(self) -> None:
         """UNAVAILABLE unless the database answers, and takes writes: nobody is answered without a record of it."""

@@ -16,7 +16,7 @@ async def alone(database: Database, name: str) -> AsyncIterator[bool]:
     Where the server loses the connection, another may enter, so what runs here must bear that. UNAVAILABLE where
     the database cannot be asked.
     """
-    async with connected(database.engine) as connection:
+    async with connected(database.direct) as connection:
         with going_away():
             mine = await connection.fetchval(LOCK, name)
         yield mine

@@ -23,7 +23,7 @@ class NoRoomError(RuntimeError):
 @asynccontextmanager
 async def maintenance(database: Database, settings: Mapping[str, str]) -> AsyncIterator[Run]:
     """UNAVAILABLE where the database cannot be reached or goes away; NoRoomError where it has no room."""
-    async with connected(database.engine, command_timeout=None) as connection:
+    async with connected(database.direct, command_timeout=None) as connection:
 
         async def run(statement: str, *values: str) -> None:
             try:

@@ -45,7 +45,7 @@ async def listen(
     """
     while True:
         try:
-            await _until_lost(database.engine, channel, heard, alive)
+            await _until_lost(database.direct, channel, heard, alive)
         except (AppError, *REFUSED) as error:
             log.debug("no calls from the database: %s", error)
         except Exception:
