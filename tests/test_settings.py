@@ -88,6 +88,17 @@ def test_a_secret_s_file_that_says_nothing_is_not_taken_for_unset(
     assert f"PICTOR_DATABASE_URL_FILE: {path}: it is " in said
 
 
+def test_an_empty_variable_does_not_hide_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compose file that passes on what nobody set: `PICTOR_SECRET_KEY: ${PICTOR_SECRET_KEY:-}`."""
+    path = tmp_path / "secret_key"
+    path.write_text(CANARY)
+    monkeypatch.setenv("PICTOR_SECRET_KEY", "")
+    monkeypatch.setenv("PICTOR_SECRET_KEY_FILE", str(path))
+    assert Settings().signing_key == CANARY.encode()
+
+
 def test_a_name_that_no_setting_has_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
