@@ -276,7 +276,9 @@ class Database:
                 async with engine.connect():
                     pass
             except (OSError, PostgresError, SQLAlchemyError) as error:
-                said = _cause(error) if isinstance(error, DBAPIError) else error
+                said: object = _cause(error) if isinstance(error, DBAPIError) else error
+                if isinstance(error, TimeoutError):
+                    said = f"no answer within {CONNECT_SECONDS:g} s"
                 how = "" if engine is self.engine else f" by {DIRECT_SETTING}"
                 raise unavailable(
                     f"The database cannot be reached{how}: {said or error}"

@@ -1,6 +1,7 @@
 """Connections that lie in the pool: whoever takes one gets one that works, and enters it as nobody but themselves."""
 
 import asyncio
+import socket
 import threading
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -237,3 +238,14 @@ async def test_connections_to_a_server_that_only_reads_are_left(
         async with db.transaction() as session:
             assert await session.scalar(text(WRITTEN)) == 1
         await db.close()
+
+
+async def test_a_database_that_says_nothing_is_told_of_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none")
+        with pytest.raises(AppError, match="no answer within 0.2 s") as caught:
+            await database.reach()
+        await database.close()
+    assert caught.value.code is ErrorCode.UNAVAILABLE
