@@ -15,6 +15,7 @@ from app.embedding import Embedder, Embedders, embedder_from_name
 from app.errors import SetupError
 from app.imaging import Decoder
 from app.metrics import MeasuredStorage, Metrics, RecallSampler
+from app.services.auditing import audit_months
 from app.services.auditing.audit_commit import Recorder
 from app.settings import Settings
 from app.storage import Storage, storage_from_url
@@ -74,8 +75,9 @@ class Resources:
 async def open_database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[Database]:
     """The database of the settings. The embedded one is migrated at once; another must be (`migrated`).
 
-    NotMigratedError where it is behind. SetupError where a pooler stands in the way of what needs a session. One that is ahead will do: the migrations of the next version leave to this
-    one what it uses, so that both serve while one follows the other.
+    NotMigratedError where it is behind. SetupError where a pooler stands in the way of what needs a session. One that is
+    ahead will do: the migrations of the next version leave to this one what it uses, so that both serve while one follows
+    the other.
     """
     url = await asyncio.to_thread(database_url, settings)
     direct_url = _direct_url(settings)
@@ -148,6 +150,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
         await require_roles(db)
+        await db.audit.run(audit_months.make_this)
         metrics = Metrics()
         storage = MeasuredStorage(open_storage(settings), metrics)
         stack.push_async_callback(storage.close)

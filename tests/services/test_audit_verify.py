@@ -3,18 +3,22 @@
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from app.db.models import AuditAnchor, AuditEvent, AuditHead
 from app.domain import NO_ID, AuditOutcome
 from app.errors import AppError
+from app.resources import open_resources
 from app.services.auditing import audit_chain, audit_months, audit_verify
 from app.services.auditing.audit import Event, Origin
 from app.services.auditing.audit_commit import Recorder
 from app.services.auditing.audit_verify import Fault, Verified
+from app.settings import Settings
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
@@ -302,3 +306,28 @@ async def test_months_are_made_ahead(months: Database) -> None:
         assert await session.scalar(text(query)) == audit_months.AHEAD + 1
     with pytest.raises(AppError):
         await audit_months.prune(months, KEY, date(2999, 1, 1))
+
+
+async def ran_out(db: Database) -> None:
+    """As in a database that was restored after a year: its months are over."""
+    query = text(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'audit_event'::regclass"
+    )
+    async with db.transaction() as session:
+        for name in (await session.scalars(query)).all():
+            await session.execute(text(f"drop table {name}"))
+
+
+async def test_where_the_months_ran_out_a_process_begins_with_this_one(
+    months: Database, tmp_path: Path
+) -> None:
+    await ran_out(months)
+    url = SecretStr(months.engine.url.render_as_string(hide_password=False))
+    async with open_resources(Settings(database_url=url, data_dir=tmp_path)) as resources:
+        await resources.audit.record([Event("image.read", AuditOutcome.ALLOWED, Origin("r"))])
+
+
+async def test_where_the_months_ran_out_they_may_be_pruned(months: Database) -> None:
+    await ran_out(months)
+    this = datetime.now(UTC).date().replace(day=1)
+    assert await audit_months.prune(months, KEY, this) == audit_months.Pruned(months=0, events=0)

@@ -32,8 +32,17 @@ class Pruned:
 
 async def make_ahead(session: AsyncSession) -> None:
     """This month and the next AHEAD ones, as far as they are missing."""
+    await _make(session, AHEAD)
+
+
+async def make_this(session: AsyncSession) -> None:
+    """This month, without which nothing can be recorded: where nobody has kept ahead, as in a database that was restored."""
+    await _make(session, 0)
+
+
+async def _make(session: AsyncSession, ahead: int) -> None:
     now = datetime.now(UTC)
-    years, month = divmod(now.month - 1 + AHEAD, 12)
+    years, month = divmod(now.month - 1 + ahead, 12)
     await session.execute(select(func.audit_make_months(date(now.year + years, month + 1, 1))))
 
 
@@ -75,6 +84,7 @@ async def prune(
 async def _drop(
     session: AsyncSession, key: bytes, before: date, cut: datetime, ends: list[Verified]
 ) -> Pruned:
+    await make_this(session)
     session.add_all([_anchor(key, cut, one.head) for one in ends])
     await session.flush()
     months = await session.scalar(select(func.audit_drop_months(before))) or 0
