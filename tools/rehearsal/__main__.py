@@ -3,8 +3,9 @@
     python -m tools.rehearsal --caddy /usr/bin/caddy [--pictor .venv/bin/pictor] [--clients 6]
 
 PostgreSQL with the users of deploy/postgres, a real S3 server, two servers behind deploy/Caddyfile and two workers.
-While clients upload, list and read, each server and each worker is ended and started anew, and a backup is
-made. It is then restored beside, and every image of it is read. Exit status 1 where anything failed.
+While clients upload, list and read, each server and each worker is ended and started anew, thumbnails are made anew, and
+a backup is made, of the bucket the second one. It is then restored beside, and every image of it is read. Exit status 1
+where anything failed.
 """
 
 import argparse
@@ -57,6 +58,9 @@ async def _rehearse(stack: Stack, clients: int) -> int:
             await stack.start(name)
             await asyncio.sleep(CALM_SECONDS)
             print(f"{name:<9} ended with {status}; {load.answered - before} answers meanwhile")
+        await stack.copy_objects()
+        await stack.make_thumbnails_anew()
+        await asyncio.sleep(CALM_SECONDS)
         await stack.back_up()
         await asyncio.sleep(CALM_SECONDS)
     print(f"under load: {load.counts}, failures: {load.failures or 'none'}")

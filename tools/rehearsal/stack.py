@@ -101,7 +101,19 @@ class Stack:
             ["pg_dump", "--format=custom", f"--file={dump}", "--username=pictor", "pictor"],
             self._tools,
         )
-        await self._rclone("copy", f"s3:{BUCKET}", str(self._folder / "objects"))
+        await self.copy_objects()
+
+    async def copy_objects(self) -> None:
+        """Once more copies what is new."""
+        copy = ("copy", f"s3:{BUCKET}/t", str(self._folder / "objects" / "t"))
+        await self._rclone(*copy, "--immutable", "--exclude", "*.webp")
+        await self._rclone(*copy, "--include", "*.webp")
+
+    async def make_thumbnails_anew(self) -> None:
+        """As docs/repair.md has it. The workers write them under the keys of the old ones."""
+        forget = "delete from image_job where kind = 'THUMBNAILS' and state = 'DONE'"
+        await self._once(["psql", "--username=pictor", "--command", forget, "pictor"], self._tools)
+        await self._command("reconcile", user="pictor")
 
     async def restore(self) -> str:
         """The backup in an empty database and an empty bucket, and a server on them; its address."""
@@ -113,6 +125,7 @@ class Stack:
             ["pg_restore", "--username=postgres", "--dbname=restored", "--exit-on-error", dump],
             self._tools,
         )
+        await self._once(["vacuumdb", "--username=postgres", "--analyze", "restored"], self._tools)
         await self._rclone("mkdir", "s3:restored")
         await self._rclone("copy", str(self._folder / "objects"), "s3:restored")
         self.addresses["restored"] = _free_address()
