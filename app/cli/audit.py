@@ -1,13 +1,14 @@
-"""`pictor audit`: verifies the audit log, and drops its old months."""
+"""`pictor audit`: verifies the audit log, signs it under a new key, and drops its old months."""
 
 import argparse
 from datetime import date
 from pathlib import Path
 from uuid import UUID
 
+from app import setting_values
 from app.domain import NO_ID
 from app.resources import open_database
-from app.services.auditing import audit_months, audit_verify
+from app.services.auditing import audit_months, audit_resign, audit_verify
 from app.services.auditing.audit_verify import Fault
 from app.settings import Settings
 
@@ -17,7 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verify = what.add_parser("verify", help="name the first bad row of each chain; exit status 1")
     verify.add_argument("--team", type=UUID, help="this team's chain alone")
     prune = what.add_parser("prune", help="drop whole months, once their rows are verified")
-    for one in (verify, prune):
+    resign = what.add_parser(
+        "resign",
+        help="sign with this key what fits under the one before; exit status 1: some do not",
+    )
+    resign.add_argument(
+        "--old-key-file", type=key, required=True, metavar="FILE", help="has the key before"
+    )
+    for one in (verify, prune, resign):
         # What is said before these words stands where it is not said behind them.
         one.add_argument(
             "--data-dir",
@@ -34,10 +42,29 @@ def month(text: str) -> date:
     return date.fromisoformat(f"{text}-01")
 
 
+def key(path: str) -> bytes:
+    try:
+        return setting_values.of_file("", Path(path)).encode()
+    except setting_values.SecretFileError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix(": ")) from None
+
+
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     if asked.what == "verify":
         return await _verify(settings, asked.team)
+    if asked.what == "resign":
+        return await _resign(settings, asked.old_key_file)
     return await _prune(settings, asked.before)
+
+
+async def _resign(settings: Settings, old: bytes) -> int:
+    async with open_database(settings) as db:
+        found = await db.owner.run(
+            lambda session: audit_resign.resign(session, old, settings.signing_key)
+        )
+    for chain, fault in found:
+        print(f"FAIL  {_named(chain)}: {fault}" if fault else f"ok    {_named(chain)}: signed")
+    return 1 if any(fault for _, fault in found) else 0
 
 
 async def _verify(settings: Settings, team_id: UUID | None) -> int:

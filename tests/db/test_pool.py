@@ -245,7 +245,7 @@ async def test_a_database_that_says_nothing_is_told_of_so(monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none")
-        with pytest.raises(AppError, match="no answer within 0.2 s") as caught:
+        with pytest.raises(AppError, match=r"no answer within 0\.2 s") as caught:
             await database.reach()
         await database.close()
     assert caught.value.code is ErrorCode.UNAVAILABLE

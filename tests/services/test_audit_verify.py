@@ -14,7 +14,7 @@ from app.db.models import AuditAnchor, AuditEvent, AuditHead
 from app.domain import NO_ID, AuditOutcome
 from app.errors import AppError
 from app.resources import open_resources
-from app.services.auditing import audit_chain, audit_months, audit_verify
+from app.services.auditing import audit_chain, audit_months, audit_resign, audit_verify
 from app.services.auditing.audit import Event, Origin
 from app.services.auditing.audit_commit import Recorder
 from app.services.auditing.audit_verify import Fault, Verified
@@ -100,6 +100,52 @@ async def test_another_key_signs_nothing(own: Database) -> None:
         found = await audit_verify.verify(session, b"other", NO_ID)
     assert isinstance(found, Fault)
     assert "not signed" in found.reason
+
+
+async def test_a_new_key_signs_what_fits_under_the_one_before(own: Database) -> None:
+    sound, broken = await make.team(own), await make.team(own)
+    await written(own, sound)
+    await written(own, broken)
+    await tamper(own, EDITS["action"].format(team=broken, seq=5))
+
+    found = await own.run(lambda session: audit_resign.resign(session, KEY, b"other"))
+
+    assert {chain for chain, fault in found if fault is None} == {NO_ID, sound}
+    async with own.snapshot() as session:
+        now = dict(await audit_verify.verify_all(session, b"other"))
+    assert isinstance(now[sound], Verified)
+    # Two openings, and that it was signed anew, which its own key then signs.
+    assert isinstance(now[NO_ID], Verified)
+    assert now[NO_ID].head.count == 3
+    assert isinstance(now[broken], Fault)
+    again = dict(await own.run(lambda session: audit_resign.resign(session, KEY, b"other")))
+    assert again[sound] is None
+    assert again[broken] is not None
+
+
+async def test_what_a_wrong_key_is_said_to_have_signed_stays_as_it_was(own: Database) -> None:
+    await written(own, None)
+    found = await own.run(lambda session: audit_resign.resign(session, b"wrong", b"other"))
+    assert [chain for chain, fault in found if fault] == [NO_ID]
+    assert await faults(own) == {}
+
+
+async def test_a_chain_that_was_pruned_is_signed_anew_as_well(months: Database) -> None:
+    await written(months, None)
+    turn = next_month(datetime.now(UTC))
+    await put_forward(months, NO_ID, turn)
+    await audit_months.prune(months, KEY, turn.date(), now=turn)
+
+    found = await months.run(lambda session: audit_resign.resign(session, KEY, b"other"))
+
+    assert found == [(NO_ID, None)]
+    async with months.snapshot() as session:
+        assert isinstance(await audit_verify.verify(session, b"other", NO_ID), Verified)
+    later = next_month(turn)
+    await put_forward_by(months, NO_ID, later, b"other")
+    assert isinstance(
+        await audit_months.prune(months, b"other", later.date(), now=later), audit_months.Pruned
+    )
 
 
 EDITS: dict[str, str] = {
@@ -236,11 +282,15 @@ def next_month(at: datetime) -> datetime:
 
 
 async def put_forward(db: Database, team_id: UUID, at: datetime) -> None:
+    await put_forward_by(db, team_id, at, KEY)
+
+
+async def put_forward_by(db: Database, team_id: UUID, at: datetime, key: bytes) -> None:
     """The chain's clock stands at `at` from now on."""
     async with db.transaction() as session:
         row = await session.get_one(AuditHead, team_id)
         head = audit_chain.Head(team_id, row.count, row.last_hash, at)
-        row.last_at, row.mac = at, head.mac(KEY)
+        row.last_at, row.mac = at, head.mac(key)
 
 
 async def test_pruning_drops_months_and_keeps_the_chain(months: Database) -> None:

@@ -90,10 +90,7 @@ def _gap(found: int, expected: int) -> str:
 
 async def _start(session: AsyncSession, key: bytes, chain: UUID) -> Head | Fault:
     """Where the chain goes on after what was pruned."""
-    query = (
-        select(AuditAnchor).filter_by(team_id=chain).order_by(AuditAnchor.before.desc()).limit(1)
-    )
-    anchor: AuditAnchor | None = await session.scalar(query)
+    anchor = await last_anchor(session, chain)
     if anchor is None:
         return Head(chain)
     mac = audit_chain.anchor_mac(
@@ -102,6 +99,14 @@ async def _start(session: AsyncSession, key: bytes, chain: UUID) -> Head | Fault
     if not hmac.compare_digest(mac, anchor.mac):
         return Fault(_team(chain), "the anchor of what was pruned is not signed by this key")
     return Head(chain, anchor.seq, anchor.hash, EPOCH)
+
+
+async def last_anchor(session: AsyncSession, chain: UUID) -> AuditAnchor | None:
+    query = (
+        select(AuditAnchor).filter_by(team_id=chain).order_by(AuditAnchor.before.desc()).limit(1)
+    )
+    found: AuditAnchor | None = await session.scalar(query)
+    return found
 
 
 async def _head_fault(session: AsyncSession, key: bytes, chain: UUID, end: Head) -> Fault | None:
