@@ -443,7 +443,7 @@ async def test_two_connections_find_what_one_finds(world: World, shape: str, lim
 @pytest.mark.parametrize("shape", ["rare tag", "two that rarely meet", "rare tag and dates"])
 async def test_one_tag_is_compared_on_two_connections(world: World, shape: str) -> None:
     """The older half of its images there, the newer here; all of them are on the page."""
-    rare = ImageFilter(tags=TagFilter(all=("few",)), created_at=between(500, 2_500))
+    rare = ImageFilter(tags=TagFilter(all=("few",)), created_at=between(200, 2_900))
     wanted = rare if shape == "rare tag and dates" else SHAPES[shape][0]
     truth = await world.truth(wanted, QUERIES[1], 100)
     assert len(truth) > 20

@@ -17,7 +17,7 @@ from tests.database import Database
 
 TEAMS = (uuid4(), uuid4())
 WHOLE = Half(
-    Plan(scanned=TEAMS, by_graph=(), rarest={}, images={}, work=dict.fromkeys(TEAMS, 10.0)),
+    Plan(scanned=TEAMS, by_graph=(), rarest={}, images={}, work=dict.fromkeys(TEAMS, 10_000.0)),
     DateTimeRange(),
 )
 ANSWERS = text(
@@ -34,7 +34,7 @@ async def wide(database_url: str) -> AsyncIterator[Database]:
     await db.close()
 
 
-async def found(db: Database, other_fails: str = "", least: int = 10) -> tuple[list[UUID], int]:
+async def found(db: Database, other_fails: str = "", least: int = 10_000) -> tuple[list[UUID], int]:
     """The teams of the rows, and on how many connections they were asked for."""
     asked_on: list[AsyncSession] = []
 
@@ -72,4 +72,4 @@ async def test_what_is_wrong_with_the_question_is_told(wide: Database) -> None:
 
 
 async def test_too_little_to_do_is_not_halved(wide: Database) -> None:
-    assert await found(wide, least=11) == ([], 0)
+    assert await found(wide, least=10_001) == ([], 0)

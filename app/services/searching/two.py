@@ -19,7 +19,7 @@ from app.errors import AppError, ErrorCode
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
 from app.services.remembered import Remembered, hours
 from app.services.searching.facts import NO_SORTS, SETTINGS
-from app.services.searching.vector_plan import STEP, STEP_OF_TAG, Plan
+from app.services.searching.vector_plan import SCATTERED, Plan, beginning
 
 Rows: TypeAlias = list[Sequence[Any]]
 
@@ -54,7 +54,7 @@ async def rows(
     is_cut: Callable[[Rows], bool],
     ask: Callable[[AsyncSession, Half], Awaitable[Rows]],
 ) -> Rows | None:
-    """What `ask` finds in both halves; None where there is less than `least` to do in one, or no connection to spare; and where
+    """What `ask` finds in both halves; None where there is less than `least` to do in the second, or no connection to spare; and where
     of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
     """
     through = beside.entrance(session) if least is not None else None
@@ -90,18 +90,19 @@ async def _halves(session: AsyncSession, whole: Half, least: int) -> tuple[Half,
     if plans := plan.halves(least):
         return Half(plans[0], dates), Half(plans[1], dates)
     alone = plan.scanned[0] if len(plan.scanned) == 1 and not plan.by_graph else None
-    if alone is None or not plan.rarest or plan.work.get(alone, 0) < 2 * least:
+    work = plan.work.get(alone, 0.0) if alone else 0.0
+    older = (work + beginning(work)) / 2
+    if alone is None or not plan.rarest or work - older < least:
         return None
-    middle = await _middle(session, whole, alone)
+    middle = await _middle(session, whole, alone, int(older) // SCATTERED)
     if middle is None:
         return None
     return Half(plan, replace(dates, end=middle)), Half(plan, replace(dates, start=middle))
 
 
-async def _middle(session: AsyncSession, whole: Half, team: UUID) -> datetime | None:
-    """As many of the tag's images are older as are newer, when this process last looked. Only how even the halves are hangs on it."""
+async def _middle(session: AsyncSession, whole: Half, team: UUID, before: int) -> datetime | None:
+    """So many of the tag's images are older, or were when this process last looked. Only how even the halves are hangs on it."""
     tag, dates = whole.plan.rarest[team], whole.dates
-    before = int(whole.plan.work[team]) * STEP_OF_TAG // STEP // 2
     key = team, tag, hours(dates), before.bit_length()
     middle = _MIDDLES.get(key)
     if middle is None:

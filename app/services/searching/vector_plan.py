@@ -20,7 +20,7 @@ from app.services.searching.facts import Facts
 STEPS: Final = 200
 """Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs 5 times what a comparison costs; and
 for twice as many where what carries the tags lies elsewhere."""
-STEP: Final = 40
+STEP: Final = 28
 """What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
 STEP_OF_TAG: Final = 8
 """And of such as lie anywhere, as those of a tag do."""
@@ -28,6 +28,12 @@ LEAST_STEPS: Final = 40
 """Which a graph takes in any case."""
 BEYOND: Final = 3
 """Where matches were counted up to a bound, there may be about so many times as many."""
+WAY: Final = 500
+"""What a graph takes before its first step, in comparisons of neighbours, and what each step takes, as far as its half is to be as
+long as the other."""
+WAY_STEP: Final = 20
+SCATTERED: Final = 5
+"""And what it takes to compare one that lies anywhere."""
 BREADTH: Final = 0.25
 """hnsw.ef_search for the page of one team, for each root of its images: 128 of 272,000."""
 PART: Final = 0.5
@@ -40,8 +46,8 @@ MOST_BREADTH: Final = 1_000
 class Bounds:
     """`exact`: up to so many matches of a team are compared one by one, in 10 ms; beyond, its graph is faster.
 
-    Without `graphs`, all are. `half`: where each of two halves of the teams takes so many comparisons, they are looked through at
-    once on two connections; None where the session's own must do.
+    Without `graphs`, all are. `half`: where a second connection would have so many comparisons to do, a page is looked for on two at
+    once; None where the session's own must do.
     """
 
     exact: int = 5_000
@@ -51,7 +57,9 @@ class Bounds:
 
 BOUNDS: Final = Bounds()
 FOR_PAGES: Final = Bounds(half=5_000)
-"""Of transactions that only read. To begin a second one takes as long as 3,000 comparisons."""
+"""Of transactions that only read."""
+BEGINNING: Final = 4_000
+"""What a second transaction takes to begin and to end, in comparisons."""
 NO_GRAPHS: Final = Bounds(graphs=False)
 
 
@@ -85,17 +93,18 @@ class Plan:
         return replace(self.whole(), scanned=(), by_graph=tuple(teams))
 
     def halves(self, least: int | None) -> "tuple[Plan, Plan] | None":
-        """About as much to do in each; None where that is less than `least` in one."""
+        """Done at the same time, the second of them on a connection that has yet to begin. None where that has less than `least` to do."""
         if least is None:
             return None
         parts: tuple[set[UUID], set[UUID]] = (set(), set())
-        sums = [0.0, 0.0]
-        teams = (*self.by_graph, *self.scanned)
-        for team in sorted(teams, key=lambda one: self.work.get(one, 0.0), reverse=True):
-            lighter = sums.index(min(sums))
-            parts[lighter].add(team)
-            sums[lighter] += self.work.get(team, 0.0)
-        if min(sums) < max(least, 1):
+        work = {one: self.work.get(one, 0.0) for one in (*self.by_graph, *self.scanned)}
+        begun = beginning(sum(work.values()))
+        ready = [0.0, begun]
+        for team in sorted(work, key=lambda one: work[one], reverse=True):
+            earlier = ready.index(min(ready))
+            parts[earlier].add(team)
+            ready[earlier] += work[team]
+        if not parts[1] or ready[1] - begun < least:
             return None
         first, second = (
             replace(
@@ -112,6 +121,11 @@ class Plan:
         share = 1.0 if len(self.by_graph) == 1 else PART
         least = max(LEAST_BREADTH, BREADTH * math.sqrt(self.images.get(team, 0))) * share
         return min(max(int(least), depth * 4 // 3), MOST_BREADTH)
+
+
+def beginning(work: float) -> float:
+    """How much of this work the first connection does before the second one has begun: never so much that none is left."""
+    return min(float(BEGINNING), work / 3)
 
 
 async def made(
@@ -161,14 +175,15 @@ async def made(
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
     images = {team: sizes.get((team, NO_ID), 0) for team in large}
-    work = {team: found[team][1] if team in found else float(size_of[team]) for team in scanned}
-    if most_tags:
-        work = {team: read * STEP / STEP_OF_TAG for team, read in work.items()}
+    plan = Plan(scanned, tuple(large), rarest, images, tastes if large else {})
+    each = SCATTERED if most_tags else 1
+    work = {one: each * (found[one][1] if one in found else size_of[one]) for one in scanned}
     for team in large:
         matches = found[team][0] * BEYOND if team in found else size_of[team]
-        steps = tastes.get(team, page or 1) * images[team] / max(matches, 1)
-        work[team] = STEP * max(LEAST_STEPS, steps)
-    return Plan(scanned, tuple(large), rarest, images, tastes if large else {}, work)
+        depth = tastes.get(team, page or 1)
+        steps = max(plan.breadth(team, depth), depth * images[team] / max(matches, 1))
+        work[team] = WAY + WAY_STEP * steps
+    return replace(plan, work=work)
 
 
 def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:
