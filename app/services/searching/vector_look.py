@@ -180,12 +180,14 @@ class Look:
     def _seen(
         self, plan: Plan, most: int, rows: Sequence[Any], known: Sequence[Near], *, alone: bool
     ) -> Seen:
-        found = {row[0]: _near(row) for row in rows if row[0] is not None}
-        near = list(({one.image_id: one for one in known} | found).values())
-        near.sort(key=lambda one: (-one.score, one.image_id))
+        before = {one.image_id: one for one in known}
+        found = {row[0]: row for row in rows if row[0] is not None}
+        score_of = {one: its.score for one, its in before.items()}
+        score_of |= {one: row[2] for one, row in found.items()}
+        best = sorted(score_of, key=lambda one: (-score_of[one], one))
+        least = score_of[best[self.limit - 1]] if len(best) >= self.limit else None
         extents = {row[1]: (row[2], row[3]) for row in rows if row[0] is None}
         cut = extents[None][1] >= most
-        least = near[self.limit - 1].score if len(near) >= self.limit else None
         open_teams = []
         for team in plan.by_graph:
             farthest, count = extents.get(team, (math.inf, 0))
@@ -195,7 +197,8 @@ class Look:
             by_trash = alone and cut and least is None and self.after is None and count == most
             if not by_trash:
                 open_teams.append(team)
-        return Seen(near[: self.limit], open_teams, too_few=least is None and cut)
+        near = [_near(found[one]) if one in found else before[one] for one in best[: self.limit]]
+        return Seen(near, open_teams, too_few=least is None and cut)
 
     def _is_closed(self, team: UUID, farthest: float, least: float | None) -> bool:
         """Whether all that the graph did not reach is worse than the page, or than what is wanted.
