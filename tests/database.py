@@ -26,6 +26,13 @@ class Database(database.Database):
         return self.owner.snapshot()
 
 
+async def given_back(db: Database) -> None:
+    """When the last connection of the pool is, which a transaction may do after it was told of."""
+    async with asyncio.timeout(10):
+        while db.connections_in_use:  # noqa: ASYNC110  the pool tells nobody
+            await asyncio.sleep(0.01)
+
+
 async def until_blocked(db: Database, session: AsyncSession) -> None:
     """Somebody waits for what this session has locked."""
     pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()

@@ -1,7 +1,8 @@
 """A second connection for one request: what PostgreSQL works at for long can be done in two halves at once, on two processors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -9,11 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 
 from app.db.database import ENTRANCE, Entrance
+from app.errors import AppError, ErrorCode
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S")
 BUSY: Final = 4
 """Where more than this part of a pool is taken, processors have enough to do."""
+_ENDING: Final[set["asyncio.Task[None]"]] = set()
+"""The loop itself holds a task weakly."""
 
 
 def entrance(session: AsyncSession) -> Entrance | None:
@@ -38,13 +44,50 @@ async def transaction(
         yield session
 
 
-async def at_once(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, S]) -> tuple[T, S]:
-    """The first in this task. Where one fails, or whoever waits is gone, the other has ended before that is told."""
-    other = asyncio.create_task(second)
+async def at_once(
+    first: Coroutine[Any, Any, T],
+    through: Entrance,
+    settings: Mapping[str, str],
+    second: Callable[[AsyncSession], Awaitable[S]],
+) -> tuple[T, S | None]:
+    """The first in this task, the second in a transaction of its own that only reads, and None where its connection could not be had
+    or was lost.
+
+    Nobody waits for that transaction's end, which takes a round trip. Where one of them fails, or whoever waits is gone, it has ended
+    before that is told.
+    """
+    told: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
+    other = asyncio.create_task(_apart(through, settings, second, told))
+    _ENDING.add(other)
+    other.add_done_callback(_ENDING.discard)
     try:
-        mine = await first
+        return await first, await told
     except BaseException:
         other.cancel()
-        await asyncio.gather(other, return_exceptions=True)
+        await asyncio.wait([other])
+        if not told.cancelled():
+            told.exception()
         raise
-    return mine, await other
+
+
+async def _apart(
+    through: Entrance,
+    settings: Mapping[str, str],
+    second: Callable[[AsyncSession], Awaitable[S]],
+    told: "asyncio.Future[S | None]",
+) -> None:
+    try:
+        async with transaction(through, settings) as session:
+            found = await second(session)
+            if not told.done():
+                told.set_result(found)
+    except Exception as error:
+        if told.done():
+            log.debug("a transaction that only read did not end well: %r", error)
+        elif isinstance(error, AppError) and error.code is ErrorCode.UNAVAILABLE:
+            told.set_result(None)
+        else:
+            told.set_exception(error)
+    finally:
+        # Cancelled, before there was anything to tell.
+        told.cancel()

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import beside
 from app.db.database import Entrance
 from tests import make
-from tests.database import Database
+from tests.database import Database, given_back
 
 PID = text("select pg_backend_pid()")
 WHO = text(
@@ -95,16 +95,11 @@ async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -
     async def asked() -> None:
         async with idle.login.transaction() as session:
             await session.execute(text("select"))
-            entrance = through(session)
 
-            async def second() -> None:
-                async with beside.transaction(entrance, {}) as other:
-                    await other.execute(its)
+            async def second(other: AsyncSession) -> None:
+                await other.execute(its)
 
-            async def first() -> None:
-                await session.execute(mine)
-
-            await beside.at_once(first(), second())
+            await beside.at_once(ran(session, mine), through(session), {}, second)
 
     async with asyncio.timeout(15):
         with pytest.raises(DBAPIError, match="division by zero"):
@@ -112,21 +107,54 @@ async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -
     assert idle.connections_in_use == 0
 
 
-async def test_where_the_request_is_gone_both_have_ended() -> None:
+async def test_the_second_is_told_of_before_its_transaction_has_ended(idle: Database) -> None:
+    async with idle.login.transaction() as session:
+        await session.execute(text("select"))
+
+        async def second(other: AsyncSession) -> int:
+            return int(await other.scalar(text("select 7")) or 0)
+
+        waits = ran(session, text("select pg_sleep(0.1)"))
+        _, found = await beside.at_once(waits, through(session), {}, second)
+        assert found == 7
+    await given_back(idle)
+
+
+async def test_a_connection_that_is_lost_is_nobody_elses_failure(idle: Database) -> None:
+    async with idle.owner.transaction() as session:
+        await session.execute(text("select"))
+
+        async def second(other: AsyncSession) -> None:
+            await other.execute(text("select pg_terminate_backend(pg_backend_pid())"))
+
+        mine = session.scalar(text("select 5"))
+        assert await beside.at_once(mine, through(session), {"jit": "off"}, second) == (5, None)
+    await given_back(idle)
+
+
+async def test_where_the_request_is_gone_both_have_ended(idle: Database) -> None:
     begun = asyncio.Event()
-    ended = []
 
-    async def waits(name: str) -> None:
-        try:
-            begun.set()
-            await asyncio.sleep(60)
-        finally:
-            ended.append(name)
+    async def asked() -> None:
+        async with idle.login.transaction() as session:
+            await session.execute(text("select"))
 
-    task = asyncio.create_task(beside.at_once(waits("first"), waits("second")))
+            async def second(other: AsyncSession) -> None:
+                begun.set()
+                await other.execute(text("select pg_sleep(20)"))
+
+            waits = ran(session, text("select pg_sleep(20)"))
+            await beside.at_once(waits, through(session), {}, second)
+
+    task = asyncio.create_task(asked())
     await begun.wait()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert ended == ["first", "second"]
+    async with asyncio.timeout(15):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert idle.connections_in_use == 0
+
+
+async def ran(session: AsyncSession, asked: TextClause) -> None:
+    await session.execute(asked)

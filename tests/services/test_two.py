@@ -13,7 +13,7 @@ from app.domain import DateTimeRange
 from app.services.searching import two
 from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
-from tests.database import Database
+from tests.database import Database, given_back
 
 TEAMS = (uuid4(), uuid4())
 WHOLE = Half(
@@ -51,7 +51,7 @@ async def found(db: Database, other_fails: str = "", least: int = 10_000) -> tup
         rows: list[Any] | None = await two.rows(
             session, WHOLE, least=least, is_cut=lambda _: False, ask=ask
         )
-    assert db.connections_in_use == 0
+    await given_back(db)
     return [row[1] for row in rows or () if row[1] is not None], len(set(map(id, asked_on)))
 
 

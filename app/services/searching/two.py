@@ -3,7 +3,7 @@
 Halves are of teams; of one team's tag, they are of dates.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import beside
 from app.db.prepared import Prepared
 from app.domain import DateTimeRange
-from app.errors import AppError, ErrorCode
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
 from app.services.remembered import Remembered, hours
 from app.services.searching.facts import NO_SORTS, SETTINGS
@@ -52,7 +51,7 @@ async def rows(
     *,
     least: int | None,
     is_cut: Callable[[Rows], bool],
-    ask: Callable[[AsyncSession, Half], Awaitable[Rows]],
+    ask: Callable[[AsyncSession, Half], Coroutine[Any, Any, Rows]],
 ) -> Rows | None:
     """What `ask` finds in both halves; None where there is less than `least` to do in the second, or no connection to spare; and where
     of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
@@ -62,19 +61,10 @@ async def rows(
     if through is None or halves is None:
         return None
 
-    async def first() -> Rows:
-        return await ask(session, halves[0])
+    async def second(its: AsyncSession) -> Rows:
+        return await ask(its, halves[1])
 
-    async def second() -> Rows | None:
-        try:
-            async with beside.transaction(through, SETTINGS) as its:
-                return await ask(its, halves[1])
-        except AppError as error:
-            if error.code is ErrorCode.UNAVAILABLE:
-                return None
-            raise
-
-    mine, others = await beside.at_once(first(), second())
+    mine, others = await beside.at_once(ask(session, halves[0]), through, SETTINGS, second)
     if others is None:
         # PostgreSQL has no room for another connection, or has ended that one.
         await session.execute(NO_SORTS)

@@ -58,8 +58,8 @@ class Bounds:
 BOUNDS: Final = Bounds()
 FOR_PAGES: Final = Bounds(half=5_000)
 """Of transactions that only read."""
-BEGINNING: Final = 4_000
-"""What a second transaction takes to begin and to end, in comparisons."""
+BEGINNING: Final = 3_000
+"""What a second transaction takes to begin, in comparisons."""
 NO_GRAPHS: Final = Bounds(graphs=False)
 
 
