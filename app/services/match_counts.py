@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 from app.db.prepared import Prepared
 from app.services.filters import Match
-from app.services.remembered import Remembered, hours
+from app.services.remembered import Remembered, about
 
 SAMPLE: Final = 500
 """Where several tags must meet, so many images of the rarest are looked at: each costs as much as comparing a vector."""
@@ -96,7 +96,7 @@ async def matches(
     if not match.beside:
         most = {team: bounds[team] + 1 for team in size_of}
         return _read(await session.execute(_of_any_filter(match, most)), size_of)
-    span = hours(match.created_at)
+    span = about(match.created_at)
     keys: dict[UUID, Hashable] = {
         team: (team, model_id, frozenset(match.all_tags[team]), span, bounds[team])
         for team in size_of

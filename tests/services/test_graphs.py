@@ -533,6 +533,17 @@ async def test_what_was_counted_is_counted_again_when_the_team_has_grown(world: 
         assert await statements(3_000, later) == 1
 
 
+async def test_a_count_of_some_minutes_is_none_of_their_hour(world: World) -> None:
+    """Where thousands of images came within an hour, a part of it and most of it are looked through in different ways."""
+    bounds, sizes = {world.team_id: 800}, {world.team_id: 3_000}
+    async with world.db.acting(world.actor).transaction() as session:
+        for first, last, count in ((600, 603, 3), (600, 650, 50), (640, 650, 10), (600, 603, 3)):
+            wanted = ImageFilter(created_at=between(first, last))
+            match = await filters.resolve(session, world.actor, wanted)
+            found = await match_counts.matches(session, match, world.model_id, sizes, {}, bounds)
+            assert found == {world.team_id: (count, count)}
+
+
 async def test_some_searches_are_done_again_exactly_for_the_metrics(world: World) -> None:
     metrics = Metrics()
     every_second, never = RecallSampler(metrics, 2), RecallSampler(metrics, 0)

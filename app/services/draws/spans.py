@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from typing import Final
 
 from app.services.filters import Match
-from app.services.remembered import Remembered, hours
+from app.services.remembered import Remembered, about
 
 FEW: Final = 4_000
 """Where a range of dates has so few images times the root of the count, to scan them is quicker than to throw darts."""
@@ -30,4 +30,4 @@ def note(match: Match, count: int, *, are_few: bool) -> None:
 
 def _key(match: Match, count: int) -> Hashable:
     lists = frozenset((team, *tags) for team, tags in match.all_tags.items())
-    return hash(lists), hours(match.created_at), count
+    return hash(lists), about(match.created_at), count

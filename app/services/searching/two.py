@@ -16,7 +16,7 @@ from app.db import beside
 from app.db.prepared import Prepared
 from app.domain import DateTimeRange
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
-from app.services.remembered import Remembered, hours
+from app.services.remembered import Remembered, about
 from app.services.searching.facts import NO_SORTS, SETTINGS
 from app.services.searching.vector_plan import SCATTERED, Plan, beginning
 
@@ -93,7 +93,7 @@ async def _halves(session: AsyncSession, whole: Half, least: int) -> tuple[Half,
 async def _middle(session: AsyncSession, whole: Half, team: UUID, before: int) -> datetime | None:
     """So many of the tag's images are older, or were when this process last looked. Only how even the halves are hangs on it."""
     tag, dates = whole.plan.rarest[team], whole.dates
-    key = team, tag, hours(dates), before.bit_length()
+    key = team, tag, about(dates), before.bit_length()
     middle = _MIDDLES.get(key)
     if middle is None:
         values = {
