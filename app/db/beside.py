@@ -25,13 +25,17 @@ _ENDING: Final[set["asyncio.Task[None]"]] = set()
 def entrance(session: AsyncSession) -> Entrance | None:
     """That of this session, where another transaction through it costs nobody a wait, because most of the pool is idle. None otherwise,
     and where what the session sees is not what another would."""
-    through = session.info.get(ENTRANCE)
-    pool = session.bind.sync_engine.pool if isinstance(session.bind, AsyncEngine) else None
-    if not isinstance(through, Entrance) or not isinstance(pool, QueuePool):
+    through, pool = session.info.get(ENTRANCE), _pool(session)
+    if not isinstance(through, Entrance) or pool is None:
         return None
     if pool.checkedout() * BUSY > pool.size():
         return None
     return through
+
+
+def _pool(session: AsyncSession) -> QueuePool | None:
+    pool = session.bind.sync_engine.pool if isinstance(session.bind, AsyncEngine) else None
+    return pool if isinstance(pool, QueuePool) else None
 
 
 @asynccontextmanager
@@ -78,6 +82,11 @@ async def _apart(
 ) -> None:
     try:
         async with transaction(through, settings) as session:
+            pool = _pool(session)
+            if pool is not None and pool.checkedout() >= pool.size():
+                # Others took the rest since it was decided. To wait for them takes longer than to do it alone.
+                told.set_result(None)
+                return
             found = await second(session)
             if not told.done():
                 told.set_result(found)

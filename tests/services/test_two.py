@@ -1,6 +1,8 @@
 """Half of a look on another connection, where that one is lost or none can be had."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import beside
 from app.domain import DateTimeRange
 from app.services.searching import two
 from app.services.searching.two import Half, Rows
@@ -73,3 +76,26 @@ async def test_what_is_wrong_with_the_question_is_told(wide: Database) -> None:
 
 async def test_too_little_to_do_is_not_halved(wide: Database) -> None:
     assert await found(wide, least=10_001) == ([], 0)
+
+
+async def test_nobody_waits_for_a_connection_that_others_took_meanwhile(database_url: str) -> None:
+    """The pool had room when that was decided, and has none when the second begins."""
+    db = Database(database_url, pool_size=8)
+    async with AsyncExitStack() as others, db.owner.transaction() as session:
+        await session.execute(text("select 1"))
+        through = beside.entrance(session)
+        assert through is not None
+        for _ in range(7):
+            other = await others.enter_async_context(db.owner.transaction())
+            await other.execute(text("select 1"))
+
+        async def first() -> str:
+            return "done"
+
+        async def second(its: AsyncSession) -> str:
+            await its.execute(text("select 1"))
+            return "done too"
+
+        async with asyncio.timeout(5):
+            assert await beside.at_once(first(), through, {}, second) == ("done", None)
+    await db.close()
