@@ -18,7 +18,7 @@ from app.metrics import MeasuredStorage, Metrics, RecallSampler
 from app.services.auditing import audit_months
 from app.services.auditing.audit_commit import Recorder
 from app.settings import Settings
-from app.storage import Storage, storage_from_url
+from app.storage import Reads, Storage, storage_from_url
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,11 @@ class Resources:
     def audit(self) -> Recorder:
         """Records every access. It holds nothing open."""
         return Recorder(self.db.audit, self.settings.signing_key)
+
+    @cached_property
+    def reads(self) -> Reads:
+        """Reads whole objects to know what they are, each once at a time."""
+        return Reads(self.storage)
 
     @cached_property
     def recall(self) -> RecallSampler:

@@ -4,6 +4,7 @@ from app.storage.address import StorageSettingError, storage_from_url
 from app.storage.folder import FolderStorage
 from app.storage.presigned import PresignedPut
 from app.storage.protocol import ObjectDamaged, ObjectExists, ObjectMissing, Storage, StoredObject
+from app.storage.reads import Reads
 from app.storage.s3 import S3Storage
 from app.storage.stream import ByteStream
 from app.storage.verified import Read, lies_so, read_whole, verified
@@ -16,6 +17,7 @@ __all__ = [
     "ObjectMissing",
     "PresignedPut",
     "Read",
+    "Reads",
     "S3Storage",
     "Storage",
     "StorageSettingError",

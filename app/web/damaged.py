@@ -11,7 +11,6 @@ from app.domain import NO_ID, Actor, Damage, Role
 from app.errors import AppError, ErrorCode
 from app.resources import Resources
 from app.services import damage
-from app.storage import read_whole
 
 Tell: TypeAlias = Callable[[Damage], Awaitable[None]]
 """Is told what is wrong with the bytes before their reader is."""
@@ -45,7 +44,7 @@ async def look_again(resources: Resources, image: Image) -> None:
 
     Nobody is sent what may be wrong: of a part, none could tell.
     """
-    found = await read_whole(resources.storage, image.object_key)
+    found = await resources.reads.whole(image.object_key)
     if found is None:
         # Whoever opens it finds that, and says so.
         return

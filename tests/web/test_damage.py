@@ -18,7 +18,7 @@ from app.domain import Actor, Damage, JobKind, JobState
 from app.resources import Resources
 from app.services.people.addresses import Variant
 from app.storage import FolderStorage
-from app.storage.stream import CHUNK
+from app.storage.stream import CHUNK, ByteStream
 from tests.database import Database
 from tests.web.conftest import Clock, Member, app_on, client_on, put, served, stored_image
 from tests.web.test_datasets import breaks_off
@@ -144,6 +144,32 @@ async def test_what_is_known_to_be_wrong_is_not_sent_and_what_was_put_back_is(
 
     assert await damage_of(resources, image_id) is None
     assert (await client.get(url)).content == CONTENT
+
+
+class Counted(FolderStorage):
+    """Counts how often an object is opened, which takes long."""
+
+    opened = 0
+
+    async def open(self, key: str, start: int = 0, length: int | None = None) -> ByteStream:
+        self.opened += 1
+        await asyncio.sleep(1)
+        return await super().open(key, start, length)
+
+
+async def test_many_who_ask_at_once_have_wrong_bytes_read_once(
+    resources: Resources, clock: Clock, url: str, image_id: UUID
+) -> None:
+    """A HEAD costs its sender nothing, and the store the whole object."""
+    await flip(resources, image_id, 5)
+    await flagged(resources, image_id)
+    settings = resources.settings
+    counted = Counted(settings.objects_dir, settings.tmp_dir)
+    async with client_on(app_on(replace(resources, storage=counted), clock)) as client:
+        answers = await asyncio.gather(*(client.head(url) for _ in range(20)))
+    await counted.close()
+    assert {one.status_code for one in answers} == {404}
+    assert counted.opened == 1
 
 
 async def test_what_failed_for_wrong_bytes_is_done_once_they_are_right(
