@@ -31,6 +31,7 @@ async def metrics_served(resources: Resources) -> AsyncIterator[None]:
         config = uvicorn.Config(
             metrics_app(resources),
             http=corked.Protocol,
+            ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",

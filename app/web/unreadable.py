@@ -1,6 +1,7 @@
 """What is no HTTP request is answered as everything else is. uvicorn does so in plain text."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -19,6 +20,13 @@ class Protocol(upgrades.Protocol):
     def send_400_response(self, msg: str) -> None:
         """Where the next request would begin, nobody knows."""
         self.end(Refusal(AppError(ErrorCode.BAD_USER_INPUT, MESSAGE)))
+
+    def handle_websocket_upgrade(self) -> None:
+        """What is no handshake to the WebSocket library, as with a body or a header of 10,000 bytes, uvicorn leaves open for ever."""
+        super().handle_websocket_upgrade()
+        sockets: Any = self.transport.get_protocol()
+        if sockets.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.send_400_response(MESSAGE)
 
     def end(self, refusal: Refusal) -> None:
         """Ends the connection, with an answer where none has begun."""

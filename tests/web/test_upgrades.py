@@ -76,3 +76,29 @@ async def test_a_tunnel_is_refused(server: str) -> None:
     async with opened(server) as (reader, writer):
         writer.write(b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await answer(reader))[0] >= 400
+
+
+HANDSHAKE = GET + (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        LENGTH + BODY,
+        CHUNKED + CHUNKS,
+        b"X: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"X: x\r\n" * 200 + b"\r\n",
+    ],
+    ids=["a body", "chunks", "a long header", "many headers"],
+)
+async def test_what_is_no_handshake_is_refused_and_not_left_open(server: str, more: bytes) -> None:
+    async with opened(server) as (reader, writer):
+        writer.write(HANDSHAKE + b"\r\n")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10))[9:12] == b"101"
+    async with opened(server) as (reader, writer):
+        writer.write(HANDSHAKE + more)
+        assert (await answer(reader))[0] == 400
+        assert await asyncio.wait_for(reader.read(), 10) == b""
