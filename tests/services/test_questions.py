@@ -269,6 +269,16 @@ async def test_an_exact_tag_is_a_ranking_of_its_own(db: Database, model_id: int)
     assert ids(await page(db, actor, other_word))[0] == tagged
 
 
+async def test_the_first_of_all_three_has_the_whole_score(db: Database, model_id: int) -> None:
+    """One, and not the number before it: `minScore: 1` finds it."""
+    actor = await make.actor(db)
+    rows = planted.random(20)
+    rows = rows[np.argsort(-(rows @ QUERY))]
+    (first,) = await put(db, model_id, actor, rows[:1], title="Grey heron", tags=("Grey heron",))
+    await put(db, model_id, actor, rows[1:])
+    assert ids(await page(db, actor, replace(HYBRID, min_score=1.0))) == [first]
+
+
 @pytest.mark.parametrize(
     ("words", "tag"),
     [

@@ -65,16 +65,18 @@ async def fused(
     worded = await _worded(session, candidates, words, near)
     shares, said = await _tagged(session, candidates, words, near)
     scores: dict[UUID, float] = defaultdict(float)
+    # First places add up to whole numbers, so that the first of all has 1, not the number before it.
+    first = RANK_OFFSET + 1
     for ranking, weight in ((near, MEANING_WEIGHT), (worded, WORDS_WEIGHT)):
         for rank, image_id in enumerate(ranking, start=1):
-            scores[image_id] += weight / (RANK_OFFSET + rank)
+            scores[image_id] += weight * first / (RANK_OFFSET + rank)
     for image_id, share in shares.items():
         if floor is not None and share < 1 and image_id not in scores:
             continue
-        scores[image_id] += TAGS_WEIGHT * share / (RANK_OFFSET + 1)
-    whole = (RANK_OFFSET + 1) / (MEANING_WEIGHT + WORDS_WEIGHT + TAGS_WEIGHT * said)
+        scores[image_id] += TAGS_WEIGHT * share
+    whole = MEANING_WEIGHT + WORDS_WEIGHT + TAGS_WEIGHT * said
     best = sorted(scores, key=lambda one: (-scores[one], one))
-    return {one: scores[one] * whole for one in best}, found
+    return {one: scores[one] / whole for one in best}, found
 
 
 async def _worded(
