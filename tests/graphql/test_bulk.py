@@ -585,6 +585,22 @@ async def test_full_images_are_left_out_and_counted(client: Client, db: Database
     assert full in await carriers(db, team_id, "tag 0")
 
 
+async def test_a_tag_that_no_image_has_room_for_is_not_made(client: Client, db: Database) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    names = tuple(f"tag {n}" for n in range(MAX_TAGS_OF_IMAGE))
+    await make.image(db, team_id, tags=names)
+    await make.image(db, team_id, tags=names[:-1])
+
+    now = await done(client, actor, {"addTags": ["new", "newer", "tag 0"]})
+
+    assert (now["total"], now["done"], now["changed"], now["skipped"]) == (2, 0, 0, 2)
+    assert now["skips"] == [{"reason": "CROWDED", "count": 2}]
+    async with db.transaction() as session:
+        made = select(Tag.name).where(Tag.team_id == team_id, Tag.name.startswith("new"))
+        assert list(await session.scalars(made)) == []
+
+
 async def test_images_that_are_gone_are_left_out_and_counted(client: Client, db: Database) -> None:
     actor = await make.actor(db)
     ids = [str(await make.image(db, actor.team_ids[0])) for _ in range(3)]

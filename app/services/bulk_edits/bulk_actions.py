@@ -64,6 +64,8 @@ async def apply(
     )
     found = list(await session.scalars(locked))
     if found and None in job.tag_ids:
+        if not await _has_room_for_new(session, job, found):
+            return Outcome(0, 0, len(image_ids) - len(found), crowded=len(found))
         # After the images, as whoever tags them does it: the two wait for each other in one order.
         await bulk_tags.look_up(session, actor, job)
         targets = await _targets(session, job)
@@ -94,6 +96,19 @@ async def _targets(session: AsyncSession, job: BulkJob) -> list[UUID]:
             raise TargetGoneError(COLLECTION_GONE)
         return there
     return bulk_tags.known(job)
+
+
+async def _has_room_for_new(session: AsyncSession, job: BulkJob, ids: list[UUID]) -> bool:
+    """False where tags would have to be made that not one of these images could get."""
+    if job.action is not BulkAction.ADD_TAGS:
+        return True
+    there, fresh = await bulk_tags.those_there(session, job)
+    if not fresh:
+        return True
+    wanted = ImageTag.tag_id == any_(_array(there))
+    count = len(there) + fresh
+    with_room, _ = await _room(session, ImageTag, wanted, job, ids, count, MAX_TAGS_OF_IMAGE)
+    return bool(with_room)
 
 
 async def _add_tags(

@@ -41,13 +41,18 @@ async def check(session: AsyncSession, job: BulkJob) -> None:
 
 def said_gone(job: BulkJob, there: Collection[UUID]) -> str:
     """Which of the known tags are not there any more, as they were named; empty where all are."""
-    # Not strict: jobs that an older release began have their ids in an order of their own.
-    pairs = zip(job.tags, job.tag_ids, strict=False)
-    names = [f'"{name}"' for name, one in pairs if one is not None and one not in there]
+    names = [f'"{name}"' for name, one in _pairs(job) if one is not None and one not in there]
     if not names:
         return ""
     what = f"tag {names[0]} was" if len(names) == 1 else f"tags {', '.join(names)} were"
     return f"The {what} deleted meanwhile."
+
+
+async def those_there(session: AsyncSession, job: BulkJob) -> tuple[list[UUID], int]:
+    """The tags to put on that there are now, and how many are still to be made."""
+    fresh = {tag_key(name) for name, one in _pairs(job) if one is None}
+    found = await tags.ids_by_key(session, job.team_id, list(fresh))
+    return list({*known(job), *found.values()}), len(fresh - found.keys())
 
 
 async def look_up(session: AsyncSession, actor: Actor, job: BulkJob) -> None:
@@ -55,7 +60,7 @@ async def look_up(session: AsyncSession, actor: Actor, job: BulkJob) -> None:
 
     BAD_USER_INPUT for a new one where the policy is CLOSED by now; UNAVAILABLE where one went as it was found.
     """
-    pairs = list(zip(job.tags, job.tag_ids, strict=False))
+    pairs = _pairs(job)
     names = [name for name, one in pairs if one is None]
     if job.action is BulkAction.ADD_TAGS:
         found = await tags.ensured(session, actor, job.team_id, names)
@@ -64,3 +69,8 @@ async def look_up(session: AsyncSession, actor: Actor, job: BulkJob) -> None:
     else:
         found = await tags.ids_by_key(session, job.team_id, [tag_key(one) for one in names])
     job.tag_ids = [found.get(tag_key(name)) if one is None else one for name, one in pairs]
+
+
+def _pairs(job: BulkJob) -> list[tuple[str, UUID | None]]:
+    # Not strict: jobs that an older release began have their ids in an order of their own.
+    return list(zip(job.tags, job.tag_ids, strict=False))
