@@ -34,7 +34,7 @@ from app.services.searching.places import After
 from app.services.searching.vector_plan import NO_GRAPHS, Bounds
 from app.worker import graphs as builder
 from tests import make
-from tests.database import Database
+from tests.database import Database, given_back
 from tests.services import planted
 
 FEWEST = 1_000
@@ -427,6 +427,8 @@ BY_TWO = replace(BOUNDS, half=1)
 async def test_two_connections_find_what_one_finds(world: World, shape: str, limit: int) -> None:
     for query in (QUERIES[0], QUERIES[3], -QUERIES[8]):
         one = await world.best(MANY[shape], query, limit, actor=world.both, has_images=True)
+        # A second transaction ends after it was told of: until then, this small pool has none to spare.
+        await given_back(world.db)
         with counted_statements(world.db) as statements:
             two = await world.best(
                 MANY[shape], query, limit, actor=world.both, has_images=True, bounds=BY_TWO
@@ -449,6 +451,7 @@ async def test_one_tag_is_compared_on_two_connections(world: World, shape: str) 
     assert len(truth) > 20
     for limit in (10, 100):
         for _ in range(2):
+            await given_back(world.db)
             with counted_statements(world.db) as statements:
                 found = await world.best(wanted, QUERIES[1], limit, bounds=BY_TWO)
             assert [one.image_id for one in found] == truth[:limit]
