@@ -1,7 +1,6 @@
 """A second connection of one request: taken only where nobody waits for it, as the same actor, and given back whatever happens."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -21,29 +20,15 @@ WHO = text(
 )
 
 
-@pytest.fixture
-async def idle(database_url: str) -> AsyncIterator[Database]:
-    """A pool of eight, of which three connections are open."""
-    db = Database(database_url, pool_size=8)
-    await asyncio.gather(*(_sleep(db) for _ in range(3)))
-    yield db
-    await db.close()
-
-
-async def _sleep(db: Database) -> None:
-    async with db.login.transaction() as session:
-        await session.execute(text("select pg_sleep(0.1)"))
-
-
 def through(session: AsyncSession) -> Entrance:
     found = beside.entrance(session)
     assert found is not None
     return found
 
 
-async def test_it_is_the_same_actor_with_its_own_settings(idle: Database) -> None:
-    actor = await make.actor(idle)
-    async with idle.acting(actor).transaction() as session:
+async def test_it_is_the_same_actor_with_its_own_settings(db: Database) -> None:
+    actor = await make.actor(db)
+    async with db.acting(actor).transaction() as session:
         mine = await session.scalar(WHO)
         async with beside.transaction(through(session), {"enable_sort": "off"}) as other:
             assert await other.scalar(WHO) == mine
@@ -52,38 +37,29 @@ async def test_it_is_the_same_actor_with_its_own_settings(idle: Database) -> Non
         assert await session.scalar(text("show enable_sort")) == "on"
     # What it set ends with its transaction.
     for _ in range(3):
-        async with idle.login.transaction() as session:
+        async with db.login.transaction() as session:
             assert await session.scalar(text("show enable_sort")) == "on"
             assert await session.scalar(text("select current_user::text")) == "pictor_login"
 
 
-async def test_none_is_taken_that_others_may_want(idle: Database) -> None:
+async def test_none_is_taken_that_others_may_want(db: Database) -> None:
     async with AsyncExitStack() as stack:
         found = []
-        for _ in range(3):
-            session = await stack.enter_async_context(idle.login.transaction())
+        for _ in range(2):
+            session = await stack.enter_async_context(db.login.transaction())
             await session.execute(text("select"))
             found.append(beside.entrance(session) is not None)
-    # A quarter of eight is two.
-    assert found == [True, True, False]
+    # A quarter of five is one.
+    assert found == [True, False]
 
 
-async def test_it_is_opened_where_the_pool_has_room(database_url: str) -> None:
-    db = Database(database_url, pool_size=8)
-    async with db.login.transaction() as session:
-        mine = await session.scalar(PID)
-        async with beside.transaction(through(session), {}) as other:
-            assert await other.scalar(PID) != mine
-    await db.close()
-
-
-async def test_none_is_taken_from_a_snapshot(idle: Database) -> None:
-    async with idle.login.snapshot() as session:
+async def test_none_is_taken_from_a_snapshot(db: Database) -> None:
+    async with db.login.snapshot() as session:
         assert beside.entrance(session) is None
 
 
 @pytest.mark.parametrize("fails", ["the first", "the second"])
-async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -> None:
+async def test_where_one_fails_the_other_has_ended(db: Database, fails: str) -> None:
     """The second is cancelled; the first is waited for."""
     wrong = text("select 1 / 0")
     mine, its = (
@@ -93,7 +69,7 @@ async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -
     )
 
     async def asked() -> None:
-        async with idle.login.transaction() as session:
+        async with db.login.transaction() as session:
             await session.execute(text("select"))
 
             async def second(other: AsyncSession) -> None:
@@ -104,11 +80,11 @@ async def test_where_one_fails_the_other_has_ended(idle: Database, fails: str) -
     async with asyncio.timeout(15):
         with pytest.raises(DBAPIError, match="division by zero"):
             await asked()
-    assert idle.connections_in_use == 0
+    assert db.connections_in_use == 0
 
 
-async def test_the_second_is_told_of_before_its_transaction_has_ended(idle: Database) -> None:
-    async with idle.login.transaction() as session:
+async def test_the_second_is_told_of_before_its_transaction_has_ended(db: Database) -> None:
+    async with db.login.transaction() as session:
         await session.execute(text("select"))
 
         async def second(other: AsyncSession) -> int:
@@ -117,11 +93,11 @@ async def test_the_second_is_told_of_before_its_transaction_has_ended(idle: Data
         waits = ran(session, text("select pg_sleep(0.1)"))
         _, found = await beside.at_once(waits, through(session), {}, second)
         assert found == 7
-    await given_back(idle)
+    await given_back(db)
 
 
-async def test_a_connection_that_is_lost_is_nobody_elses_failure(idle: Database) -> None:
-    async with idle.owner.transaction() as session:
+async def test_a_connection_that_is_lost_is_nobody_elses_failure(db: Database) -> None:
+    async with db.owner.transaction() as session:
         await session.execute(text("select"))
 
         async def second(other: AsyncSession) -> None:
@@ -129,14 +105,14 @@ async def test_a_connection_that_is_lost_is_nobody_elses_failure(idle: Database)
 
         mine = session.scalar(text("select 5"))
         assert await beside.at_once(mine, through(session), {"jit": "off"}, second) == (5, None)
-    await given_back(idle)
+    await given_back(db)
 
 
-async def test_where_the_request_is_gone_both_have_ended(idle: Database) -> None:
+async def test_where_the_request_is_gone_both_have_ended(db: Database) -> None:
     begun = asyncio.Event()
 
     async def asked() -> None:
-        async with idle.login.transaction() as session:
+        async with db.login.transaction() as session:
             await session.execute(text("select"))
 
             async def second(other: AsyncSession) -> None:
@@ -153,7 +129,7 @@ async def test_where_the_request_is_gone_both_have_ended(idle: Database) -> None
     async with asyncio.timeout(15):
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert idle.connections_in_use == 0
+    assert db.connections_in_use == 0
 
 
 async def ran(session: AsyncSession, asked: TextClause) -> None:

@@ -1,7 +1,6 @@
 """Half of a look on another connection, where that one is lost or none can be had."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,13 +29,6 @@ ANSWERS = text(
 """As a look does: it wants sorting to be off, and ends with that."""
 
 
-@pytest.fixture
-async def wide(database_url: str) -> AsyncIterator[Database]:
-    db = Database(database_url, pool_size=8)
-    yield db
-    await db.close()
-
-
 async def found(db: Database, other_fails: str = "", least: int = 10_000) -> tuple[list[UUID], int]:
     """The teams of the rows, and on how many connections they were asked for."""
     asked_on: list[AsyncSession] = []
@@ -58,24 +50,24 @@ async def found(db: Database, other_fails: str = "", least: int = 10_000) -> tup
     return [row[1] for row in rows or () if row[1] is not None], len(set(map(id, asked_on)))
 
 
-async def test_both_halves_are_found_on_two_connections(wide: Database) -> None:
-    teams, connections = await found(wide)
+async def test_both_halves_are_found_on_two_connections(db: Database) -> None:
+    teams, connections = await found(db)
     assert (set(teams), connections) == (set(TEAMS), 2)
 
 
-async def test_what_a_lost_connection_was_to_do_is_done_after_all(wide: Database) -> None:
-    teams, _ = await found(wide, "select pg_terminate_backend(pg_backend_pid())")
+async def test_what_a_lost_connection_was_to_do_is_done_after_all(db: Database) -> None:
+    teams, _ = await found(db, "select pg_terminate_backend(pg_backend_pid())")
     assert set(teams) == set(TEAMS)
     assert len(teams) == 2
 
 
-async def test_what_is_wrong_with_the_question_is_told(wide: Database) -> None:
+async def test_what_is_wrong_with_the_question_is_told(db: Database) -> None:
     with pytest.raises(DBAPIError, match="division by zero"):
-        await found(wide, "select 1 / 0")
+        await found(db, "select 1 / 0")
 
 
-async def test_too_little_to_do_is_not_halved(wide: Database) -> None:
-    assert await found(wide, least=10_001) == ([], 0)
+async def test_too_little_to_do_is_not_halved(db: Database) -> None:
+    assert await found(db, least=10_001) == ([], 0)
 
 
 async def test_nobody_waits_for_a_connection_that_others_took_meanwhile(database_url: str) -> None:

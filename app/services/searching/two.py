@@ -56,9 +56,10 @@ async def rows(
     """What `ask` finds in both halves; None where there is less than `least` to do in the second, or no connection to spare; and where
     of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
     """
-    through = beside.entrance(session) if least is not None else None
-    halves = await _halves(session, whole, least) if through and least is not None else None
-    if through is None or halves is None:
+    if least is None or (through := beside.entrance(session)) is None:
+        return None
+    halves = await _halves(session, whole, least)
+    if halves is None:
         return None
 
     async def second(its: AsyncSession) -> Rows:
@@ -79,12 +80,14 @@ async def _halves(session: AsyncSession, whole: Half, least: int) -> tuple[Half,
     plan, dates = whole.plan, whole.dates
     if plans := plan.halves(least):
         return Half(plans[0], dates), Half(plans[1], dates)
-    alone = plan.scanned[0] if len(plan.scanned) == 1 and not plan.by_graph else None
-    work = plan.work.get(alone, 0.0) if alone else 0.0
-    older = (work + beginning(work)) / 2
-    if alone is None or not plan.rarest or work - older < least:
+    if len(plan.scanned) != 1 or plan.by_graph or not plan.rarest:
         return None
-    middle = await _middle(session, whole, alone, int(older) // SCATTERED)
+    (team,) = plan.scanned
+    work = plan.work.get(team, 0.0)
+    older = (work + beginning(work)) / 2
+    if work - older < least:
+        return None
+    middle = await _middle(session, whole, team, int(older) // SCATTERED)
     if middle is None:
         return None
     return Half(plan, replace(dates, end=middle)), Half(plan, replace(dates, start=middle))

@@ -92,10 +92,8 @@ class Plan:
         """These graphs for a whole page, and nothing else."""
         return replace(self.whole(), scanned=(), by_graph=tuple(teams))
 
-    def halves(self, least: int | None) -> "tuple[Plan, Plan] | None":
+    def halves(self, least: int) -> "tuple[Plan, Plan] | None":
         """Done at the same time, the second of them on a connection that has yet to begin. None where that has less than `least` to do."""
-        if least is None:
-            return None
         parts: tuple[set[UUID], set[UUID]] = (set(), set())
         work = {one: self.work.get(one, 0.0) for one in (*self.by_graph, *self.scanned)}
         begun = beginning(sum(work.values()))
