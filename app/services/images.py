@@ -43,7 +43,7 @@ from app.domain import (
     paragraph,
 )
 from app.errors import bad_input, forbidden, not_found
-from app.services import access, duplicate_groups, filters, jobs, listing, paging
+from app.services import access, duplicate_groups, filters, jobs, listing, paging, reach
 
 ID = paging.Key(Image.id, lambda row: row.id, UUID)
 ORDERS: dict[ImageOrderField, tuple[SQLColumnExpression[Any], str, Any]] = {
@@ -79,10 +79,12 @@ def keyset(order: ImageOrder) -> paging.Keyset:
 async def page(
     session: AsyncSession, actor: Actor, wanted: ImageFilter, order: ImageOrder, window: Window
 ) -> paging.Page[Image]:
-    match = await filters.resolve(session, actor, wanted)
+    keys = keyset(order)
+    left = reach.behind(wanted, order.field, keys, window)
+    match = await filters.resolve(session, actor, left)
     if match.empty:
-        return paging.nothing(keyset(order), window)
-    return await listing.page(session, match, order.field, keyset(order), window)
+        return paging.nothing(keys, window)
+    return await listing.page(session, match, order.field, keys, window)
 
 
 async def count(session: AsyncSession, actor: Actor, wanted: ImageFilter) -> int:

@@ -110,14 +110,21 @@ async def page(
 
 def beyond(rows: Select[Any], columns: Columns, keyset: Keyset, window: Window) -> Select[Any]:
     """The rows behind the window's cursor, or before it; `columns` are the keys of the keyset in these rows."""
-    if window.cursor is None:
+    values = place(keyset, window)
+    if values is None:
         return rows
-    values = keyset.parse(window.cursor, field="before" if window.backward else "after")
-    place: list[Any] = [
+    there: list[Any] = [
         MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
         for value, key in zip(values, keyset.keys, strict=True)
     ]
-    return rows.where(lies_beyond(columns, place, keyset, window))
+    return rows.where(lies_beyond(columns, there, keyset, window))
+
+
+def place(keyset: Keyset, window: Window) -> list[Any] | None:
+    """What the window's cursor remembers; None where it has none."""
+    if window.cursor is None:
+        return None
+    return keyset.parse(window.cursor, field="before" if window.backward else "after")
 
 
 def lies_beyond(
@@ -125,16 +132,17 @@ def lies_beyond(
 ) -> ColumnElement[bool]:
     """The row with these keys comes after the place, as the window is read."""
     keys, there = tuple_(*columns), tuple_(*place)
-    return keys < there if _descends(keyset, window) else keys > there
+    return keys < there if descends(keyset, window) else keys > there
 
 
 def in_order(columns: Columns, keyset: Keyset, window: Window) -> list[ColumnElement[Any]]:
     """What the window is ordered by: read backwards, the last row comes first."""
-    descending = _descends(keyset, window)
+    descending = descends(keyset, window)
     return [one.desc() if descending else one.asc() for one in columns]
 
 
-def _descends(keyset: Keyset, window: Window) -> bool:
+def descends(keyset: Keyset, window: Window) -> bool:
+    """As the window is read."""
     return keyset.descending != window.backward
 
 
@@ -164,8 +172,7 @@ async def read(
 def nothing(keyset: Keyset, window: Window) -> Page[Any]:
     """The page of an empty list; what is wrong with the window is wrong here too."""
     check(window)
-    if window.cursor is not None:
-        keyset.parse(window.cursor, field="before" if window.backward else "after")
+    place(keyset, window)
     return Page([], [], has_next=False, has_previous=False)
 
 
