@@ -224,7 +224,9 @@ def texts(library: Library, start: int, stop: int) -> Texts:
     """Of images start to stop - 1."""
     rng, count = np.random.default_rng([library.seed, 1, start]), stop - start
     created = library.created[start:stop]
-    hours = rng.integers(1, 24 * 400, count).astype("timedelta64[h]").astype("timedelta64[us]")
+    hours = rng.integers(1, 24 * 400, count)
+    # One clock in a hundred is ahead.
+    hours = np.where(hours % 97 == 0, -hours, hours).astype("timedelta64[h]")
     days = rng.integers(1, 30, count).astype("timedelta64[D]").astype("timedelta64[us]")
     titles = zip(*(_pick(rng, of, count) for of in (ADJECTIVES, NOUNS, MOMENTS)), strict=True)
     never = np.datetime64("NaT", "us")

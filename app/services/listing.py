@@ -26,7 +26,7 @@ from app.domain import (
     ProcessingStatus,
     Window,
 )
-from app.services import arrays, match_counts, paging
+from app.services import arrays, match_counts, paging, reach
 from app.services.filters import Match
 from app.services.merging import MAX_SORTED, TASTES, Plan, Reading, Source
 from app.services.paging import Keyset
@@ -58,10 +58,10 @@ async def page(
         plan = await _plan(session, match, order, window)
     if not plan.lists and not plan.few:
         return paging.nothing(keyset, window)
-    read = Reading(match, plan.source, keyset, window)
+    read = Reading(match, plan.source, keyset, window, reach.since(match, order))
     if not plan.lists and len(plan.few) == 1:
         rows = read.shown(read.few(plan.few[0]))
-    elif len(plan.lists) == 1 and not plan.few:
+    elif len(plan.lists) == 1 and not plan.few and read.since is None:
         rows = read.shown(read.one_list(*plan.lists[0]))
     else:
         rows = read.merged(plan)

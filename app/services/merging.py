@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
 from uuid import UUID
@@ -68,12 +69,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Reading:
-    """One page of one list of images."""
+    """One page of one list of images.
+
+    `since`: lists are read from there on, and what was made earlier by an index of its own: only images that were taken later
+    than made, by a clock that was wrong, are to be found there.
+    """
 
     match: Match
     source: Source
     keyset: Keyset
     window: Window
+    since: datetime | None = None
 
     def shown(self, rows: Rows) -> Select[Any]:
         found = paging.beyond(rows.rows, rows.columns, self.keyset, self.window)
@@ -94,7 +100,9 @@ class Reading:
         """One list, of ids or of columns that hold them."""
         if self.source is Source.TEAM:
             key, last = (one.column for one in self.keyset.keys)
-            return Rows(select(Image).where(Image.team_id == team, *self._unmet()), (key, last))
+            made = self._made(Image.created_at)
+            rows = select(Image).where(Image.team_id == team, *made, *self._unmet())
+            return Rows(rows, (key, last))
         table: Any = CollectionImage if self.source is Source.COLLECTION else ImageTag
         same = and_(table.team_id == Image.team_id, table.image_id == Image.id)
         in_collection = CollectionImage.collection_id == self.match.wanted.collection_id
@@ -105,10 +113,28 @@ class Reading:
                 table.team_id == team,
                 in_collection if table is CollectionImage else ImageTag.tag_id == tag,
                 *filters.in_range(table.created_at, self.match.wanted.created_at),
+                *self._made(table.created_at),
                 *self._unmet(),
             )
         )
         return Rows(rows, (table.created_at, table.image_id))
+
+    def _made(self, created_at: SQLColumnExpression[datetime]) -> Iterable[ColumnElement[bool]]:
+        if self.since is not None:
+            yield created_at >= self.since
+
+    def _early(self, team: Any) -> Rows:
+        """What was made before `since`."""
+        key, last = (one.column for one in self.keyset.keys)
+        rows = select(Image).where(
+            Image.team_id == team,
+            Image.taken_at > Image.created_at,
+            Image.created_at < self.since,
+            *self.match.rest,
+            *self.match.carries_all(carrying.AT_HAND),
+            *self.match.carries_any(carrying.AT_HAND),
+        )
+        return Rows(rows, (key, last))
 
     def _unmet(self) -> Iterable[ColumnElement[bool]]:
         """The conditions that the lists do not meet by themselves."""
@@ -120,12 +146,28 @@ class Reading:
             yield from self.match.carries_any(carrying.AT_HAND)
 
     def merged(self, plan: Plan) -> Select[Any]:
-        """The window over all lists. A list of which the window reaches beyond the taste is then read to its end.
+        """The window over all lists."""
+        reach = self.window.offset + self.window.limit
+        if len(plan.lists) == 1:
+            parts = [self._first(self.one_list(*plan.lists[0]), reach)]
+        else:
+            parts = self._by_taste(plan, reach)
+        if self.since is not None:
+            parts.append(self._early_keys([team for team, _ in plan.lists], reach))
+        parts += (self._first(self.few(group), reach) for group in plan.few)
+        return self._images(union_all(*parts).cte().prefix_with("materialized"))
+
+    def _first(self, rows: Rows, reach: int) -> Select[Any]:
+        """The keys of as many as the window may need of these."""
+        keys = paging.beyond(rows.keys(), rows.columns, self.keyset, self.window)
+        return self._ordered(keys, rows.columns).limit(reach + 1)
+
+    def _by_taste(self, plan: Plan, reach: int) -> list[Select[Any]]:
+        """A list of which the window reaches beyond the taste is read to its end.
 
         The window's last row is at the place of `goal` among the tastes, or before it. A list is read on where its
         whole taste lies before that: few lists, for as many tastes make a page.
         """
-        reach = self.window.offset + self.window.limit
         lists = arrays.unnested(
             "list", team=[team for team, _ in plan.lists], tag=[tag for _, tag in plan.lists]
         )
@@ -150,17 +192,17 @@ class Reading:
         )
         further = self._ordered(further, rest.columns).limit(reach + 1)
         further_rows = further.correlate(full).lateral()
-        parts: list[Select[Any]] = [
+        return [
             select(*places),
             select(further_rows.c.key, further_rows.c.id)
             .select_from(full)
             .join(further_rows, true()),
         ]
-        for group in plan.few:
-            few = self.few(group)
-            keys = paging.beyond(few.keys(), few.columns, self.keyset, self.window)
-            parts.append(self._ordered(keys, few.columns).limit(reach + 1))
-        return self._images(union_all(*parts).cte().prefix_with("materialized"))
+
+    def _early_keys(self, team_ids: Iterable[UUID], reach: int) -> Select[Any]:
+        teams = arrays.unnested("early", team=dict.fromkeys(team_ids))
+        rows = self._first(self._early(teams.c.team), reach).correlate(teams).lateral()
+        return select(rows.c.key, rows.c.id).select_from(teams).join(rows, true())
 
     def _tasted(self, lists: Any, taste: int) -> CTE:
         """The first rows of each list, with their place in it."""

@@ -1,10 +1,11 @@
-"""How far a page of images needs to read along its order: what a cursor says about that."""
+"""How far a page of images needs to read along its order: what a cursor and days of taking say about that."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from app.domain import DateTimeRange, ImageFilter, ImageOrderField, Window
 from app.services import paging
+from app.services.filters import Match
 from app.services.paging import Keyset
 
 
@@ -35,3 +36,11 @@ def _left(asked: DateTimeRange | None, place: datetime | None) -> DateTimeRange 
     if asked is None or asked.end is None or (place is not None and place >= asked.end):
         return asked
     return replace(asked, end=None)
+
+
+def since(match: Match, order: ImageOrderField) -> datetime | None:
+    """What was taken from a day on was made from that day on too, but for what a wrong clock says. None where that is of no help."""
+    taken, made = match.wanted.taken_at, match.created_at.start
+    if order is not ImageOrderField.CREATED_AT or taken is None or taken.start is None:
+        return None
+    return taken.start if made is None or made < taken.start else None

@@ -71,6 +71,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "days": {"created_at": days(30, 0)},
     "years": {"created_at": days(1500, 100)},
     "days of taking": {"taken_at": days(300, 200)},
+    "taken since": {"taken_at": DateTimeRange(days(900, 0).start, None)},
+    "taken since, of some days": {"taken_at": days(900, 100), "created_at": days(1200, 200)},
+    "taken since, a tag": {"taken_at": days(900, 100), "tags": TagFilter(all=("t1",))},
+    "taken since, in a collection": {"taken_at": days(900, 100), "collection_id": "Half"},
     "taken before": {"taken_at": DateTimeRange(None, days(700, 0).start)},
     "formats": {"formats": (ImageFormat.GIF, ImageFormat.PNG)},
     "width": {"width": IntRange(min=5000)},
@@ -257,6 +261,27 @@ async def test_a_page_in_a_range_does_not_read_that_up_to_its_cursor(
             counts.append(await pages_read(session, ran[-1]))
     near, far = counts
     assert far < near + 10
+
+
+async def test_what_was_made_before_the_days_of_taking_is_not_read(
+    here: Database, place: Seeded
+) -> None:
+    actor, since = place.alone, days(700, 0).start
+    asked = ImageFilter(taken_at=DateTimeRange(since, None))
+    order = ORDERS[0]
+    async with here.acting(actor).transaction() as session:
+        older = ImageFilter(created_at=DateTimeRange(None, since))
+        made_before = await images.count(session, actor, older)
+        whole = await naive(session, actor, asked, order)
+        of_wrong_clocks = await session.scalar(
+            select(func.count()).where(Image.created_at < since, Image.taken_at >= since)
+        )
+        with statements(here) as ran:
+            page = await images.page(session, actor, asked, order, Window(20, backward=True))
+        read = await rows_read(session, ran[-1])
+    assert of_wrong_clocks
+    assert [row.id for row in page.rows] == whole[-20:]
+    assert read < made_before / 2
 
 
 async def explained(session: AsyncSession, ran: tuple[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,13 @@ class Image(Base):
             postgresql_include=["draw_weight"],
         ),
         Index("ix_image_team_id_taken", "team_id", text("greatest(taken_at, '-infinity')"), "id"),
+        Index(
+            "ix_image_taken_later",
+            "team_id",
+            "created_at",
+            "id",
+            postgresql_where=text("taken_at > created_at"),
+        ),
         Index(None, "team_id", "title", "id"),
         Index(None, "team_id", "size_bytes", "id"),
         Index(None, "team_id", "weight", "id"),
