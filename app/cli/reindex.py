@@ -22,6 +22,7 @@ NOT_OWNER: Final = (
     "Whoever the database URL names does not own the tables: indexes are made by their owner alone."
 )
 BUSY: Final = "Another process is building; it goes on with what is due."
+FAILED: Final = "pictor: %d graphs could not be built: %s"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,7 @@ async def _status(db: Database, settings: Settings) -> int:
 
 
 async def _build(db: Database, settings: Settings) -> int:
-    begun: list[Wanted] = []
+    begun, failures = list[Wanted](), builder.Failures()
     with tqdm(desc="Graphs of vectors", unit="vector", unit_scale=True) as bar:
 
         def told(wanted: Wanted) -> None:
@@ -63,12 +64,20 @@ async def _build(db: Database, settings: Settings) -> int:
         watching = asyncio.create_task(_watch(db, bar))
         try:
             mine = await builder.build(
-                db, settings.index_memory_bytes, fewest=settings.index_min_vectors, told=told
+                db,
+                settings.index_memory_bytes,
+                failures,
+                fewest=settings.index_min_vectors,
+                told=told,
             )
         finally:
             watching.cancel()
-    print(f"Built {len(begun)} graphs." if mine else BUSY)
-    return 0 if mine else 1
+    failed = failures.names
+    built = {one.graph.name for one in begun} - {*failed}
+    print(f"Built {len(built)} graphs." if mine else BUSY)
+    if failed:
+        print(FAILED % (len(failed), ", ".join(failed)), file=sys.stderr)
+    return 0 if mine and not failed else 1
 
 
 async def _watch(db: Database, bar: "tqdm[NoReturn]") -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from app.cli import doctor, reindex
 from app.db import locks
+from app.services import embedding_models
 from app.services.searching.graphs import Graph
 from app.settings import Settings
 from app.worker import graphs
@@ -59,3 +61,34 @@ async def test_it_leaves_what_another_process_is_at(
         assert mine
         assert await reindex.run(settings, Namespace(status=False)) == 1
     assert reindex.BUSY in capsys.readouterr().out
+
+
+async def test_it_goes_on_behind_one_that_fails_and_names_it(
+    large: tuple[Settings, Database, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, db, name = large
+    other = await make.team(db)
+    async with db.transaction() as session:
+        model = await embedding_models.active(session)
+        assert model is not None
+    await planted.library(db, other, model.id, planted.random(60))
+    async with db.transaction() as session:
+        # Of another length than the model's.
+        await session.execute(
+            text(
+                "update image_vector set embedding = '[1]'"
+                " where ctid = (select ctid from image_vector where team_id <> :team limit 1)"
+                " and team_id <> :team"
+            ),
+            {"team": other},
+        )
+    assert await reindex.run(settings, Namespace(status=False)) == 1
+    said = capsys.readouterr()
+    assert said.out == "Built 1 graphs.\n"
+    assert f"pictor: 1 graphs could not be built: {name}\n" in said.err
+    assert await reindex.run(settings, Namespace(status=True)) == 0
+    built = Graph(model.id, other).name
+    assert (
+        capsys.readouterr().out
+        == f"ready                  {built}\ndue                    {name}, of about 50 vectors\n"
+    )

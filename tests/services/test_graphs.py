@@ -117,7 +117,7 @@ async def _plant(database_url: str) -> tuple[int | None, int, Actor, Actor]:
     away = -planted.clustered(COUNT // 2, seed=9)
     tags = {"half": range(0, COUNT // 2, 2)}
     await planted.library(db, other.team_ids[0], model_id, away, tags=tags)
-    assert await builder.build(db, MEMORY, fewest=FEWEST, model_id=model_id)
+    assert await builder.build(db, MEMORY, builder.Failures(), fewest=FEWEST, model_id=model_id)
     # As autovacuum does soon: without, PostgreSQL compares every tag of the team with every vector.
     async with db.transaction() as session:
         await session.execute(text("analyze image, image_tag, image_vector"))

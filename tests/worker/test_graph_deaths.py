@@ -141,7 +141,9 @@ async def test_a_backend_that_is_killed_leaves_nothing_behind(
         truth = await nearest_to(db, actor, model_id)
         for step, statements in STEPS.items():
             async with held_up(db, statements):
-                run = asyncio.create_task(builder.build(db, MEMORY, fewest=FEWEST))
+                run = asyncio.create_task(
+                    builder.build(db, MEMORY, builder.Failures(), fewest=FEWEST)
+                )
                 os.kill(await at(db, step), signal.SIGKILL)
                 with pytest.raises(AppError) as caught:
                     await run
@@ -169,7 +171,7 @@ async def names(db: Database) -> dict[str, bool]:
 
 async def rebuilt(db: Database, actor: Actor, model_id: int) -> None:
     """The next run makes up for it, and there is nothing left to do."""
-    assert await builder.build(db, MEMORY, fewest=FEWEST)
+    assert await builder.build(db, MEMORY, builder.Failures(), fewest=FEWEST)
     assert await names(db) == {Graph(model_id, actor.team_ids[0]).name: True}
     strategy, found = await nearest_to(db, actor, model_id)
     assert (strategy, len(found)) == (SearchStrategy.INDEX, 10)

@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+import time
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -13,7 +15,7 @@ from app.domain import Actor, ImageFilter, ModelState, SearchStrategy
 from app.resources import Resources
 from app.services import embedding_models, filters
 from app.services.searching import graphs, nearest
-from app.services.searching.graphs import Graph
+from app.services.searching.graphs import Graph, Wanted
 from app.services.searching.vector_plan import Bounds
 from app.worker import graphs as builder
 from app.worker import models
@@ -67,7 +69,7 @@ async def strategy(resources: Resources, actor: Actor, model_id: int) -> SearchS
 
 
 async def build(resources: Resources) -> bool:
-    return await builder.build(resources.db, MEMORY, fewest=FEWEST)
+    return await builder.build(resources.db, MEMORY, builder.Failures(), fewest=FEWEST)
 
 
 async def test_large_teams_get_one_in_the_background(own: Resources) -> None:
@@ -121,6 +123,58 @@ async def test_what_broke_off_is_not_searched_and_built_anew(own: Resources) -> 
     await build(own)
     assert await names(own) == {name: True}
     assert await strategy(own, actor, model_id) is SearchStrategy.INDEX
+
+
+async def broken_team(resources: Resources, model_id: int, count: int) -> Actor:
+    """Its graph cannot be built: one of its vectors is of another length."""
+    actor = await team_of(resources, model_id, count)
+    await execute(
+        owned(resources),
+        "update image_vector set embedding = '[1]' where image_id ="
+        " (select id from image where team_id = :team limit 1)",
+        team=actor.team_ids[0],
+    )
+    return actor
+
+
+async def test_one_that_fails_holds_no_other_up(
+    own: Resources, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The small one is built first, and is not tried again at once."""
+    model_id = await planted.model(owned(own))
+    broken, large = await broken_team(own, model_id, 50), await team_of(own, model_id, 60)
+    keeping = asyncio.create_task(builder.keep(own))
+    try:
+
+        async def is_there() -> bool:
+            return await names(own) == {Graph(model_id, large.team_ids[0]).name: True}
+
+        await until(is_there)
+        await asyncio.sleep(1)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert await is_there(), "and nothing is left of the other"
+    said = f"{Graph(model_id, broken.team_ids[0]).name} could not be built"
+    assert caplog.text.count(said) == 1
+
+
+def test_what_failed_is_tried_again_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.graphs.FAILED_SECONDS", 0.2)
+    one = Wanted(Graph(1, uuid4()), "partition", 24, 50)
+    failures = builder.Failures()
+    assert failures.others([one]) == [one]
+    failures.add(one.graph.name)
+    assert failures.others([one]) == []
+    time.sleep(0.25)
+    assert failures.others([one]) == [one]
+    failures.add(one.graph.name)
+    time.sleep(0.25)
+    assert failures.others([one]) == []
+    assert failures.names == [one.graph.name]
+    failures.forget(one.graph.name)
+    assert failures.others([one]) == [one]
+    assert failures.names == []
 
 
 async def test_what_serves_nobody_is_dropped(own: Resources) -> None:
@@ -202,3 +256,14 @@ async def test_a_new_model_answers_only_when_its_graphs_are_there(own: Resources
     assert (await names(own))[Graph(next_model.id, actor.team_ids[0]).name]
     assert (await models.refresh(own)).active == replace(next_model, state=ModelState.ACTIVE)
     await own.models.close()
+
+
+async def test_a_new_model_takes_over_without_a_graph_that_fails(
+    own: Resources, caplog: pytest.LogCaptureFixture
+) -> None:
+    model_id = await planted.model(owned(own))
+    await broken_team(own, model_id, 50)
+    large = await team_of(own, model_id, 60)
+    await asyncio.wait_for(builder.prepare(own, model_id), 30)
+    assert await names(own) == {Graph(model_id, large.team_ids[0]).name: True}
+    assert "the model goes on without 1 of its graphs" in caplog.text
