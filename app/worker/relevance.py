@@ -44,6 +44,10 @@ async def keep(resources: Resources) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
+class _RetiredError(Exception):
+    """Nobody will ask the model any more: what is being built was cancelled, or another one answers."""
+
+
 class Calibration:
     """One process's part in it. It remembers the vectors of the questions of the last model."""
 
@@ -81,6 +85,9 @@ class Calibration:
                 if its is not None:
                     await self._fit(its, await self._questions(model, embedder))
                     measured += 1
+            except _RetiredError:
+                log.info("relevance with %s is not measured any more", model)
+                break
             except Exception as error:
                 log.warning("relevance in the team %s is measured later: %r", team_id, error)
             if time.monotonic() > ends:
@@ -109,10 +116,10 @@ class Calibration:
         return chance.fit([one for one, _ in asked], sampled=sampled, images=its.images * GROWN)
 
     async def _asked(self, its: Library, questions: Rows) -> tuple[Bests, int]:
-        parts = [
-            await self._bests(its, questions[start : start + AT_ONCE])
-            for start in range(0, len(questions), AT_ONCE)
-        ]
+        parts = []
+        for start in range(0, len(questions), AT_ONCE):
+            await self._must_be_wanted(its.model_id)
+            parts.append(await self._bests(its, questions[start : start + AT_ONCE]))
         whole = np.concatenate([one.whole for one, _ in parts])
         half = np.concatenate([one.half for one, _ in parts])
         return Bests(whole, half), min(count for _, count in parts)
@@ -123,12 +130,17 @@ class Calibration:
     async def _questions(self, model: Known, embedder: Embedder) -> list[Rows]:
         """The vectors of KINDS, read once a model."""
         if self._read is None or self._read[0] != model.id:
-            self._read = model.id, [await _vectors(embedder, kind) for kind in KINDS]
+            self._read = model.id, [await self._vectors(model, embedder, kind) for kind in KINDS]
         return self._read[1]
 
+    async def _vectors(self, model: Known, embedder: Embedder, texts: Sequence[str]) -> Rows:
+        parts = []
+        for start in range(0, len(texts), TEXTS):
+            await self._must_be_wanted(model.id)
+            parts.append(await embedder.texts(texts[start : start + TEXTS]))
+        return np.concatenate(parts)
 
-async def _vectors(embedder: Embedder, texts: Sequence[str]) -> Rows:
-    parts = [
-        await embedder.texts(texts[start : start + TEXTS]) for start in range(0, len(texts), TEXTS)
-    ]
-    return np.concatenate(parts)
+    async def _must_be_wanted(self, model_id: int) -> None:
+        """_RetiredError where not. It is asked between steps that take a second or so."""
+        if not await self._db.run(lambda session: calibration.is_wanted(session, model_id)):
+            raise _RetiredError

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -12,13 +12,15 @@ from sqlalchemy import delete, func, insert, select, update
 
 from app.db.models import Image, RelevanceFit
 from app.domain import Actor, ImageFormat, ImageState, Modality, ModelState, Window
-from app.embedding import Embedder, Known
+from app.embedding import Embedder, Known, Vectors
 from app.resources import Resources
+from app.services import reembedding
 from app.services.searching import search
 from app.services.searching.chance import Chance
 from app.services.searching.search import Direction, Search
 from app.worker import models
-from app.worker.relevance import Calibration
+from app.worker.questions import COUNT
+from app.worker.relevance import TEXTS, Calibration
 from tests import make, nonsense
 from tests.fixtures.geometry import CLIP_LIKE, WIDE, Geometry
 from tests.services import planted
@@ -142,6 +144,41 @@ async def test_a_model_that_takes_over_is_measured_before(resources: Resources) 
         answers = await found(next_one, actor, geometry, ["picture 7", *NONSENSE[:9]])
         assert answers[0] == [sorted(images)[7]]
         assert sum(map(bool, answers[1:])) <= 3
+
+
+@dataclass(kw_only=True)
+class Interrupted(Geometry):
+    """Something happens when it has read texts so often."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+    at: int
+    calls: int = 0
+
+    async def texts(self, texts: Sequence[str]) -> Vectors:
+        self.calls += 1
+        if self.calls == self.at:
+            await self.meanwhile()
+        return await super().texts(texts)
+
+
+@pytest.mark.parametrize("at", [1, 2 * COUNT // TEXTS], ids=["reading", "comparing"])
+async def test_a_model_that_is_cancelled_is_measured_no_further(
+    resources: Resources, at: int
+) -> None:
+    """Reading its texts, or comparing the images of any team with them, takes minutes."""
+
+    async def cancel() -> None:
+        await resources.db.worker.run(reembedding.cancel)
+
+    its = Interrupted(**asdict(WIDE), meanwhile=cancel, at=at)
+    resources = replace(resources, embedder=its)
+    model = await known(resources, its, ModelState.BUILDING)
+    teams = [await make.team(resources.db) for _ in range(2)]
+    for team_id in teams:
+        await library(resources, team_id, 60, (model.id, WIDE))
+    await Calibration(resources).before_switch(model)
+    assert its.calls == at
+    assert [await fits(resources, team_id, model.id) for team_id in teams] == [{}, {}]
 
 
 async def test_a_team_is_measured_again_when_it_has_grown(resources: Resources) -> None:

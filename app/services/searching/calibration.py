@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import DrawHead, RelevanceFit, Team
-from app.domain import NO_ID, Modality
+from app.db.models import DrawHead, EmbeddingModel, RelevanceFit, Team
+from app.domain import NO_ID, Modality, ModelState
 from app.services.searching.chance import Bests, Chance, Rows
 
 MIN_IMAGES: Final = 50
@@ -102,6 +102,12 @@ async def due(session: AsyncSession, model_id: int) -> list[UUID]:
         .order_by(DrawHead.team_id)
     )
     return list(found)
+
+
+async def is_wanted(session: AsyncSession, model_id: int) -> bool:
+    """Whether the model answers, or is to answer soon."""
+    state = await session.scalar(select(EmbeddingModel.state).where(EmbeddingModel.id == model_id))
+    return state in (ModelState.ACTIVE, ModelState.BUILDING)
 
 
 async def library(session: AsyncSession, team_id: UUID, model_id: int) -> Library | None:
