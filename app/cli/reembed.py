@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -23,6 +24,8 @@ from app.settings import Settings
 from app.worker import graphs, models
 
 LOOK_SECONDS: Final = 2.0
+REST: Final = 20
+"""So many times as long as a count took passes before the next: it reads a row of every image and vector."""
 RETRY_SECONDS: Final = 5.0
 PRUNED_AT_ONCE: Final = 5_000
 
@@ -101,11 +104,12 @@ async def _begun(resources: Resources) -> Known:
 async def _built(resources: Resources, model: Known, *, anyway: bool) -> bool:
     """Whether it answers now; what is away for a time is waited for."""
     with tqdm(desc=f"Reading images with {model.name}", unit="image") as bar:
-        watching = asyncio.create_task(_watch(resources.db.worker, model.id, bar))
+        shown = Shown(resources.db.worker, model.id, bar)
+        watching = asyncio.create_task(shown.keep())
         try:
             while True:
                 try:
-                    return await models.build(resources, model, anyway=anyway)
+                    return await models.build(resources, model, shown.add, anyway=anyway)
                 except AppError as error:
                     if error.code is not ErrorCode.UNAVAILABLE:
                         raise
@@ -114,26 +118,41 @@ async def _built(resources: Resources, model: Known, *, anyway: bool) -> bool:
         finally:
             watching.cancel()
             with suppress(AppError):
-                await _show(resources.db.worker, model.id, bar)
+                await shown.count()
 
 
-async def _watch(db: Entrance, model_id: int, bar: "tqdm[NoReturn]") -> None:
-    """The bar shows what all processes did together."""
-    while True:
-        with suppress(AppError):
-            await _show(db, model_id, bar)
-        await asyncio.sleep(LOOK_SECONDS)
+class Shown:
+    """The bar: what all processes have read, counted now and then, and what this one has read since."""
 
+    def __init__(self, db: Entrance, model_id: int, bar: "tqdm[NoReturn]") -> None:
+        self._db = db
+        self._model_id = model_id
+        self._bar = bar
+        self._own = 0
 
-async def _show(db: Entrance, model_id: int, bar: "tqdm[NoReturn]") -> None:
-    total, listed = await _progress(db)
-    its = next(one for one in listed if one.id == model_id)
-    bar.total, bar.n = total, its.vectors + its.refused
-    if its.refused:
-        bar.set_postfix(refused=its.refused, refresh=False)
-    if bar.initial == 0 and bar.last_print_n == 0:
-        bar.initial = bar.last_print_n = bar.n
-    bar.refresh()
+    def add(self, images: int) -> None:
+        self._own += images
+        self._bar.update(images)
+
+    async def keep(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            began = time.monotonic()
+            with suppress(AppError):
+                await self.count()
+            await asyncio.sleep(max(LOOK_SECONDS, REST * (time.monotonic() - began)))
+
+    async def count(self) -> None:
+        bar, before = self._bar, self._own
+        total, listed = await _progress(self._db)
+        its = next(one for one in listed if one.id == self._model_id)
+        bar.total = total
+        bar.n = min(total, its.vectors + its.refused + self._own - before)
+        if its.refused:
+            bar.set_postfix(refused=its.refused, refresh=False)
+        if bar.initial == 0 and bar.last_print_n == 0:
+            bar.initial = bar.last_print_n = bar.n
+        bar.refresh()
 
 
 async def _progress(db: Entrance) -> tuple[int, Sequence[Progress]]:
