@@ -69,7 +69,10 @@ CHECKS: Final = 20
 QUEUED_AT_ONCE: Final = 2_000
 """Images of before that are queued in one transaction, which takes a tenth of a second."""
 
-ANY_TEAM: Final = text(
+TRIES: Final = 20
+"""Teams of which others may hold all that waits: more workers than that have their turns a poll later."""
+
+SOME_TEAMS: Final = text(
     """
     with recursive waiting as (
       (select team_id from duplicate_check order by team_id limit 1)
@@ -77,10 +80,10 @@ ANY_TEAM: Final = text(
       select (select c.team_id from duplicate_check c where c.team_id > w.team_id order by c.team_id limit 1)
       from waiting w where w.team_id is not null
     )
-    select team_id from waiting where team_id is not null order by random() limit 1
+    select team_id from waiting where team_id is not null order by random() limit :tries
     """
 ).columns(column("team_id", Uuid))
-"""One of the teams of which images wait. They are found from one to the next in the index, however many images they have."""
+"""Some of the teams of which images wait. They are found from one to the next in the index, however many images they have."""
 
 NEWEST: Final = paging.Keyset(
     "duplicates",
@@ -253,9 +256,15 @@ async def _claim(session: AsyncSession) -> _Due | None:
 
     Of whichever team: where one has very many, or always fails, the others have their turns.
     """
-    team_id = await session.scalar(ANY_TEAM)
-    if team_id is None:
-        return None
+    teams = await session.scalars(SOME_TEAMS, {"tries": TRIES})
+    for team_id in teams.all():
+        if found := await _taken(session, team_id):
+            return _Due(team_id, found)
+    return None
+
+
+async def _taken(session: AsyncSession, team_id: UUID) -> Sequence[UUID]:
+    """None of those that another transaction has taken."""
     some = (
         select(DuplicateCheck.image_id)
         .where(DuplicateCheck.team_id == team_id)
@@ -268,8 +277,7 @@ async def _claim(session: AsyncSession) -> _Due | None:
         .where(DuplicateCheck.team_id == team_id, DuplicateCheck.image_id.in_(some))
         .returning(DuplicateCheck.image_id)
     )
-    found = taken.all()
-    return _Due(team_id, found) if found else None
+    return taken.all()
 
 
 def _stored(team_id: UUID) -> Match:

@@ -565,3 +565,19 @@ async def test_two_at_once_leave_one_grouping(db: Database) -> None:
                 await duplicate_groups.lock(other, team_id)
     await mark(db, actor, *ids[:2])
     assert all(not {*ids[:2]} <= set(group) for group in await groups(db, actor))
+
+
+async def test_what_another_worker_has_taken_keeps_nobody_from_another_team(
+    own_db: Database,
+) -> None:
+    """Whichever of the two teams is looked at first."""
+    model_id = await planted.model(own_db)
+    busy, free = await make.team(own_db), await make.team(own_db)
+    await add(own_db, model_id, busy, planted.random(3, seed=1))
+    async with own_db.worker.transaction() as session:
+        while await session.scalar(select(func.count()).where(DuplicateCheck.team_id == busy)):
+            await duplicates.check_some(session)
+        for seed in range(10):
+            await add(own_db, model_id, free, planted.random(1, seed=2 + seed))
+            assert await own_db.worker.run(duplicates.check_some) == 1
+        assert await own_db.worker.run(duplicates.check_some) == 0
