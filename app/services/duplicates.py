@@ -134,16 +134,17 @@ async def images_of(
 async def mark(session: AsyncSession, actor: Actor, ids: Sequence[UUID]) -> list[Image]:
     """No two of these images are duplicates, and none ever come in one group again (EDITOR).
 
-    One alone is told apart from all that stand in its group now. BAD_USER_INPUT for none, for images of several teams, and
-    for one that is named twice: whoever meant two of them would have it told apart from all for ever.
+    One alone is told apart from all that stand in its group now, and none from nothing. BAD_USER_INPUT for images of several
+    teams, and for one that is named twice: whoever meant two of them would have it told apart from all for ever.
     """
     rows = await images.locked(session, actor, ids)
     if len(ids) > len(rows) == 1:
         raise bad_input("imageIds", "This is one image, named more than once.")
-    teams = {row.team_id for row in rows}
-    if len(teams) != 1:
+    if not rows:
+        return []
+    team_id, *others = {row.team_id for row in rows}
+    if others:
         raise bad_input("imageIds", "Name images of one team.")
-    (team_id,) = teams
     await duplicate_groups.keep_apart(session, team_id, [row.id for row in rows], actor.user_id)
     return rows
 

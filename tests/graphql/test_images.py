@@ -336,3 +336,25 @@ async def test_bulk_changes_are_all_or_nothing(client: Client, db: Database) -> 
     assert due is not None
     assert timedelta(days=6) < due - datetime.now(UTC) < timedelta(days=8)
     assert await titles(client, actor, filter={"trashed": None}) == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "trashImages(ids: []) { id }",
+        "restoreImages(ids: []) { id }",
+        "deleteImages(ids: [])",
+        "retryProcessing(ids: []) { id }",
+        'addTags(imageIds: [], tags: ["cat"]) { id }',
+        'removeTags(imageIds: [], tags: ["cat"]) { id }',
+        "markNotDuplicates(imageIds: []) { id }",
+    ],
+)
+async def test_a_change_of_no_images_changes_nothing(
+    client: Client, db: Database, field: str
+) -> None:
+    actor = await make.actor(db)
+    await make.image(db, actor.team_ids[0])
+    answer = await client.get(actor, f"mutation {{ its: {field} }}")
+    assert answer["its"] == []
+    assert len(await titles(client, actor)) == 1

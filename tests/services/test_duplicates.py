@@ -449,13 +449,6 @@ async def test_one_alone_leaves_its_group(db: Database) -> None:
     assert await groups(db, actor) == [[ids[0], *ids[2:]]]
 
 
-async def test_none_is_refused(db: Database) -> None:
-    actor = await make.actor(db)
-    with pytest.raises(AppError) as refused:
-        await mark(db, actor)
-    assert refused.value.extensions == {"code": "BAD_USER_INPUT", "field": "imageIds"}
-
-
 async def test_a_viewer_marks_nothing(db: Database) -> None:
     actor = await make.actor(db, role=Role.VIEWER)
     ids = [await make.image(db, actor.team_ids[0]) for _ in range(2)]
