@@ -1,5 +1,6 @@
 """The verifier: what somebody with SQL and without the secret key changes is found, and the first bad row named."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from app.db.models import AuditAnchor, AuditEvent, AuditHead
 from app.domain import NO_ID, AuditOutcome
 from app.errors import AppError
 from app.resources import open_resources
-from app.services.auditing import audit_chain, audit_months, audit_resign, audit_verify
+from app.services.auditing import audit, audit_chain, audit_months, audit_resign, audit_verify
 from app.services.auditing.audit import Event, Origin
 from app.services.auditing.audit_commit import Recorder
 from app.services.auditing.audit_verify import Fault, Verified
@@ -121,6 +122,37 @@ async def test_a_new_key_signs_what_fits_under_the_one_before(own: Database) -> 
     again = dict(await own.run(lambda session: audit_resign.resign(session, KEY, b"other")))
     assert again[sound] is None
     assert again[broken] is not None
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["another team", "the first event of all"])
+async def test_a_team_that_comes_meanwhile_is_signed_too(own: Database, *, first: bool) -> None:
+    """A server that still runs, with the key before, is about to commit its first event."""
+    if not first:
+        await written(own, await make.team(own))
+    team_id = await make.team(own)
+    event = Event("team.create", AuditOutcome.ALLOWED, Origin("r"), team_id=team_id)
+    async with own.transaction() as session:
+        await audit.append(session, KEY, [event])
+        resigning = asyncio.create_task(
+            own.run(lambda session: audit_resign.resign(session, KEY, b"other"))
+        )
+        await waiting(own)
+    found = await resigning
+    assert (team_id, None) in found
+    async with own.snapshot() as session:
+        now = await audit_verify.verify_all(session, b"other")
+    assert [one for _, one in now if isinstance(one, Fault)] == []
+
+
+async def waiting(db: Database) -> None:
+    """Returns when a transaction waits for another one."""
+    query = text("select exists (select from pg_locks where not granted)")
+    async with asyncio.timeout(10):
+        while True:
+            async with db.transaction() as session:
+                if await session.scalar(query):
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_what_a_wrong_key_is_said_to_have_signed_stays_as_it_was(own: Database) -> None:

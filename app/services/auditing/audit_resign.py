@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AuditAnchor, AuditHead
@@ -15,6 +15,8 @@ from app.services.auditing.audit_verify import Fault
 
 BEHIND: Final = timedelta(microseconds=1)
 """An anchor is never changed: its copy under the new key follows it, and the last one counts."""
+ALONE: Final = text("lock table audit_head in exclusive mode")
+"""Before anything else is read: a chain that others begin is there by then, or waits for the end. Who only reads goes on."""
 
 
 async def resign(session: AsyncSession, old: bytes, new: bytes) -> list[tuple[UUID, Fault | None]]:
@@ -22,9 +24,9 @@ async def resign(session: AsyncSession, old: bytes, new: bytes) -> list[tuple[UU
 
     What is signed by `new` already stays as it is. Nobody else appends meanwhile.
     """
+    await session.execute(ALONE)
     await audit_months.make_this(session)
-    query = select(AuditHead).order_by(AuditHead.team_id).with_for_update()
-    heads = {row.team_id: row for row in await session.scalars(query)}
+    heads = {row.team_id: row for row in await session.scalars(select(AuditHead))}
     found: list[tuple[UUID, Fault | None]] = []
     done = 0
     for chain in await audit_verify.chains(session):
