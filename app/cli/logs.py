@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Final
 
+from app.web.middleware import foreseen
 from app.web.operation_log import LOGGER
 
 TELL_SECRETS: Final = ("uvicorn.error", "websockets")
@@ -30,5 +31,9 @@ def configure(level: str) -> None:
 
 
 def _is_about_the_server(record: logging.LogRecord) -> bool:
-    """Not text of a WebSocket that is no UTF-8: uvicorn closes it and writes a trace, and any client could fill the log."""
-    return record.exc_info is None or record.exc_info[0] is not UnicodeDecodeError
+    """Not text of a WebSocket that is no UTF-8: uvicorn closes it and writes a trace, and any client could fill the log.
+
+    Nor the trace of an answer that broke off for a reason with a name: the guard has said so in a line.
+    """
+    error = record.exc_info and record.exc_info[1]
+    return not error or not (isinstance(error, UnicodeDecodeError) or foreseen(error))

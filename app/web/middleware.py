@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import AppError
 from app.settings import Settings
 from app.web import problems
 from app.web.headers import first
@@ -112,6 +113,10 @@ class Guard:
         except ClientDisconnect:
             log.debug("request %s: the client went away", request_id)
         except Exception as error:
+            if started and (known := foreseen(error)):
+                # The headers are out: all that is left to tell the client is that the end is missing.
+                log.warning("request %s broke off: %s: %s", request_id, _place(scope), known)
+                raise
             log.exception("request %s failed: %s %s", request_id, scope["type"], _place(scope))
             if started or scope["type"] != "http":
                 raise
@@ -144,6 +149,12 @@ def complete(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tu
     ours = [pair for pair in RAW_HEADERS if pair[0] not in given]
     theirs = [pair for pair in headers if pair[0] != REQUEST_ID_HEADER]
     return [*theirs, id, *ours]
+
+
+def foreseen(error: BaseException) -> AppError | None:
+    """What has a name, no fault of the program, that ended an answer. Where it is too late for its handler, Starlette wraps it."""
+    known = error if isinstance(error, AppError) else error.__cause__
+    return known if isinstance(known, AppError) else None
 
 
 def _place(scope: Scope) -> str:

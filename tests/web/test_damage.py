@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text, update
 
+from app.cli import logs
 from app.db.models import Image, ImageJob
 from app.domain import Actor, Damage, JobKind, JobState
 from app.resources import Resources
@@ -91,6 +92,22 @@ async def test_wrong_bytes_break_off_and_are_written_down_once(
     async with httpx.AsyncClient(base_url=server) as client:
         assert (await client.get(url)).status_code == 404
     assert await version_of(resources, image_id) == version
+
+
+async def test_what_breaks_off_is_told_in_a_line_and_without_a_trace(
+    server: str, resources: Resources, url: str, image_id: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    await flip(resources, image_id, 5)
+    assert await breaks_off(server + url)
+    told = [
+        one
+        for one in caplog.records
+        if one.name.startswith(("app.web", "uvicorn")) and logs._is_about_the_server(one)
+    ]
+    assert [one.exc_info for one in told] == [None, None]
+    assert [one.getMessage().partition(" ")[0] for one in told] == ["the", "request"]
+    assert "are damaged (WRONG_BYTES)" in told[0].getMessage()
+    assert f"broke off: /images/{image_id}/original: The stored bytes" in told[1].getMessage()
 
 
 async def test_few_wrong_bytes_are_not_found_before_the_first(
