@@ -53,6 +53,7 @@ CORS_HEADERS: Final = (
     "If-None-Match",
     "If-Range",
     "Range",
+    "X-Request-Id",
     *PREFLIGHT_HEADERS,
     *CLIENT_HEADERS,
 )

@@ -220,7 +220,7 @@ async def test_named_origin_may_ask_and_read() -> None:
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type,graphql-require-preflight,"
-        "if-none-match,if-range,range",
+        "if-none-match,if-range,range,x-request-id",
     }
     async with client_of(cors_origins=(ORIGIN,)) as client:
         asked = await client.options("/seen", headers=preflight)
