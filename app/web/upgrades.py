@@ -27,6 +27,13 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         self._data = b""
 
+    def _get_upgrade(self) -> bytes | None:
+        """What is offered, in lower case. uvicorn reads the last line of a list (RFC 9110, section 5.3) and no other."""
+        offered = [value.lower() for name, value in self.headers if name == b"upgrade"]
+        lists = b",".join(value for name, value in self.headers if name == b"connection")
+        options = {one.strip() for one in lists.lower().split(b",")}
+        return offered[-1] if offered and b"upgrade" in options else None
+
     def _unsupported_upgrade_warning(self) -> None:
         """uvicorn calls it in place of anything else. What it logs, any client could fill the log with."""
         stopped = sys.exception()

@@ -85,6 +85,21 @@ HANDSHAKE = GET + (
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        b"Connection: keep-alive\r\nConnection: Upgrade\r\n",
+        b"Connection: Upgrade\r\nConnection: keep-alive\r\n",
+        b"Connection: keep-alive, Upgrade\r\nconnection: x\r\n",
+    ],
+)
+async def test_a_handshake_may_spread_a_list_over_lines(server: str, lines: bytes) -> None:
+    """RFC 9110, section 5.3: as some proxies do."""
+    async with opened(server) as (reader, writer):
+        writer.write(HANDSHAKE.replace(b"Connection: Upgrade\r\n", lines) + b"\r\n")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10))[9:12] == b"101"
+
+
+@pytest.mark.parametrize(
     "more",
     [
         LENGTH + BODY,
