@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from app.cli import password
 from app.resources import open_database
 from app.services.people import operators, passwords
 from app.settings import Settings
@@ -11,7 +12,7 @@ from app.settings import Settings
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--team", required=True, help="the team's name")
     parser.add_argument("--email", required=True, help="the user's e-mail address")
-    parser.add_argument("--password", help="a password for a user who has none yet")
+    password.arguments(parser, what="a password for a user who has none yet")
     parser.add_argument(
         "--json", action="store_true", help="print teamId, userId and apiKey as JSON"
     )
@@ -19,7 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     # An empty one is refused: it is a variable of a script that was not set.
-    password_hash = None if asked.password is None else await passwords.hashed(asked.password)
+    given = password.given(asked)
+    password_hash = None if given is None else await passwords.hashed(given)
     async with open_database(settings) as db:
         made = await db.owner.run(
             lambda session: operators.bootstrap(

@@ -1,6 +1,7 @@
 """Slips of the pen of whoever runs an installation: told by their name, and never taken for something else."""
 
 import asyncio
+import io
 import uuid
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from app import cli
-from app.cli import audit, verify
+from app.cli import audit, bootstrap, passwd, verify
+from app.db.models import User
 from app.errors import AppError, ErrorCode
+from app.services.people import passwords
 from app.settings import Settings
 from tests import make
 from tests.database import Database
@@ -25,7 +29,13 @@ from tests.fixtures.own_database import own_database
         (["reconcile", "--older-than", "nan"], 2, "--older-than: seconds, 0 to"),
         (["bootstrap", "--team", "T", "--email", "a@b.org", "--password", ""], 1, "password: "),
         (["passwd", "--email", "a@b.org", "--password", ""], 1, "password: "),
+        (["passwd", "--email", "a@b.org", "--password", "\udcff" * 10], 1, "not written in UTF-8"),
         (["passwd", "--email", "a@b.org", "--prompt"], 1, "--prompt needs a terminal"),
+        (
+            ["bootstrap", "--team", "T", "--email", "a@b.org", "--prompt"],
+            1,
+            "--prompt needs a terminal",
+        ),
     ],
 )
 def test_it_is_told_before_anything_is_begun(
@@ -36,10 +46,7 @@ def test_it_is_told_before_anything_is_begun(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def nobody(_prompt: str) -> str:
-        raise EOFError
-
-    monkeypatch.setattr("getpass.getpass", nobody)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(SystemExit) as ended:
         cli.main([*arguments, "--data-dir", str(tmp_path / "none")])
     assert ended.value.code == status
@@ -53,6 +60,25 @@ async def installed(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Se
         db = Database(url, pool_size=2)
         yield Settings(database_url=SecretStr(url), data_dir=tmp_path), db
         await db.close()
+
+
+async def test_a_password_may_come_by_standard_input(
+    installed: tuple[Settings, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike the command line, it shows in no list of processes."""
+    settings, db = installed
+    who = {"email": "a@example.org", "password": None, "prompt": True}
+    for command, typed in (
+        (bootstrap, "the first of them\n"),
+        (passwd, "ünd another one\r\n"),
+        (passwd, " kept as it is "),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert await command.run(settings, Namespace(team="T", json=True, **who)) == 0
+        async with db.transaction() as session:
+            known = await session.scalar(select(User.password_hash))
+        assert known is not None
+        assert await passwords.verified(known, typed.rstrip("\r\n"))
 
 
 async def test_a_team_that_is_none_does_not_pass_for_one_that_is_well(
