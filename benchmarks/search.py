@@ -222,7 +222,11 @@ async def run(url: str, asked: argparse.Namespace) -> None:
     if asked.build:
         fewest = SMALL_FEWEST if asked.small else 10_000
         await builder.build(
-            db, MEMORY, fewest=fewest, told=lambda one: print(f"building {one.graph.name}")
+            db,
+            MEMORY,
+            builder.Failures(),
+            fewest=fewest,
+            told=lambda one: print(f"building {one.graph.name}"),
         )
     async with db.transaction() as session:
         row = (
