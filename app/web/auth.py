@@ -57,23 +57,27 @@ class Authenticator:
         self._looked_up: dict[bytes, asyncio.Task[Actor | None]] = {}
 
     async def identify(
-        self, connection: HTTPConnection, headers: Headers | None = None
+        self, connection: HTTPConnection, headers: Headers | None = None, *, is_use: bool = True
     ) -> Identity:
         """The holder of the key in `Authorization: Bearer …` or `X-API-Key`, else of the login in the cookie.
 
-        `headers`: where the key stands, if not in the connection's own. Never raises an AppError.
+        `headers`: where the key stands, if not in the connection's own. `is_use`: whether it counts as use of the key or
+        login. Never raises an AppError.
         """
         try:
             key = presented_key(headers or connection.headers)
             if key is not None:
-                return Identity(self._recall(f"key:{key}") or await self._holder(key))
+                return Identity(
+                    self._recall(f"key:{key}") or await self._holder(key, is_use=is_use)
+                )
             token = cookies.presented(connection, self._settings)
             if token is None:
                 return Identity()
             refusal = cookies.refusal(connection, self._settings)
             if refusal is not None:
                 return Identity(refusal=refusal)
-            return Identity(self._recall(f"session:{token}") or await self._user(token))
+            found = self._recall(f"session:{token}") or await self._user(token, is_use=is_use)
+            return Identity(found)
         except AppError as refusal:
             return Identity(refusal=refusal)
 
@@ -86,20 +90,20 @@ class Authenticator:
         token = cookies.presented(connection, self._settings)
         self._known.pop(_digest(f"session:{token}" if key is None else f"key:{key}"), None)
 
-    async def _holder(self, key: str) -> Actor:
+    async def _holder(self, key: str, *, is_use: bool) -> Actor:
         async def look_up() -> Actor | None:
             async with self._db.login.transaction() as session:
-                return await api_keys.authenticate(session, key)
+                return await api_keys.authenticate(session, key, is_use=is_use)
 
         unknown = "The API key is unknown, was revoked or has expired."
         return await self._found(f"key:{key}", look_up, unknown)
 
-    async def _user(self, token: str) -> Actor:
+    async def _user(self, token: str, *, is_use: bool) -> Actor:
         idle = timedelta(seconds=self._settings.session_idle_seconds)
 
         async def look_up() -> Actor | None:
             async with self._db.login.transaction() as session:
-                return await sessions.authenticate(session, token, idle)
+                return await sessions.authenticate(session, token, idle, is_use=is_use)
 
         return await self._found(f"session:{token}", look_up, "The login has ended.")
 

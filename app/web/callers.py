@@ -21,9 +21,9 @@ class Caller:
     connection: HTTPConnection
     headers: Headers | None = None
 
-    async def identify(self) -> Actor:
+    async def identify(self, *, is_use: bool = True) -> Actor:
         """The actor as of now. UNAUTHENTICATED, which is recorded; UNAVAILABLE where nobody can tell."""
-        identity = await self.authenticator.identify(self.connection, self.headers)
+        identity = await self.authenticator.identify(self.connection, self.headers, is_use=is_use)
         if identity.actor is not None:
             return identity.actor
         refusal = identity.refusal or unauthenticated()

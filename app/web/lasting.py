@@ -15,6 +15,8 @@ HEARTBEAT_SECONDS: Final = 12.0
 """Proxies give up on a connection that is silent for longer, often after a minute."""
 SEND_SECONDS: Final = 30.0
 """A client that takes nothing for so long is gone, or might as well be."""
+RECHECK_SECONDS: Final = 30.0
+"""How often the access of whoever opened a socket is looked at while nothing runs on it."""
 
 
 class Lasting:
@@ -26,10 +28,12 @@ class Lasting:
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         send_seconds: float = SEND_SECONDS,
+        recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         self.ending = asyncio.Event()
         self.heartbeat_seconds = heartbeat_seconds
         self.send_seconds = send_seconds
+        self.recheck_seconds = recheck_seconds
         self._most = most
         self._open: Counter[UUID] = Counter()
 

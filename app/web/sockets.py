@@ -126,7 +126,8 @@ class _Session:
                 raise Closed(frames.INIT_TIMEOUT, "Connection initialisation timeout") from None
             match message["type"]:
                 case "connection_init":
-                    await self._init(frames.member(message, "payload"))
+                    caller = await self._init(frames.member(message, "payload"))
+                    tasks.create_task(self._attend(caller))
                 case "ping":
                     await self._send("pong", payload=frames.member(message, "payload"))
                 case "pong":
@@ -159,7 +160,7 @@ class _Session:
             raise Closed(frames.INVALID, "A message is an object with a type")
         return message
 
-    async def _init(self, payload: Mapping[str, Any] | None) -> None:
+    async def _init(self, payload: Mapping[str, Any] | None) -> Caller:
         """Lets in whoever has a key, in the payload or the headers, or a login, in the cookie."""
         if self._caller is not None:
             raise Closed(frames.TOO_MANY_INITS, "Too many initialisation requests")
@@ -184,6 +185,19 @@ class _Session:
             raise Closed(code, refusal.message) from refusal
         self._caller = caller
         await self._send("connection_ack")
+        return caller
+
+    async def _attend(self, caller: Caller) -> None:
+        """Ends a socket on which nothing runs with its caller's access, and gives its place back. What runs looks itself."""
+        while True:
+            await asyncio.sleep(self._sockets.lasting.recheck_seconds)
+            if self._running:
+                continue
+            try:
+                await caller.identify(is_use=False)
+            except AppError as refusal:
+                if refusal.code is ErrorCode.UNAUTHENTICATED:
+                    raise Closed(frames.UNAUTHORIZED, "Unauthorized") from refusal
 
     async def _subscribe(self, message: Mapping[str, Any], tasks: asyncio.TaskGroup) -> None:
         if self._caller is None:

@@ -109,12 +109,17 @@ def clock() -> Clock:
     return Clock()
 
 
-def app_on(resources: Resources, clock: Clock, *, init_seconds: float = 60) -> Starlette:
+def app_on(
+    resources: Resources, clock: Clock, *, init_seconds: float = 60, recheck_seconds: float = 60
+) -> Starlette:
     """Every route but those of the product's own schema, and without the worker."""
     authenticator = Authenticator(resources.db, resources.settings, clock=clock)
     execution = Execution(resources, echo.build(), Budget(resources.settings))
     lasting = Lasting(
-        resources.settings.max_streams_per_user, heartbeat_seconds=0.2, send_seconds=0.5
+        resources.settings.max_streams_per_user,
+        heartbeat_seconds=0.2,
+        send_seconds=0.5,
+        recheck_seconds=recheck_seconds,
     )
     gate = Gate(resources.settings.max_uploads_at_once)
     together = {"authenticator": authenticator, "lasting": lasting}

@@ -20,7 +20,7 @@ from app.db.models import AuditEvent, LoginAttempt, Membership, Session, User
 from app.domain import AuditOutcome, Role
 from app.graphql.trail import ACTIONS
 from app.resources import Resources
-from app.services.people import api_keys, passwords, throttle, users
+from app.services.people import api_keys, passwords, sessions, throttle, users
 from app.web import auth
 from tests import make
 from tests.database import Database
@@ -272,6 +272,22 @@ async def test_a_session_ends_by_itself(
         end = update(Session).where(Session.user_id == person["id"])
         await session.execute(end.values({column: datetime(2020, 1, 1, tzinfo=UTC)}))
     assert code(await ask(browser, ME)) == "UNAUTHENTICATED"
+
+
+async def test_a_look_at_a_session_is_not_always_its_use(
+    browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
+) -> None:
+    await log_in(browser, person["email"])
+    token, long_ago = next(iter(browser.cookies.values())), datetime(2020, 1, 1, tzinfo=UTC)
+    its = update(Session).where(Session.user_id == person["id"])
+    async with db.transaction() as session:
+        await session.execute(its.values(last_used_at=long_ago))
+    idle = datetime.now(UTC) - long_ago + timedelta(days=1)
+    for is_use in (False, True):
+        async with db.transaction() as session:
+            assert await sessions.authenticate(session, token, idle, is_use=is_use) is not None
+            used = select(Session.last_used_at).where(Session.user_id == person["id"])
+            assert (await session.scalar(used) != long_ago) is is_use
 
 
 async def test_access_ends_over_processes_within_the_cache(

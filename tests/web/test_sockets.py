@@ -6,17 +6,18 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from app.cli.logs import configure
-from app.db.models import AuditEvent
+from app.db.database import counted_statements
+from app.db.models import ApiKey, AuditEvent
 from app.domain import Role
 from app.resources import Resources
 from app.services.people import api_keys, sessions
@@ -27,6 +28,7 @@ from tests.web import echo
 from tests.web.conftest import Clock, Member, app_on, hasty, new_member, served
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -448,6 +450,51 @@ async def test_revoked_key_begins_nothing(
         await ask(socket, "1", "{ hello }")
         assert await heard(socket, "1") == ["UNAUTHENTICATED"]
         assert await closed(socket) == (4401, "Unauthorized")
+
+
+async def test_revoked_key_keeps_no_place(
+    resources: Resources, db: Database, member: Member, clock: Clock
+) -> None:
+    """Whoever stole it would shut its holder out, with sockets on which nothing is asked."""
+    async with db.transaction() as session:
+        user = member.actor.user_id
+        _, spare = await api_keys.add(
+            session,
+            team_id=member.team_id,
+            user_id=user,
+            name="B",
+            role=Role.ADMIN,
+            expires_at=None,
+        )
+    app = app_on(resources, clock, recheck_seconds=0.05)
+    async with served(app) as (server, _), AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(opened(server, member)) for _ in range(5)]
+        await revoke(db, member)
+        clock.now += 3
+        assert {await closed(one) for one in sockets} == {(4401, "Unauthorized")}
+        async with opened(server, apiKey=spare) as socket:
+            await ask(socket, "1", "{ viewer }")
+            assert await heard(socket, "1") == [{"viewer": str(user)}, "complete"]
+
+
+async def test_socket_on_which_nothing_runs_is_no_use_of_its_key(
+    resources: Resources, db: Database, member: Member, clock: Clock
+) -> None:
+    its = update(ApiKey).where(ApiKey.user_id == member.actor.user_id)
+    app = app_on(resources, clock, recheck_seconds=0.05)
+    async with served(app) as (server, _), opened(server, member) as socket:
+        async with db.transaction() as session:
+            await session.execute(its.values(last_used_at=LONG_AGO))
+        with counted_statements(db) as seen:
+            clock.now += 3
+            async with asyncio.timeout(60):
+                while not any("FROM api_key" in one for one in seen):  # noqa: ASYNC110  as above
+                    await asyncio.sleep(0.01)
+        await say(socket, type="ping")
+        assert await hear(socket) == {"type": "pong"}
+    async with db.transaction() as session:
+        used = select(ApiKey.last_used_at).where(ApiKey.user_id == member.actor.user_id)
+        assert await session.scalar(used) == LONG_AGO
 
 
 async def revoke(db: Database, member: Member) -> None:

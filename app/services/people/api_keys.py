@@ -72,15 +72,17 @@ def _crc(public_id: str, secret: str) -> str:
     return digits
 
 
-async def authenticate(session: AsyncSession, text: str) -> Actor | None:
+async def authenticate(session: AsyncSession, text: str, *, is_use: bool = True) -> Actor | None:
     """The actor of a key that is valid now: known, not revoked, not expired, its user still a member.
 
-    Its role is the key's, at most the user's own at this moment; an operator's key is one with the role ADMIN.
+    Its role is the key's, at most the user's own at this moment; an operator's key is one with the role ADMIN. `is_use`:
+    whether it is remembered as the key's use.
     """
     secret = parse(text)
     if secret is None:
         return None
-    return await _actor(session, select(ApiKey).where(ApiKey.public_id == secret.public_id), secret)
+    keys = select(ApiKey).where(ApiKey.public_id == secret.public_id)
+    return await _actor(session, keys, secret, is_use=is_use)
 
 
 async def named(session: AsyncSession, text: str) -> tuple[UUID, UUID] | None:
@@ -95,11 +97,12 @@ async def named(session: AsyncSession, text: str) -> tuple[UUID, UUID] | None:
 
 async def actor_of(session: AsyncSession, api_key_id: UUID) -> Actor | None:
     """The actor of a key that signed an address, if the key is valid now."""
-    return await _actor(session, select(ApiKey).where(ApiKey.id == api_key_id), None)
+    keys = select(ApiKey).where(ApiKey.id == api_key_id)
+    return await _actor(session, keys, None, is_use=False)
 
 
 async def _actor(
-    session: AsyncSession, keys: Select[ApiKey], secret: Secret | None
+    session: AsyncSession, keys: Select[ApiKey], secret: Secret | None, *, is_use: bool
 ) -> Actor | None:
     query = (
         keys.join(
@@ -116,7 +119,7 @@ async def _actor(
     if found is None or not _is_valid(found[0]):
         return None
     key, role, is_operator = found
-    if secret is not None:
+    if is_use:
         await _note_use(session, key)
     return Actor(
         user_id=key.user_id,

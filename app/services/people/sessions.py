@@ -51,8 +51,13 @@ async def start(session: AsyncSession, user_id: UUID, lifetime: timedelta) -> Lo
     return Login(actor, token, expires_at)
 
 
-async def authenticate(session: AsyncSession, token: str, idle: timedelta) -> Actor | None:
-    """The actor of a session that has not ended and was used within `idle`, with the user's roles of this moment."""
+async def authenticate(
+    session: AsyncSession, token: str, idle: timedelta, *, is_use: bool = True
+) -> Actor | None:
+    """The actor of a session that has not ended and was used within `idle`, with the user's roles of this moment.
+
+    `is_use`: whether it is remembered as the session's use.
+    """
     if len(token) != TOKEN_LENGTH:
         return None
     used = func.coalesce(Session.last_used_at, Session.created_at)
@@ -69,7 +74,7 @@ async def authenticate(session: AsyncSession, token: str, idle: timedelta) -> Ac
     if row is None:
         return None
     session_id, user_id, is_operator, is_due = row
-    if is_due:
+    if is_use and is_due:
         await session.execute(
             update(Session).where(Session.id == session_id).values(last_used_at=func.now())
         )
