@@ -101,6 +101,11 @@ def test_comments_that_lead_to_no_picture_are_passed_over_once() -> None:
         "👨\u200d👩\u200d👧",
         "❤\ufe0f\u200d🔥",
         "क्\u200dष",
+        "❤\ufe0f",
+        "1\ufe0f\u20e3",
+        "🏳\ufe0f\u200d🌈",
+        "葛\U000e0100",
+        "ᠠ\u180b",
     ],
 )
 def test_joiners_stay_where_they_join(name: str) -> None:
@@ -120,12 +125,33 @@ def test_joiners_stay_where_they_join(name: str) -> None:
         "a\u202eb",
         "\u3164",
         "ca\u034ft",
+        "\ufe0f",
+        "cat\ufe0f",
+        "1\ufe0f",
+        "❤\ufe0f\ufe0f",
+        "\U000e0100",
+        "b\U000e0100",
+        "\u180b",
+        "\u115f",
+        "x\u1160",
     ],
 )
 def test_what_nobody_would_see_is_no_name(name: str) -> None:
-    with pytest.raises(AppError):
+    with pytest.raises(AppError, match="not seen: U"):
         domain.tag_name(name)
-    assert intents.clean_filename(name).isprintable()
+    kept = intents.clean_filename(name)
+    assert kept.isprintable()
+    assert kept != name
+
+
+def test_a_name_that_is_refused_is_told_by_what_is_not_seen_in_it() -> None:
+    for name, hidden in (
+        ("\u200bcat", "U+200B"),
+        ("cat\U000e0100", "U+E0100"),
+        ("a\u202eb", "U+202E"),
+    ):
+        with pytest.raises(AppError, match=f"{hidden[0]}\\{hidden[1:]}"):
+            domain.tag_name(name)
 
 
 def test_a_tag_is_found_by_the_very_text_it_was_made_with() -> None:
@@ -133,7 +159,9 @@ def test_a_tag_is_found_by_the_very_text_it_was_made_with() -> None:
         assert domain.tag_key(made) == domain.tag_key(domain.tag_name(made))
 
 
-@pytest.mark.parametrize("name", ["\u200b", "\u202e\u2066", "\u3164 \u3164", "\u200d", "\u0007"])
+@pytest.mark.parametrize(
+    "name", ["\u200b", "\u202e\u2066", "\u3164 \u3164", "\u200d", "\u0007", "\ufe0f", "\u1160"]
+)
 def test_a_name_of_which_nothing_is_seen_is_none(name: str) -> None:
     with pytest.raises(AppError, match="empty"):
         domain.line(name, field="input.name", required=True)

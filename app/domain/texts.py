@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import zip_longest
 from typing import Final
 
 from app.domain.limits import (
@@ -19,7 +20,13 @@ JOINERS: Final = "\u200c\u200d"
 STRAY_JOINER: Final = re.compile(
     r"(?<![^\0-\x7f\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\0-\x7f\u200c\u200d])"
 )
-BLANKS: Final = "\u034f\u17b4\u17b5\u3164\uffa0"
+SELECTORS: Final = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""They choose between two looks of the letter or sign before them: an emoji in black or in colours, an ideograph of a name."""
+STRAY_SELECTOR: Final = re.compile(
+    rf"(?<![^\0-\x7f\u200c\u200d{SELECTORS}])(?!(?<=[0-9#*])\ufe0f\u20e3)[{SELECTORS}]"
+)
+"""One that chooses nothing. Of ASCII, only keys have two looks: 1️⃣."""
+BLANKS: Final = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 """Unicode counts them among letters and marks, and nobody sees them: a joiner of marks, vowels of Khmer that are not
 written, fillers of Hangul."""
 MARKS_AT_ONCE: Final = 30
@@ -49,16 +56,18 @@ def tag_name(name: str, *, field: str = "tags") -> str:
     clean = composed(" ".join(name.split()), MAX_TAG_LENGTH)
     if not 1 <= len(clean) <= MAX_TAG_LENGTH:
         raise bad_input(field, f"A tag name has 1 to {MAX_TAG_LENGTH} characters.")
-    if clean != shown(clean):
-        raise bad_input(field, "A tag name has printable characters only.")
+    seen = shown(clean)
+    if clean != seen:
+        hidden = next(ord(one) for one, its in zip_longest(clean, seen) if one != its)
+        raise bad_input(field, f"A tag name has no character that is not seen: U+{hidden:04X}.")
     return clean
 
 
 def shown(text: str) -> str:
     """Without what nobody would see. Joiners stay where they join: Persian and Hindi are spelled with them, and families
-    of emoji; between ASCII they would make two of what looks the same."""
+    of emoji; between ASCII they would make two of what looks the same. So would selectors behind it."""
     seen = (one for one in text if one not in BLANKS and (one.isprintable() or one in JOINERS))
-    return STRAY_JOINER.sub("", "".join(seen))
+    return STRAY_JOINER.sub("", STRAY_SELECTOR.sub("", "".join(seen)))
 
 
 def tag_key(name: str) -> str:
