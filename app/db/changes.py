@@ -79,7 +79,8 @@ class Watch:
     async def wait(self, seconds: float) -> None:
         """Until something changed, or for so long."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._called.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._called.wait()
 
 
 class Changes:
@@ -104,7 +105,8 @@ class Changes:
             )
         try:
             try:
-                await asyncio.wait_for(self._listening.wait(), FIRST_SECONDS)
+                async with asyncio.timeout(FIRST_SECONDS):
+                    await self._listening.wait()
             except TimeoutError as error:
                 raise unavailable("The database cannot be reached; try again.") from error
             yield watch

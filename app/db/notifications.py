@@ -65,7 +65,8 @@ async def _until_lost(
         while not lost.is_set():
             alive()
             with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), PULSE_SECONDS)
+                async with asyncio.timeout(PULSE_SECONDS):
+                    await lost.wait()
                 return
             await connection.execute("select 1", timeout=CONNECT_SECONDS)
 

@@ -159,7 +159,8 @@ class SentenceEmbedder:
     async def _patiently(self) -> None:
         """Waits for the model, which may be on its way through the network; the loading goes on."""
         try:
-            await asyncio.wait_for(self.warm(), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.warm()
         except TimeoutError:
             raise unavailable(LOADING) from None
         except AppError as error:

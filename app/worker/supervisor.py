@@ -30,7 +30,8 @@ class Supervisor:
             except Exception:
                 log.exception("the worker died; another one starts in %s s", RESTART_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+                async with asyncio.timeout(RESTART_SECONDS):
+                    await self._stopping.wait()
 
     async def stop(self) -> None:
         self._stopping.set()

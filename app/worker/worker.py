@@ -113,7 +113,8 @@ class Worker:
         if not self._loops:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), None if asked_before else GRACE_SECONDS)
+            async with asyncio.timeout(None if asked_before else GRACE_SECONDS):
+                await self._ended.wait()
         for task in self._loops:
             task.cancel()
         await self._ended.wait()

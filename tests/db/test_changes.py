@@ -129,6 +129,30 @@ async def test_an_image_waits_once_for_a_slow_reader(db: Database) -> None:
         assert slow.take(100) == [first, second]
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_whoever_leaves_just_when_something_changes_has_left(
+    db: Database, turns: int
+) -> None:
+    """Whichever turn of the loop it is: `asyncio.wait_for` of Python 3.11 swallows the cancellation in some."""
+    hub = Changes(db)
+
+    async def begin() -> None:
+        async with hub.watch() as watch:
+            await watch.wait(60)
+
+    async with hub.watch() as first:
+        waiting = asyncio.create_task(first.wait(60))
+        await asyncio.sleep(0.01)
+        first.add([uuid4()])
+        beginning = asyncio.create_task(begin())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = {waiting: waiting.cancel(), beginning: beginning.cancel()}
+        assert not (await asyncio.wait(asked, timeout=10))[1]
+        assert {one: one.cancelled() for one in asked} == asked
+        assert hub._watching == {first}
+
+
 async def test_reader_who_never_reads_costs_so_much_and_no_more() -> None:
     watch = Watch({})
     watch.add(uuid4() for _ in range(changes.MAX_WAITING * 3))

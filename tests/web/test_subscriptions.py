@@ -27,7 +27,7 @@ from tests.database import Database
 from tests.fixtures.own_database import own_database
 from tests.web.conftest import Member, client_on, new_member, served
 from tests.web.test_event_stream import EVENTS
-from tests.web.test_sockets import ask, hear, heard, opened
+from tests.web.test_sockets import ask, hear, heard, opened, say
 
 OF_IMAGES = (
     "subscription ($ids: [ID!]) { imageProcessing(imageIds: $ids) { processing { status } } }"
@@ -178,6 +178,25 @@ async def test_what_hangs_on_an_image_is_read_anew_for_each_event(
         second, _ = await heard(socket, "1")
     assert first["payload"]["data"]["imageProcessing"]["tags"] == [{"name": "old"}]
     assert second["imageProcessing"]["tags"] == [{"name": "new"}]
+
+
+async def test_what_is_completed_at_once_goes_on_for_nobody(
+    product: str, db: Database, member: Member
+) -> None:
+    """As by a part of a page that is taken away as soon as it is shown."""
+    image_id = await make.image(db, member.team_id)
+    async with opened(product, member) as socket:
+        await ask(socket, "last", OF_IMAGES, variables={"ids": [str(image_id)]})
+        assert status(await hear(socket)) == "PENDING"
+        for number in range(200):
+            await ask(socket, str(number), OF_TEAMS)
+            for _ in range(number % 20):
+                await asyncio.sleep(0)
+            await say(socket, type="complete", id=str(number))
+        await be(db, image_id, status=ProcessingStatus.PROCESSING)
+        await asyncio.sleep(0.2)
+        await be(db, image_id, status=READY)
+        assert len(await heard(socket, "last")) == 3
 
 
 @asynccontextmanager
