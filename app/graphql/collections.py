@@ -48,7 +48,7 @@ class CollectionQuery:
             (row,) = await collections.by_id(session, info.context.viewer, [parse_id(id)])
         return Collection.of(row) if row else None
 
-    @strawberry.field(description="Collections by name.")
+    @strawberry.field(description="Collections by name, in the order of the database's collation.")
     async def collections(
         self,
         info: Info,

@@ -148,7 +148,9 @@ class Image(Node):
     def taggings(self, info: Info) -> list["Tagging"]:
         return loaded(info.context.loaders.taggings_of_image, self.row.id, Tagging.all_of)
 
-    @strawberry.field(description="The collections that it is in, by name.")
+    @strawberry.field(
+        description="The collections that it is in, by name in the order of the database's collation."
+    )
     async def collections(self, info: Info) -> list["Collection"]:
         rows = await info.context.loaders.collections_of_image.load(self.row.id)
         return [Collection.of(row) for row in rows]

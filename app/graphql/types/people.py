@@ -88,7 +88,9 @@ class Team(Node):
         rows = tags.listed(info.context.viewer, team_id=self.row.id, search=search)
         return await listed(info.context, rows, tags.BY_NAME, window(first, after), of_row)
 
-    @strawberry.field(description="Its collections by name.")
+    @strawberry.field(
+        description="Its collections by name, in the order of the database's collation."
+    )
     async def collections(
         self, info: Info, first: Fifty = 50, after: After = None
     ) -> Connection[LateCollection]:
