@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
@@ -29,10 +30,14 @@ LookUp: TypeAlias = Callable[[], Coroutine[Any, Any, Actor | None]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The actor, or why there is none; without both, nothing was presented."""
+    """The actor, or why there is none; without both, nothing was presented.
+
+    `until`: for so long, by the authenticator's clock, the actor counts without another look.
+    """
 
     actor: Actor | None = None
     refusal: AppError | None = None
+    until: float = math.inf
 
     def required(self) -> Actor:
         """The actor; raises the refusal, or UNAUTHENTICATED."""
@@ -53,7 +58,7 @@ class Authenticator:
         self._db = db
         self._settings = settings
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+        self._known: OrderedDict[bytes, Identity] = OrderedDict()
         self._looked_up: dict[bytes, asyncio.Task[Actor | None]] = {}
 
     async def identify(
@@ -67,19 +72,22 @@ class Authenticator:
         try:
             key = presented_key(headers or connection.headers)
             if key is not None:
-                return Identity(
-                    self._recall(f"key:{key}") or await self._holder(key, is_use=is_use)
-                )
+                return self._recall(f"key:{key}") or await self._holder(key, is_use=is_use)
             token = cookies.presented(connection, self._settings)
             if token is None:
                 return Identity()
             refusal = cookies.refusal(connection, self._settings)
             if refusal is not None:
                 return Identity(refusal=refusal)
-            found = self._recall(f"session:{token}") or await self._user(token, is_use=is_use)
-            return Identity(found)
+            return self._recall(f"session:{token}") or await self._user(token, is_use=is_use)
         except AppError as refusal:
             return Identity(refusal=refusal)
+
+    async def still(self, connection: HTTPConnection, identity: Identity) -> Identity:
+        """The same while it counts, else who that is by now. For whoever let a client take its time; as `identify`."""
+        if identity.until > self._clock():
+            return identity
+        return await self.identify(connection)
 
     def forget(self, connection: HTTPConnection, headers: Headers | None = None) -> None:
         """Whoever presents this is looked up at their next request. Takes what `identify` takes; never raises either."""
@@ -90,7 +98,7 @@ class Authenticator:
         token = cookies.presented(connection, self._settings)
         self._known.pop(_digest(f"session:{token}" if key is None else f"key:{key}"), None)
 
-    async def _holder(self, key: str, *, is_use: bool) -> Actor:
+    async def _holder(self, key: str, *, is_use: bool) -> Identity:
         async def look_up() -> Actor | None:
             async with self._db.login.transaction() as session:
                 return await api_keys.authenticate(session, key, is_use=is_use)
@@ -98,7 +106,7 @@ class Authenticator:
         unknown = "The API key is unknown, was revoked or has expired."
         return await self._found(f"key:{key}", look_up, unknown)
 
-    async def _user(self, token: str, *, is_use: bool) -> Actor:
+    async def _user(self, token: str, *, is_use: bool) -> Identity:
         idle = timedelta(seconds=self._settings.session_idle_seconds)
 
         async def look_up() -> Actor | None:
@@ -107,21 +115,22 @@ class Authenticator:
 
         return await self._found(f"session:{token}", look_up, "The login has ended.")
 
-    def _recall(self, credential: str) -> Actor | None:
+    def _recall(self, credential: str) -> Identity | None:
         found = self._known.get(_digest(credential))
-        return found[1] if found is not None and found[0] > self._clock() else None
+        return found if found is not None and found.until > self._clock() else None
 
-    async def _found(self, credential: str, look_up: LookUp, unknown: str) -> Actor:
+    async def _found(self, credential: str, look_up: LookUp, unknown: str) -> Identity:
         digest = _digest(credential)
         actor = await self._once(digest, look_up)
         if actor is None:
             self._known.pop(digest, None)
             raise unauthenticated(unknown)
-        self._known[digest] = (self._clock() + CACHE_SECONDS, actor)
+        identity = Identity(actor, until=self._clock() + CACHE_SECONDS)
+        self._known[digest] = identity
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_ENTRIES:
             self._known.popitem(last=False)
-        return actor
+        return identity
 
     async def _once(self, digest: bytes, look_up: LookUp) -> Actor | None:
         """Shielded: where the client of the first goes, the others still wait."""

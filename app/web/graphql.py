@@ -107,13 +107,23 @@ class Endpoint:
         settings = self._resources.settings
         if not operations.has_files(request):
             operation = await operations.received(request, settings)
+            identity = await self._as_of_now(request, identity, line)
             return await self._answer(request, identity, operation, media_type, line)
         operations.check_form(request)
         if identity.actor is None and identity.refusal is None:
             # That nobody known sent files is recorded before it is refused.
             await audit.refused(self._resources, request)
         async with operations.with_files(request, settings, identity, self._gate) as operation:
+            identity = await self._as_of_now(request, identity, line)
             return await self._answer(request, identity, operation, media_type, line)
+
+    async def _as_of_now(self, request: Request, before: Identity, line: Line) -> Identity:
+        """Who asks once the body is there: it may have taken minutes, and access ends meanwhile."""
+        identity = await self._authenticator.still(request, before)
+        line.actor = identity.actor
+        if identity.refusal is not None and identity is not before:
+            await audit.refused(self._resources, request)
+        return identity
 
     async def _answer(
         self,

@@ -1,16 +1,18 @@
 """Keys in headers: which are read, what a wrong one gets, and for how long a good one is remembered."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from starlette.requests import Request
 
 from app.db.database import counted_statements
-from app.db.models import ApiKey
+from app.db.models import ApiKey, AuditEvent
 from app.resources import Resources
 from app.web import auth
 from app.web.auth import Authenticator
@@ -109,19 +111,64 @@ async def test_a_lookup_outlives_the_request_that_began_it(
     assert first.cancelled()
 
 
-async def test_revoked_key_ends_with_the_cache(
-    client: httpx.AsyncClient, db: Database, member: Member, clock: Clock
-) -> None:
-    assert "data" in await asked(client, member.headers)
+async def revoke(db: Database, member: Member) -> None:
     async with db.transaction() as session:
         await session.execute(
             update(ApiKey)
             .where(ApiKey.user_id == member.actor.user_id)
             .values(revoked_at=ApiKey.created_at)
         )
+
+
+async def test_revoked_key_ends_with_the_cache(
+    client: httpx.AsyncClient, db: Database, member: Member, clock: Clock
+) -> None:
+    assert "data" in await asked(client, member.headers)
+    await revoke(db, member)
     clock.now += auth.CACHE_SECONDS
     assert "errors" in await asked(client, member.headers)
     assert auth.CACHE_SECONDS <= 5
+
+
+FORM = (
+    '--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n'
+    + json.dumps(VIEWER)
+    + '\r\n--x\r\nContent-Disposition: form-data; name="map"\r\n\r\n{}\r\n--x--\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (json.dumps(VIEWER), {"Content-Type": "application/json"}),
+        (FORM, {"Content-Type": "multipart/form-data; boundary=x", "X-Requested-With": "test"}),
+    ],
+)
+async def test_key_that_is_revoked_while_a_body_comes_has_ended(
+    client: httpx.AsyncClient,
+    db: Database,
+    member: Member,
+    clock: Clock,
+    body: str,
+    headers: dict[str, str],
+) -> None:
+    """Whoever keeps the last byte back has no more time than others."""
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:-1].encode()
+        await revoke(db, member)
+        clock.now += auth.CACHE_SECONDS
+        yield body[-1:].encode()
+
+    answer = await client.post("/graphql", content=slowly(), headers=member.headers | headers)
+
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    of_key = select(func.count()).where(
+        AuditEvent.team_id == member.team_id, AuditEvent.action == "auth.denied"
+    )
+    async with db.transaction() as session:
+        assert await session.scalar(of_key) == 1
 
 
 async def test_database_that_is_away_is_told_apart_from_a_wrong_key(
