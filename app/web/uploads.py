@@ -38,13 +38,11 @@ class Uploads:
 
         Each use is recorded.
         """
-        async with self._resources.db.login.transaction() as session:
-            held = await tickets.held(session, request.path_params["ticket"])
+        held = await self._held(request)
         try:
-            if held is None or held.actor is None:
-                raise not_found(tickets.WHAT)
-            self._budget.spend(request, held.actor, PUT)
-            image_id = await self._receive(request, held.actor, held.ticket_id)
+            actor, ticket_id = _good(held)
+            self._budget.spend(request, actor, PUT)
+            image_id = await self._receive(request, actor, ticket_id)
         except Exception as error:
             if isinstance(error, AppError):
                 self._resources.metrics.upload_refused(error.reason or error.code)
@@ -53,27 +51,35 @@ class Uploads:
         await self._record(request, held, image_id=image_id)
         return Response(status_code=204)
 
+    async def _held(self, request: Request) -> Held | None:
+        async with self._resources.db.login.transaction() as session:
+            return await tickets.held(session, request.path_params["ticket"])
+
     async def _receive(self, request: Request, actor: Actor, ticket_id: UUID) -> UUID:
-        db, settings = self._resources.db.acting(actor), self._resources.settings
-        async with db.transaction() as session:
+        settings = self._resources.settings
+        async with self._resources.db.acting(actor).transaction() as session:
             ticket = await tickets.opened(session, actor, ticket_id)
         _check_length(request, ticket.size_bytes)
+        async with self._gate.entered(actor.user_id), multipart.folder(settings) as folder:
+            file = await _spooled(request, folder / "0", ticket.size_bytes)
+            tickets.check_bytes(ticket, file)
+            # The body may have taken minutes, and access ends meanwhile.
+            actor, _ = _good(await self._held(request))
+            try:
+                async with asyncio.timeout(settings.operation_timeout_seconds):
+                    return await self._ticketing(actor).receive(actor, ticket_id, file)
+            except TimeoutError:
+                raise unavailable("Storing the file took too long; try again.") from None
+
+    def _ticketing(self, actor: Actor) -> ticketing.Ticketing:
+        settings = self._resources.settings
         intake = Intake(
-            db=db,
+            db=self._resources.db.acting(actor),
             storage=self._resources.storage,
             decoder=self._resources.decoder,
             max_upload_bytes=settings.max_upload_bytes,
         )
-        async with self._gate.entered(actor.user_id), multipart.folder(settings) as folder:
-            file = await _spooled(request, folder / "0", ticket.size_bytes)
-            tickets.check_bytes(ticket, file)
-            try:
-                async with asyncio.timeout(settings.operation_timeout_seconds):
-                    return await ticketing.Ticketing(intake, settings.tmp_dir).receive(
-                        actor, ticket_id, file
-                    )
-            except TimeoutError:
-                raise unavailable("Storing the file took too long; try again.") from None
+        return ticketing.Ticketing(intake, settings.tmp_dir)
 
     async def _record(
         self,
@@ -95,6 +101,13 @@ class Uploads:
             error=error,
         )
         await self._resources.audit.record([event])
+
+
+def _good(held: Held | None) -> tuple[Actor, UUID]:
+    """Who holds it, and its id. NOT_FOUND for a ticket that is unknown or has ended, or whose holder lost access."""
+    if held is None or held.actor is None:
+        raise not_found(tickets.WHAT)
+    return held.actor, held.ticket_id
 
 
 def _check_length(request: Request, size: int) -> None:

@@ -34,7 +34,7 @@ from app.web.gate import Gate
 from app.web.problems import Refusal
 from tests.database import Database
 from tests.fixtures.s3 import BUCKET, S3Server
-from tests.web.conftest import Member, new_member
+from tests.web.conftest import Member, client_on, new_member
 
 REQUEST = """
 mutation($input: RequestUploadInput!) {
@@ -426,6 +426,34 @@ async def test_access_is_checked_at_each_step(client: Client, db: Database) -> N
     assert await viewer.refused(ticket["ticket"]) == ("FORBIDDEN", None)
     await change(delete(Membership).where(own))
     assert problem(await client.put(ticket, content))[:2] == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("ended", "refusal"),
+    [
+        (update(ApiKey).values(revoked_at=func.now()), (404, "NOT_FOUND")),
+        (delete(Membership), (404, "NOT_FOUND")),
+        (update(Membership).values(role=Role.VIEWER), (403, "FORBIDDEN")),
+    ],
+)
+async def test_access_that_ends_while_the_bytes_come_has_ended(
+    client: Client, app: Starlette, db: Database, files: Any, ended: Any, refusal: Any
+) -> None:
+    content = picture(12)
+    ticket = await client.request(content)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield content[:-1]
+        async with db.transaction() as session:
+            await session.execute(ended.where(ended.table.c.user_id == client.member.actor.user_id))
+        yield content[-1:]
+
+    # Without a network between: the server asks for the last byte when it has the others.
+    async with client_on(app) as http:
+        sent = await replace(client, http=http).put(ticket, slowly())
+
+    assert problem(sent)[:2] == refusal
+    assert files() == []
 
 
 async def test_a_ticket_ends_with_all_it_left(
