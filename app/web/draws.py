@@ -37,10 +37,10 @@ class Draws:
         teams knows and for any other parameter, 404 where nothing can be drawn.
         """
         identity = await self._authenticator.identify(request)
+        self._budget.spend(request, identity.actor, DRAW)
         if identity.actor is None:
             await audit.refused(self._resources, request)
         actor = identity.required()
-        self._budget.spend(request, actor, DRAW)
         try:
             image = await self._image(request, actor)
         except Exception as error:

@@ -101,9 +101,10 @@ class Endpoint:
     ) -> Response | EventStream:
         identity = await self._authenticator.identify(request)
         line.actor = identity.actor
+        # First: who asks too much is turned away, and leaves no record of it.
+        self._execution.budget.admit(request, identity.actor)
         if identity.refusal is not None:
             await audit.refused(self._resources, request)
-        self._execution.budget.admit(request, identity.actor)
         settings = self._resources.settings
         if not operations.has_files(request):
             operation = await operations.received(request, settings)

@@ -33,15 +33,15 @@ class Uploads:
         self._budget = budget
 
     async def put(self, request: Request) -> Response:
-        """204. 404 for a ticket that is unknown, has ended or whose holder lost access; 400 and 413 for other bytes
+        """204, 429. 404 for a ticket that is unknown, has ended or whose holder lost access; 400 and 413 for other bytes
         than were announced, of which nothing is kept: the ticket stays good.
 
-        Each use is recorded.
+        Each use is recorded, but for what the budget refuses.
         """
         held = await self._held(request)
+        self._budget.spend(request, held.actor if held else None, PUT)
         try:
             actor, ticket_id = _good(held)
-            self._budget.spend(request, actor, PUT)
             image_id = await self._receive(request, actor, ticket_id)
         except Exception as error:
             if isinstance(error, AppError):

@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
 from app import main
+from app.db.models import AuditEvent
 from app.domain import Actor
 from app.errors import AppError
 from app.resources import Resources
@@ -28,6 +30,8 @@ from app.web.media import Media
 from app.web.middleware import stack
 from app.web.negotiation import GRAPHQL_RESPONSE
 from app.web.problems import Refusal
+from app.web.uploads import Uploads
+from tests.database import Database
 from tests.graphql.test_plans import plan_of
 from tests.web import echo
 from tests.web.conftest import Clock, Member, client_on, hasty, new_member
@@ -184,6 +188,7 @@ async def limited(resources: Resources, clock: Clock) -> AsyncIterator[httpx.Asy
             ),
             Route("/images/{id}/{variant}", Media(its, shared).get),
             Route("/random", Draws(its, authenticator, shared).get),
+            Route("/uploads/{ticket}", Uploads(its, Gate(1), shared).put, methods=["PUT"]),
         ],
         middleware=stack(settings),
         exception_handlers={AppError: problems.on_error, Refusal: problems.on_error},
@@ -288,6 +293,34 @@ async def test_plain_routes_take_part(limited: httpx.AsyncClient, member: Member
     for _ in range(PER_MINUTE // budget.IMAGE):
         assert (await limited.get(picture)).status_code == 404
     assert (await limited.get(picture)).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "price"),
+    [
+        ("GET", "/random", 401, budget.DRAW),
+        ("PUT", "/uploads/nonsense", 404, budget.PUT),
+        ("GET", f"/images/{uuid4()}/small", 404, budget.IMAGE),
+        ("GET", "/graphql?query={viewer}", 200, 1),
+    ],
+)
+async def test_who_is_not_known_pays_too_and_then_leaves_no_record(
+    limited: httpx.AsyncClient, db: Database, method: str, path: str, status: int, price: int
+) -> None:
+    """Else anybody could fill the audit log as fast as they can ask."""
+
+    async def sent(request_id: str) -> int:
+        headers = {"X-API-Key": "no key", "X-Request-Id": request_id}
+        return (await limited.request(method, path, headers=headers)).status_code
+
+    paid = [f"paid-{uuid4()}" for _ in range(PER_MINUTE // price)]
+    beyond = f"beyond-{uuid4()}"
+
+    assert {await sent(one) for one in paid} == {status}
+    assert await sent(beyond) == 429
+    told = select(AuditEvent.request_id).where(AuditEvent.request_id.in_([*paid, beyond]))
+    async with db.transaction() as session:
+        assert set(await session.scalars(told)) == set(paid)
 
 
 def test_an_operation_beyond_the_limit_pays_nothing(purse: Purse) -> None:
