@@ -43,6 +43,20 @@ class ImageFormat(StrEnum):
     def suffix(self) -> str:
         return "jpg" if self is ImageFormat.JPEG else self.value.lower()
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What names of such files end with, in small letters."""
+        return _ENDINGS[self]
+
+
+_ENDINGS: Final = {
+    ImageFormat.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
+    ImageFormat.PNG: (".png", ".apng"),
+    ImageFormat.WEBP: (".webp",),
+    ImageFormat.GIF: (".gif",),
+    ImageFormat.AVIF: (".avif", ".avifs"),
+}
+
 
 class ThumbnailSize(StrEnum):
     SMALL = "SMALL"

@@ -50,9 +50,17 @@ def original(image: Image) -> Content:
         size=image.size_bytes,
         media_type=image.format.media_type,
         etag=f'"{image.sha256.hex()}"',
-        filename=image.filename or f"{image.id}.{image.format.suffix}",
+        filename=_saved_as(image),
         sha256=image.sha256,
     )
+
+
+def _saved_as(image: Image) -> str:
+    """As it was called when it came, with an ending of its format: a picture that is a page too, and is called `cat.html`,
+    would be opened as one by whoever saved it."""
+    name = image.filename or str(image.id)
+    fits = name.lower().endswith(image.format.endings)
+    return name if fits else f"{name}.{image.format.suffix}"
 
 
 def thumbnail(image: Image, size: ThumbnailSize) -> Content | None:

@@ -100,6 +100,37 @@ async def test_original_comes_whole_and_harmless(client: httpx.AsyncClient, url:
     assert 3500 <= int(max_age.removeprefix("max-age=")) <= 4500
 
 
+@pytest.mark.parametrize(
+    ("filename", "format", "saved_as"),
+    [
+        ("cat.html", ImageFormat.PNG, "cat.html.png"),
+        ("cat.png.hta", ImageFormat.PNG, "cat.png.hta.png"),
+        ("cat.gif", ImageFormat.WEBP, "cat.gif.webp"),
+        ("cat", ImageFormat.AVIF, "cat.avif"),
+        ("cat.JPEG", ImageFormat.JPEG, "cat.JPEG"),
+        ("", ImageFormat.JPEG, "ID.jpg"),
+    ],
+)
+async def test_a_picture_is_saved_as_a_picture(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    member: Member,
+    actor: Actor,
+    filename: str,
+    format: ImageFormat,
+    saved_as: str,
+) -> None:
+    """Bytes may be a picture and a page at once: the name says what opens them."""
+    image_id = await stored_image(
+        resources, member.team_id, os.urandom(10), filename=filename, format=format
+    )
+
+    headers = (await client.get(address(resources, actor, image_id))).headers
+
+    saved_as = saved_as.replace("ID", str(image_id))
+    assert headers["content-disposition"].startswith(f'inline; filename="{saved_as}"; ')
+
+
 async def test_head_has_the_headers_and_no_bytes(client: httpx.AsyncClient, url: str) -> None:
     whole, head = await client.get(url), await client.head(url)
     assert head.status_code == 200
