@@ -374,6 +374,21 @@ async def test_a_foreign_id_is_an_id_that_never_was(
     assert await rows_of(db, world.foreign["team"]) == before
 
 
+@pytest.mark.parametrize("first", ["\n", " ", "+", "\u0660", "-0", "{0"])
+async def test_no_other_spelling_of_an_id_is_one(
+    client: Client, standing_world: World, first: str
+) -> None:
+    """Ids begin with 0 for centuries, which Python's int() need not be told."""
+    query = "query($id: ID!) { node(id: $id) { id } }"
+    own = str(standing_world.own["image"])
+    assert own.startswith("0")
+
+    spelled = [own, own.upper(), own.replace("-", ""), first + own[1:]]
+    found = [await client.get(standing_world.actor, query, id=one) for one in spelled]
+
+    assert [one["node"] for one in found] == [{"id": own}] * 3 + [None]
+
+
 @pytest.mark.parametrize(
     "kind", sorted(set(KIND_OF_ARGUMENT.values()) | {"api_key", "audit_event", "dataset"})
 )
