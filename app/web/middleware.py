@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import quote
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -159,9 +160,9 @@ def foreseen(error: BaseException) -> AppError | None:
 
 
 def _place(scope: Scope) -> str:
-    """The path for the log, without an upload ticket: that is a secret."""
+    """The path for the log, on one line, without an upload ticket: that is a secret."""
     path = str(scope["path"])
-    return "/uploads/…" if path.startswith("/uploads/") else path
+    return "/uploads/…" if path.startswith("/uploads/") else quote(path)
 
 
 def _request_id(scope: Scope) -> str:

@@ -48,6 +48,7 @@ def client_of(
         routes=[
             Route("/seen", seen),
             Route("/broken", broken),
+            Route("/broken/{part}", broken),
             Route("/late", broken_late),
             Route("/own", own_headers),
         ],
@@ -101,6 +102,14 @@ async def test_exception_is_a_masked_500_with_its_id(caplog: pytest.LogCaptureFi
     (record,) = [one for one in caplog.records if one.name == "app.web.middleware"]
     assert "mine" in record.getMessage()
     assert "a secret of the house" in str(record.exc_info)
+
+
+async def test_no_address_writes_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        async with client_of() as client:
+            await client.get("/broken/%0A2026-01-01%20ERROR%20%1b[31mforged")
+    (record,) = [one for one in caplog.records if one.name == "app.web.middleware"]
+    assert record.getMessage().isprintable()
 
 
 async def test_exception_after_the_start_breaks_the_connection() -> None:
