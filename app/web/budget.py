@@ -21,8 +21,8 @@ from app.web.problems import Refusal
 MOST_BUCKETS: Final = 10_000
 """Of each kind. The one that was not used for the longest time goes first: it is the fullest."""
 SHARES: Final = {"key": 1, "user": 2, "address": 5, "anonymous": 1}
-"""How many budgets a bucket holds: of one key, of a user's keys and logins together, of everybody known at one
-address together (an office has one), and of those at an address who are not known."""
+"""How many budgets a bucket holds: of one key, of a user's logins together, and their keys of each team together, of
+everybody known at one address together (an office has one), and of those at an address who are not known."""
 UNREADABLE: Final = 10
 """What a document costs that is refused before it has a cost: it was parsed, and perhaps validated."""
 IMAGE: Final = 1
@@ -155,5 +155,8 @@ def _owners(request: HTTPConnection, actor: Actor | None) -> list[Owner]:
     address = throttle.network(client[0] if client else None)
     if actor is None:
         return [("anonymous", address)]
-    known: list[Owner] = [("user", actor.user_id), ("address", address)]
-    return known if actor.api_key_id is None else [("key", actor.api_key_id), *known]
+    if actor.api_key_id is None:
+        return [("user", actor.user_id), ("address", address)]
+    # An ADMIN makes keys for members, who are in other teams too: what those spend is no business of the others.
+    keys = [("user", (actor.user_id, one)) for one in actor.team_ids]
+    return [("key", actor.api_key_id), *keys, ("address", address)]

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from app import main
 from app.db.models import AuditEvent
-from app.domain import Actor
+from app.domain import Actor, Role
 from app.errors import AppError
 from app.resources import Resources
 from app.settings import Settings
@@ -111,20 +111,31 @@ def test_a_full_bucket_pays_for_what_costs_more_than_it_holds(purse: Purse) -> N
 
 
 def test_keys_users_and_addresses_have_their_own(purse: Purse) -> None:
-    user = someone()
+    user = Actor(uuid4(), {uuid4(): Role.VIEWER})
     keys = [replace(user, api_key_id=uuid4()) for _ in range(3)]
     purse.spend(60, keys[0])
     assert purse.waits(1, keys[0]) == 1
     purse.spend(60, keys[1])
     purse.waits(1, keys[2])
+    purse.spend(60, user)
+    purse.spend(60, replace(user, session_id=uuid4()))
     purse.waits(1, user)
-    for _ in range(2):
-        purse.spend(60, someone(api_key_id=uuid4()))
     purse.spend(60, someone())
     purse.waits(1, someone())
     purse.spend(1, someone(), address="192.0.2.2")
     purse.spend(60)
     purse.waits(1)
+
+
+def test_keys_of_another_team_spend_nothing_of_a_user_s(purse: Purse) -> None:
+    """Whoever has a team adds anybody to it whose e-mail address they know, and makes them keys."""
+    theirs, own = uuid4(), uuid4()
+    user = Actor(uuid4(), {theirs: Role.VIEWER, own: Role.ADMIN})
+    for _ in range(2):
+        key = Actor(user.user_id, {theirs: Role.VIEWER}, api_key_id=uuid4())
+        purse.spend(60, key, address="192.0.2.66")
+    purse.spend(60, Actor(user.user_id, {own: Role.ADMIN}, api_key_id=uuid4()))
+    purse.spend(60, user)
 
 
 def test_a_network_of_ipv6_is_one_address(purse: Purse) -> None:
