@@ -52,6 +52,27 @@ async def test_an_account_is_its_user_s(client: Client, db: Database) -> None:
     assert await client.code(operator, UPDATE_USER, i=bad) == ("BAD_USER_INPUT", "input.email")
 
 
+async def test_addresses_are_not_tried_one_after_the_other(client: Client, db: Database) -> None:
+    """What is refused is somebody's, and a VIEWER is not to find out who has an account here."""
+    viewer = logged_in(await make.actor(db, role=Role.VIEWER))
+    (team_id,) = viewer.team_ids
+    by_key = replace(viewer, session_id=None, api_key_id=uuid4())
+    operator = replace(await make.actor(db, team_id), is_operator=True)
+    known = (await client.get(operator, "{ viewer { user { email } } }"))["viewer"]["user"]
+    tried = {"id": str(viewer.user_id), "email": known["email"]}
+
+    keys = [await client.code(by_key, UPDATE_USER, i=tried) for _ in range(7)]
+    codes = [await client.code(viewer, UPDATE_USER, i=tried) for _ in range(7)]
+    operators = [await client.code(operator, UPDATE_USER, i=tried) for _ in range(7)]
+
+    taken = ("CONFLICT", "input.email")
+    assert codes == [*[taken] * 6, ("RATE_LIMITED", None)]
+    assert operators == [taken] * 7
+    assert keys == [("FORBIDDEN", None)] * 7
+    mine = {"id": tried["id"], "name": "Ada"}
+    assert (await client.get(viewer, UPDATE_USER, i=mine))["updateUser"]["name"] == "Ada"
+
+
 async def test_pictures_and_tags_outlive_their_maker(client: Client, db: Database) -> None:
     admin = await make.actor(db)
     (team_id,) = admin.team_ids

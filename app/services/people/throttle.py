@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Executable, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -45,6 +46,11 @@ def client(address: str | None, purpose: str = "login") -> list[Meter]:
     if where is None:
         return []
     return [Meter(_key(purpose, where), free=50, drain_seconds=60, longest_seconds=900)]
+
+
+def address_change(user_id: UUID) -> Meter:
+    """Of a user who gives themselves other addresses: what is refused tells who is registered."""
+    return Meter(_key("address", str(user_id)), free=5, drain_seconds=600, longest_seconds=300)
 
 
 @lru_cache(maxsize=4_096)
