@@ -400,7 +400,7 @@ async def test_worker_sees_no_people(db: Database, foreign: UUID) -> None:
 
 
 async def test_what_is_watched_is_the_worker_s_alone(db: Database, actor: Actor) -> None:
-    for table in ("orphan", "upkeep", "unworded_image"):
+    for table in ("orphan", "upkeep", "unworded_image", "installation"):
         for entrance in (db.acting(actor), db.login, db.audit):
             with pytest.raises(DBAPIError) as refusal:
                 async with entrance.transaction() as session:

@@ -4,6 +4,7 @@ from app.db.models.chance import DrawHead, DrawLine
 from app.db.models.columns import Base
 from app.db.models.duplicates import Duplicate, DuplicateCheck, DuplicatePair, NotDuplicate
 from app.db.models.images import Dataset, Image, UploadTicket
+from app.db.models.installation import Installation
 from app.db.models.meaning import EmbeddingModel, ImageVector, RelevanceFit, VectorClaim
 from app.db.models.people import (
     ApiKey,
@@ -40,6 +41,7 @@ __all__ = [
     "ImageJob",
     "ImageTag",
     "ImageVector",
+    "Installation",
     "LoginAttempt",
     "Membership",
     "NotDuplicate",

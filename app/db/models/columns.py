@@ -48,6 +48,9 @@ class Base(DeclarativeBase):
     }
 
 
+NEW_ID = text("new_id()")
+
+
 def enum(kind: type[StrEnum], length: int = 16) -> Enum:
     """Text with a check: values are added without a table rewrite, and equality is leakproof under RLS."""
     return Enum(
@@ -56,7 +59,7 @@ def enum(kind: type[StrEnum], length: int = 16) -> Enum:
 
 
 def id() -> Mapped[UUID]:
-    return mapped_column(primary_key=True, server_default=text("new_id()"))
+    return mapped_column(primary_key=True, server_default=NEW_ID)
 
 
 def now() -> Mapped[datetime]:
