@@ -6,21 +6,26 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from app.db import embedded, migrate, sessions
 from app.db.address import DIRECT_SETTING, SETTING, DatabaseSettingError, sqlalchemy_url
 from app.db.changes import Changes
-from app.db.database import Database
+from app.db.database import Database, Entrance
 from app.embedding import Embedder, Embedders, embedder_from_name
-from app.errors import SetupError
+from app.errors import AppError, SetupError
 from app.imaging import Decoder
 from app.metrics import MeasuredStorage, Metrics, RecallSampler
-from app.services.auditing import audit_months
+from app.services import store_mark
+from app.services.auditing import audit_key, audit_months
 from app.services.auditing.audit_commit import Recorder
 from app.settings import Settings
-from app.storage import Reads, Storage, storage_from_url
+from app.storage import ProvenStorage, Reads, Storage, place, storage_from_url
 
 log = logging.getLogger(__name__)
+
+STORE_SECONDS: Final = 3.0
+"""So long a start waits for the store. One that does not answer is looked at when it is used."""
 
 
 class NotMigratedError(SetupError):
@@ -114,6 +119,19 @@ async def require_roles(db: Database) -> None:
         raise RolesRefusedError(refused)
 
 
+async def require_key(db: Entrance, settings: Settings) -> None:
+    """OtherKeyError unless the secret key is the installation's. The first process's becomes it."""
+    key, source = settings.signing_key, key_source(settings)
+    await db.run(lambda session: audit_key.take(session, key, source))
+
+
+def key_source(settings: Settings) -> str:
+    """Where the secret key comes from, at the beginning of a sentence."""
+    if settings.secret_key is not None:
+        return "PICTOR_SECRET_KEY"
+    return f"PICTOR_SECRET_KEY is not set, and the key in {settings.data_dir / 'secret_key'}"
+
+
 def database_url(settings: Settings) -> str:
     """SQLAlchemy's URL of the settings' database; starts the embedded server where none is named.
 
@@ -145,20 +163,39 @@ def open_storage(settings: Settings) -> Storage:
     )
 
 
+def proven(storage: Storage, db: Database, settings: Settings) -> ProvenStorage:
+    """The store, which is held to be this installation's once that is seen."""
+    mark = store_mark.Mark(db.worker, storage, place(storage), settings.tmp_dir)
+    return ProvenStorage(storage, mark.prove)
+
+
+async def _require_store(storage: ProvenStorage) -> None:
+    """OtherStoreError where it is another installation's. Where it is away, the process starts and waits for it."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            await storage.prove()
+    except (AppError, TimeoutError) as error:
+        why = str(error) or f"no answer within {STORE_SECONDS:g} s"
+        log.info("whether the store is the right one is seen when it answers: %s", why)
+
+
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Everything that a server or a worker needs, closed in reverse order at the end.
 
-    RolesRefusedError where it could open, but answer nobody.
+    RolesRefusedError where it could open, but answer nobody. OtherKeyError and OtherStoreError where it would do harm.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings))
         await require_roles(db)
+        await require_key(db.worker, settings)
         await db.audit.run(audit_months.make_this)
         metrics = Metrics()
-        storage = MeasuredStorage(open_storage(settings), metrics)
+        known = proven(open_storage(settings), db, settings)
+        storage = MeasuredStorage(known, metrics)
         stack.push_async_callback(storage.close)
+        await _require_store(known)
         decoder = Decoder(max_pixels=settings.max_image_pixels, workers=settings.decoders)
         stack.push_async_callback(decoder.close)
         embedder = embedder_from_name(settings.embedding_model)

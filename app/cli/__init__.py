@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "doctor": "check database, storage, decoder and model",
     "reconcile": "bring rows and stored objects back in step; exit status 1: there is damage, 2: it did not come to an end",
     "verify": "read all stored bytes again and compare them; exit status 1: there is damage, 2: it did not come to an end",
+    "adopt": "take this store, or this secret key, for the installation's own, after it was changed or lost",
     "audit": "verify the audit log, sign it under a new key, or drop its old months; exit status 1: rows do not fit, 2: it did not come to an end",
 }
 """What each does. Its module is loaded when it is asked for: all of them take seconds."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app import setting_values
 from app.domain import NO_ID
-from app.resources import open_database
+from app.resources import open_database, require_key
 from app.services.auditing import audit_months, audit_resign, audit_verify
 from app.services.auditing.audit_verify import Fault
 from app.settings import Settings
@@ -68,8 +68,10 @@ async def _resign(settings: Settings, old: bytes) -> int:
 
 
 async def _verify(settings: Settings, team_id: UUID | None) -> int:
-    async with open_database(settings) as db, db.owner.snapshot() as session:
-        found = await audit_verify.verify_all(session, settings.signing_key, team_id)
+    async with open_database(settings) as db:
+        await require_key(db.owner, settings)
+        async with db.owner.snapshot() as session:
+            found = await audit_verify.verify_all(session, settings.signing_key, team_id)
     for chain, result in found:
         if isinstance(result, Fault):
             print(f"FAIL  {_named(chain)}: {result}")
@@ -81,6 +83,7 @@ async def _verify(settings: Settings, team_id: UUID | None) -> int:
 
 async def _prune(settings: Settings, before: date) -> int:
     async with open_database(settings) as db:
+        await require_key(db.owner, settings)
         pruned = await audit_months.prune(db.owner, settings.signing_key, before)
     if isinstance(pruned, list):
         for fault in pruned:

@@ -17,11 +17,13 @@ from app.domain import ImageFormat
 from app.embedding import Embedders, Known, embedder_from_name
 from app.errors import AppError, SetupError
 from app.imaging import Decoder
-from app.resources import open_database, open_storage, require_roles
-from app.services import embedding_models
+from app.resources import key_source, open_database, open_storage, require_roles
+from app.services import embedding_models, store_mark
+from app.services.auditing import audit_key
 from app.services.people import operators
 from app.services.searching import graphs
 from app.settings import Settings
+from app.storage import place
 from app.worker import graphs as builder
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -42,7 +44,9 @@ async def run(settings: Settings, _asked: argparse.Namespace) -> int:
     checks: dict[str, Check] = {
         "database": _database,
         "wall": _wall,
+        "key": _key,
         "storage": _storage,
+        "mark": _mark,
         "graphs": _graphs,
         "decoder": _decoder,
         "model": _model,
@@ -95,6 +99,32 @@ async def _storage(settings: Settings) -> str:
     finally:
         await storage.close()
     return "reachable and writable" if settings.storage_url else f"folder {settings.objects_dir}"
+
+
+async def _key(settings: Settings) -> str:
+    key = settings.signing_key
+    async with open_database(settings) as db:
+        await require_roles(db)
+        known = await db.worker.run(
+            lambda session: audit_key.check(session, key, key_source(settings))
+        )
+    shown = audit_key.shown(audit_key.fingerprint(key))
+    return f"fingerprint {shown}" if known else f"fingerprint {shown}, no process has started yet"
+
+
+async def _mark(settings: Settings) -> str:
+    """Whether the store is this database's."""
+    storage = open_storage(settings)
+    try:
+        async with open_database(settings) as db:
+            await require_roles(db)
+            found = await store_mark.look(db.worker, storage)
+    finally:
+        await storage.close()
+    if not found.is_ours:
+        raise RuntimeError(found.refusal(place(storage)))
+    when = "" if found.is_marked else ", which the first process to start will mark"
+    return f"the store of the installation {found.id}{when}"
 
 
 async def _decoder(settings: Settings) -> str:

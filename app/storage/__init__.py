@@ -1,9 +1,10 @@
 """Where the bytes lie: a folder, or a bucket of an S3-compatible server. No SQL, no HTTP of our own."""
 
-from app.storage.address import StorageSettingError, storage_from_url
+from app.storage.address import StorageSettingError, place, storage_from_url
 from app.storage.folder import FolderStorage
 from app.storage.presigned import PresignedPut
 from app.storage.protocol import ObjectDamaged, ObjectExists, ObjectMissing, Storage, StoredObject
+from app.storage.proven import ProvenStorage
 from app.storage.reads import Reads
 from app.storage.s3 import S3Storage
 from app.storage.stream import ByteStream
@@ -16,6 +17,7 @@ __all__ = [
     "ObjectExists",
     "ObjectMissing",
     "PresignedPut",
+    "ProvenStorage",
     "Read",
     "Reads",
     "S3Storage",
@@ -23,6 +25,7 @@ __all__ = [
     "StorageSettingError",
     "StoredObject",
     "lies_so",
+    "place",
     "read_whole",
     "storage_from_url",
     "verified",

@@ -56,6 +56,17 @@ def storage_from_url(
             raise StorageSettingError("it begins with file:// or s3://")
 
 
+def place(storage: Storage) -> str:
+    """Where it is, at the beginning of a sentence. It holds no secret."""
+    match storage:
+        case FolderStorage():
+            return f"The folder {storage.root}"
+        case S3Storage():
+            return f"The bucket {storage.bucket} at {storage.endpoint}"
+        case _:
+            return "The store"
+
+
 def _folder(address: SplitResult) -> FolderStorage:
     if address.netloc or not address.path.strip("/") or address.query:
         raise StorageSettingError("a folder is written file:///path/to/folder")

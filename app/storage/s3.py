@@ -58,6 +58,7 @@ class S3Storage:
     ) -> None:
         address = urlsplit(endpoint)
         self.bucket = bucket
+        self.endpoint = endpoint
         self._signer = (
             Signer(clients_endpoint, bucket, access_key, secret_key, region)
             if clients_endpoint

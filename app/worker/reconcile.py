@@ -22,7 +22,7 @@ from app.db.listing import Listing
 from app.domain import JobKind
 from app.errors import AppError
 from app.resources import Resources
-from app.services import job_runs, purges, repair, retention
+from app.services import job_runs, purges, repair, retention, store_mark
 from app.services.intake import folders, intents, tickets
 from app.storage import StoredObject
 from app.worker import dataset_check, export, files, handlers
@@ -214,6 +214,8 @@ async def _batches(resources: Resources) -> AsyncIterator[list[StoredObject]]:
     batch: list[StoredObject] = []
     for prefix in PREFIXES:
         async for one in resources.storage.list(prefix):
+            if one.key.startswith(store_mark.MARKS):
+                continue
             batch.append(one)
             if len(batch) == BATCH:
                 yield batch

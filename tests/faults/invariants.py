@@ -102,11 +102,13 @@ async def let_time_pass(stand: Stand) -> None:
 
 
 def objects_of(folder: Path) -> dict[str, int]:
-    """By key, the bytes of what the store holds. A leading dot marks the S3 server's own drafts."""
+    """By key, the bytes of what the store holds, but for its mark. A leading dot marks the S3 server's own drafts."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.parent != folder / "t" / "installation"
     }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from app.db.models import Image, ImageJob
 from app.domain import ImageState, JobKind, JobState
 from app.resources import Resources
+from app.services import installation, store_mark
 from tests import make
 from tests.database import Database
 
@@ -85,7 +86,15 @@ async def states(db: Database, image_id: UUID) -> dict[JobKind, JobState]:
 
 
 async def keys(resources: Resources) -> set[str]:
-    return {one.key async for one in resources.storage.list("")}
+    """Without the store's mark, which a process puts there when it starts."""
+    listed = {one.key async for one in resources.storage.list("")}
+    return {key for key in listed if not key.startswith(store_mark.MARKS)}
+
+
+async def mark(resources: Resources) -> None:
+    """So that processes start on a store that lacks most images."""
+    row = await resources.db.worker.run(installation.known)
+    await store_mark.put(resources.storage, row.id, resources.settings.tmp_dir)
 
 
 async def execute(db: Database, statement: str, **values: Any) -> None:

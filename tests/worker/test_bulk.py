@@ -18,6 +18,7 @@ from app.services.bulk_edits.bulk_selections import Selection
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
+from tests.worker.planted import mark
 from tests.worker.test_processes import PATIENCE_SECONDS, process, resources_on
 from tests.worker.test_worker import working
 
@@ -92,6 +93,7 @@ async def test_a_worker_that_is_killed_half_way_is_followed_by_another(
         db = resources.db
         assert isinstance(db, Database)
         actor = await make.actor(db)
+        await mark(resources)
         ids = await make.images(db, actor.team_ids[0], count)
         with process(["app", "worker"], url, tmp_path) as worker:
             job_id = await begun(db, actor, TAGGED)

@@ -22,7 +22,7 @@ from app.worker import reconcile
 from tests import make
 from tests.database import Database
 from tests.fixtures.forked import Process
-from tests.worker.planted import execute, keys
+from tests.worker.planted import execute, keys, mark
 from tests.worker.test_export import asked, content, progress, row
 from tests.worker.test_processes import due, end_of, hurry, process
 from tests.worker.test_worker import until
@@ -39,6 +39,7 @@ WAITS: Final = text(
 @pytest.fixture
 async def actor(resources: Resources) -> Actor:
     """Of a team with IMAGES images, each with a tag."""
+    await mark(resources)
     actor = await make.actor(resources.db)
     one = await make.image(resources.db, actor.team_ids[0], tags=("zebra",))
     await make.copies(resources.db, one, IMAGES - 1)
@@ -140,6 +141,7 @@ async def test_it_ends_with_the_same_bytes(resources: Resources, actor: Actor) -
 async def test_what_kills_its_worker_each_time_has_failed(resources: Resources) -> None:
     """Once in company, which nobody is charged with, and three times alone. Asked for again, it is made."""
     db, actor = owned(resources), await make.actor(resources.db)
+    await mark(resources)
     await make.image(db, actor.team_ids[0])
     dataset_id = await asked(resources, actor)
 

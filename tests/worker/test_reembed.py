@@ -263,6 +263,7 @@ async def test_a_killed_run_goes_on_where_it_was(resources: Resources) -> None:
     team_id, new = await make.team(resources.db), tiny_model.folder(1, 48)
     await models.introduce(resources)
     one = await stored(resources, team_id, jpeg(noise(1)), [JobKind.THUMBNAILS])
+    await planted_rows.mark(resources)
     async with resources.db.transaction() as session:
         key = (await session.get_one(Image, one)).object_key
     # Read as a thumbnail: of an original the hash would have to be right, and no two have the same.

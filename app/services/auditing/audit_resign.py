@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AuditAnchor, AuditHead
 from app.domain import AuditOutcome
-from app.services.auditing import audit, audit_chain, audit_months, audit_verify
+from app.services.auditing import audit, audit_chain, audit_key, audit_months, audit_verify
 from app.services.auditing.audit import Event, Origin
 from app.services.auditing.audit_verify import Fault
 
@@ -22,9 +22,11 @@ ALONE: Final = text("lock table audit_head in exclusive mode")
 async def resign(session: AsyncSession, old: bytes, new: bytes) -> list[tuple[UUID, Fault | None]]:
     """Each chain with what is wrong with it; those that fit under `old` are signed by `new` from then on.
 
-    What is signed by `new` already stays as it is. Nobody else appends meanwhile.
+    What is signed by `new` already stays as it is. Nobody else appends meanwhile. The installation's processes start with `new`
+    alone from then on. SetupError where `old` was not its key.
     """
     await session.execute(ALONE)
+    await audit_key.change(session, new, before=old)
     await audit_months.make_this(session)
     heads = {row.team_id: row for row in await session.scalars(select(AuditHead))}
     found: list[tuple[UUID, Fault | None]] = []
