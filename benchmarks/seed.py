@@ -7,6 +7,7 @@ What it is made of is in benchmarks/library. Triggers do not run: lines, heads, 
 made for all images at once (tests/test_seed.py has the triggers do it again, and compares). Either everything is there
 at the end, or nothing. Its vectors are those of the model `builtin`, so that a served process answers texts too: at the
 cost of real answers, though without their sense. It prints a key of the largest team, of a middle one and of the smallest.
+The images have no bytes: before `pictor serve`, say `pictor adopt --store --anyway`.
 """
 
 # ruff: noqa: T201  It prints a table.
