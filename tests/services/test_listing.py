@@ -1,7 +1,9 @@
 """Pages of images: the same rows as a plain query has, without a scan or a sort of the library, in every order."""
 
+import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
@@ -282,6 +284,84 @@ async def test_what_was_made_before_the_days_of_taking_is_not_read(
     assert of_wrong_clocks
     assert [row.id for row in page.rows] == whole[-20:]
     assert read < made_before / 2
+
+
+KINDS: dict[str, Any] = {
+    "created_at": DateTimeRange,
+    "taken_at": DateTimeRange,
+    "size_bytes": IntRange,
+}
+
+
+def ranged(
+    chance: random.Random, asked: ImageFilter, some: Sequence[Image], field: ImageOrderField
+) -> ImageFilter:
+    """The filter with ranges, most often of this field, that begin and end at what images have. Some are empty, some end
+    before they begin."""
+    for name, kind in KINDS.items():
+        if chance.random() < (0.8 if name == field.lower() else 0.25):
+            ends = [chance.choice([None, *(getattr(one, name) for one in some)]) for _ in range(2)]
+            if None not in ends and chance.random() < 0.9:
+                ends.sort()
+            asked = replace(asked, **{name: kind(*ends)})
+    return asked
+
+
+@pytest.mark.parametrize("field", RANGES)
+@pytest.mark.parametrize("many", [False, True], ids=["one team", "twenty teams"])
+async def test_a_page_behind_any_image_is_the_part_of_the_list_there(
+    here: Database, place: Seeded, field: ImageOrderField, *, many: bool
+) -> None:
+    """Also behind one that does not match, or lies beyond an end of the filter's ranges: cursors are not bound to filters."""
+    actor = place.actor if many else place.alone
+    chance = random.Random(f"{field} {many}")
+    up = ImageOrder(field, OrderDirection.ASC)
+    async with here.acting(actor).transaction() as session:
+        every = await naive(session, actor, ImageFilter(trashed=None), up)
+        shapes = [await wanted(session, place, shape) for shape in SHAPES]
+    rank = {one: n for n, one in enumerate(every)}
+    for _ in range(15):
+        async with here.acting(actor).transaction() as session:
+            found = await images.by_id(session, actor, chance.sample(every, 3))
+            behind, *some = [one for one in found if one]
+            shape = chance.choice([ImageFilter(), *chance.sample(shapes, 2)])
+            asked = ranged(chance, shape, some, field)
+            order = ImageOrder(field, chance.choice([*OrderDirection]))
+            whole = await naive(session, actor, asked, order)
+            assert len(whole) == await images.count(session, actor, asked)
+            size = chance.choice([1, 3, 50])
+            cursor = images.keyset(order).cursor(behind)
+            for _ in range(4):
+                backward = chance.random() < 0.5
+                rises = (order == up) is not backward
+                left = [one for one in whole if one != behind.id]
+                left = [one for one in left if (rank[one] > rank[behind.id]) is rises]
+                window = Window(size, cursor, backward=backward)
+                page = await images.page(session, actor, asked, order, window)
+                shown = [row.id for row in page.rows]
+                expected = left[-size:] if backward else left[:size]
+                assert shown == expected, (asked, order, window)
+                more = page.has_previous if backward else page.has_next
+                assert more is (len(left) > size)
+                if not shown:
+                    break
+                nth = chance.randrange(len(shown))
+                behind, cursor = page.rows[nth], page.cursors[nth]
+
+
+async def test_what_was_made_as_the_days_of_taking_begin_is_there_once(
+    here: Database, place: Seeded
+) -> None:
+    """By a clock that was ahead: it is found where lists start, and not among what was made earlier."""
+    (team_id,) = place.alone.team_ids
+    ahead = select(Image).where(Image.team_id == team_id, Image.taken_at > Image.created_at)
+    async with here.acting(place.alone).transaction() as session:
+        row = (await session.scalars(ahead.where(Image.live).limit(1))).one()
+        asked = ImageFilter(taken_at=DateTimeRange(row.created_at, None))
+        whole = await naive(session, place.alone, asked, ORDERS[1])
+        first = max(0, whole.index(row.id) - 5)
+        page = await images.page(session, place.alone, asked, ORDERS[1], Window(10, offset=first))
+    assert [one.id for one in page.rows] == whole[first : first + 10]
 
 
 async def explained(session: AsyncSession, ran: tuple[str, Any]) -> dict[str, Any]:
