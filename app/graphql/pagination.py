@@ -16,8 +16,12 @@ Node = TypeVar("Node")
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
-    has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
+    has_next_page: bool = strawberry.field(
+        description="Whether rows follow this page. Read backwards from `before`, true: nobody looks there again."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether rows precede this page. Behind `after`, true: nobody looks there again."
+    )
     start_cursor: str | None = strawberry.field(
         description="The cursor of the first row; null when there is none."
     )
