@@ -59,7 +59,7 @@ class Authenticator:
         self._settings = settings
         self._clock = clock
         self._known: OrderedDict[bytes, Identity] = OrderedDict()
-        self._looked_up: dict[bytes, asyncio.Task[Actor | None]] = {}
+        self._looked_up: dict[tuple[bytes, bool], asyncio.Task[Actor | None]] = {}
 
     async def identify(
         self, connection: HTTPConnection, headers: Headers | None = None, *, is_use: bool = True
@@ -104,7 +104,7 @@ class Authenticator:
                 return await api_keys.authenticate(session, key, is_use=is_use)
 
         unknown = "The API key is unknown, was revoked or has expired."
-        return await self._found(f"key:{key}", look_up, unknown)
+        return await self._found(f"key:{key}", look_up, unknown, is_use=is_use)
 
     async def _user(self, token: str, *, is_use: bool) -> Identity:
         idle = timedelta(seconds=self._settings.session_idle_seconds)
@@ -113,31 +113,38 @@ class Authenticator:
             async with self._db.login.transaction() as session:
                 return await sessions.authenticate(session, token, idle, is_use=is_use)
 
-        return await self._found(f"session:{token}", look_up, "The login has ended.")
+        return await self._found(
+            f"session:{token}", look_up, "The login has ended.", is_use=is_use
+        )
 
     def _recall(self, credential: str) -> Identity | None:
         found = self._known.get(_digest(credential))
         return found if found is not None and found.until > self._clock() else None
 
-    async def _found(self, credential: str, look_up: LookUp, unknown: str) -> Identity:
+    async def _found(
+        self, credential: str, look_up: LookUp, unknown: str, *, is_use: bool
+    ) -> Identity:
         digest = _digest(credential)
-        actor = await self._once(digest, look_up)
+        actor = await self._once((digest, is_use), look_up)
         if actor is None:
             self._known.pop(digest, None)
             raise unauthenticated(unknown)
         identity = Identity(actor, until=self._clock() + CACHE_SECONDS)
+        if not is_use:
+            # Whoever is recalled is not looked up, so that their use would not be noted.
+            return identity
         self._known[digest] = identity
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_ENTRIES:
             self._known.popitem(last=False)
         return identity
 
-    async def _once(self, digest: bytes, look_up: LookUp) -> Actor | None:
+    async def _once(self, key: tuple[bytes, bool], look_up: LookUp) -> Actor | None:
         """Shielded: where the client of the first goes, the others still wait."""
-        task = self._looked_up.get(digest)
+        task = self._looked_up.get(key)
         if task is None:
-            task = self._looked_up[digest] = asyncio.create_task(look_up())
-            task.add_done_callback(lambda _: self._looked_up.pop(digest))
+            task = self._looked_up[key] = asyncio.create_task(look_up())
+            task.add_done_callback(lambda _: self._looked_up.pop(key))
         return await asyncio.shield(task)
 
 

@@ -95,6 +95,24 @@ async def test_who_sends_many_requests_at_once_is_looked_up_once(
     assert len([one for one in seen if "FROM api_key" in one]) == 1
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_look_that_is_no_use_hides_none(
+    resources: Resources, db: Database, member: Member, *, at_once: bool
+) -> None:
+    """A socket is looked at every 30 s: a page that asks as often, just after it, would lose its login while it asks."""
+    authenticator = Authenticator(resources.db, resources.settings)
+    request = Request({"type": "http", "headers": [(b"x-api-key", member.key.encode())]})
+    looks = [authenticator.identify(request, is_use=one) for one in (False, True)]
+    if at_once:
+        await asyncio.gather(*looks)
+    else:
+        for look in looks:
+            await look
+    async with db.transaction() as session:
+        used = select(ApiKey.last_used_at).where(ApiKey.user_id == member.actor.user_id)
+        assert await session.scalar(used) is not None
+
+
 async def test_a_lookup_outlives_the_request_that_began_it(
     resources: Resources, member: Member
 ) -> None:
