@@ -1,7 +1,8 @@
 """Whether a store is this installation's: it bears the mark, a small object that is named after the installation.
 
-A store without it is marked where it plainly is the right one: it has the objects of most images that are looked for, or
-there are no images yet and nobody else's objects. Any other is refused, for all that it lacks would count as lost.
+A store without it is marked where none was before and it plainly is the right one: it has the objects of most images that
+are looked for, or there are no images yet and nobody else's objects. Any other is refused, for all that it lacks would count
+as lost.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.database import Entrance
@@ -54,7 +55,6 @@ class Look:
     id: UUID
     is_marked: bool
     was_marked: bool
-    has_images: bool = False
     sampled: int = 0
     found: int = 0
     others: tuple[str, ...] = ()
@@ -69,11 +69,11 @@ class Look:
 
     @property
     def is_ours(self) -> bool:
-        return self.is_marked or (self.has_most and not (self.was_marked and self.has_images))
+        return self.is_marked or (self.has_most and not self.was_marked)
 
     def refusal(self, place: str) -> str:
         """For whoever runs the installation. `place`: where the store is."""
-        if self.was_marked and self.has_images:
+        if self.was_marked:
             why = f"its mark, the object {key_of(self.id)}, is not there"
         elif self.sampled:
             why = f"of {self.sampled} images of the database that were looked for, {self.found} lie there"
@@ -134,13 +134,12 @@ async def look(db: Entrance, storage: Storage) -> Look:
     was_marked = row.marked_at is not None
     if await storage.size(key_of(row.id)) is not None:
         return Look(row.id, is_marked=True, was_marked=was_marked)
-    has_images, sample = await db.run(_sample)
+    sample = await db.run(_sample)
     others = [one.key async for one in storage.list(MARKS)]
     return Look(
         row.id,
         is_marked=False,
         was_marked=was_marked,
-        has_images=has_images,
         sampled=len(sample),
         found=await _found(storage, sample),
         others=tuple(one.removeprefix(MARKS) for one in others),
@@ -148,21 +147,19 @@ async def look(db: Entrance, storage: Storage) -> Look:
     )
 
 
-async def _sample(session: AsyncSession) -> tuple[bool, dict[str, int]]:
-    """Whether there are any images, and the sizes of some stored ones by their keys: the first, the last, and between them
-    those that follow random moments."""
-    has_images = await session.scalar(select(exists().where(Image.id.is_not(None))))
+async def _sample(session: AsyncSession) -> dict[str, int]:
+    """The sizes of some stored images by their keys: the first, the last, and between them those that follow random moments."""
     first = await session.scalar(_stored(Image.id).order_by(Image.id))
     last = await session.scalar(_stored(Image.id).order_by(Image.id.desc()))
     if first is None or last is None:
-        return bool(has_images), {}
+        return {}
     between = (UUID(int=random.randint(first.int, last.int)) for _ in range(SAMPLE - 2))  # noqa: S311
     found: dict[str, int] = {}
     for one in (first, last, *between):
         query = _stored(Image.object_key, Image.size_bytes).where(Image.id >= one)
         for key, size in await session.execute(query.order_by(Image.id)):
             found[key] = size
-    return True, found
+    return found
 
 
 def _stored(*columns: Any) -> Select[Any]:

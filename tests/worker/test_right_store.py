@@ -125,22 +125,35 @@ async def test_its_pictures_are_not_in_another_store(
     assert await lies_in(elsewhere) == {}
 
 
+async def test_two_stores_are_not_both_the_right_one(
+    everywhere: Resources,
+    team_id: UUID,
+    elsewhere: Settings,
+    opening: AbstractAsyncContextManager[Resources],
+) -> None:
+    """A server and a worker whose settings differ start when there are no pictures: what one stores, the other would lack."""
+    async with opening:
+        with pytest.raises(OtherStoreError, match=r"its mark, .* is not there"):
+            async with open_resources(elsewhere):
+                pass
+    assert await lies_in(elsewhere) == {}
+    asked = Namespace(store=True, anyway=False, key=False)
+    assert await adopt.run(elsewhere, asked) == 0
+    async with open_resources(elsewhere):
+        pass
+
+
 async def test_a_store_without_the_mark_is_another_one(
     everywhere: Resources,
     team_id: UUID,
     elsewhere: Settings,
     opening: AbstractAsyncContextManager[Resources],
 ) -> None:
-    """Once one was marked, though every picture lie in it: it may be an old copy. Until there are pictures, nothing is lost."""
-    async with opening:
-        pass
-    async with open_resources(elsewhere) as opened:
-        (its_mark,) = await marks(opened)
-        await opened.storage.delete([its_mark])
+    """Once one was marked, though every picture lie in it: it may be an old copy."""
     await picture(everywhere, team_id)
+    async with opening as opened:
+        (its_mark,) = await marks(opened)
     await copied(everywhere, elsewhere)
-    async with open_resources(elsewhere):
-        pass
     async with open_resources(elsewhere) as opened:
         await opened.storage.delete([its_mark])
     with pytest.raises(OtherStoreError, match=rf"{its_mark}.* is not there.*pictor adopt --store"):
