@@ -62,8 +62,9 @@ async def remove(
 ) -> list[Image]:
     """Takes the tags off the images; a name that the team does not know is no error."""
     rows = await images.locked(session, actor, image_ids)
-    keys = [tag_key(name) for name in tags.checked(names)]
-    for team_id, members in _by_team(rows).items():
+    teams = _by_team(rows)
+    keys = [tag_key(name) for name in await tags.checked(session, teams, names)]
+    for team_id, members in teams.items():
         tag_ids = select(Tag.id).where(Tag.team_id == team_id, Tag.key.in_(keys))
         gone = await session.execute(
             delete(ImageTag)

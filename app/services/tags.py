@@ -106,7 +106,7 @@ async def admissible(
     BAD_USER_INPUT for what is no name, and for a new one where the policy is CLOSED.
     """
     by_key: dict[str, str] = {}
-    for name in checked(names, field=field):
+    for name in await checked(session, [team_id], names, field=field):
         by_key.setdefault(tag_key(name), name)
     known = await ids_by_key(session, team_id, by_key) if by_key else {}
     fresh = [name for key, name in by_key.items() if key not in known]
@@ -142,10 +142,30 @@ async def _refuse_if_closed(
         )
 
 
-def checked(names: Sequence[str], *, field: str = "tags") -> list[str]:
+async def checked(
+    session: AsyncSession, team_ids: Iterable[UUID], names: Sequence[str], *, field: str = "tags"
+) -> list[str]:
+    """The names as they are kept. BAD_USER_INPUT for too many, and for what is no name.
+
+    What one of the teams has passes: a tag from the days of other rules is still put on images and taken off.
+    """
     if len(names) > MAX_TAGS_PER_CALL:
         raise bad_input(field, f"At most {MAX_TAGS_PER_CALL} tags.", limit=MAX_TAGS_PER_CALL)
-    return [tag_name(name, field=f"{field}.{place}") for place, name in enumerate(names)]
+    found: list[str] = []
+    refused: dict[str, AppError] = {}
+    for place, name in enumerate(names):
+        try:
+            found.append(tag_name(name, field=f"{field}.{place}"))
+        except AppError as error:
+            refused.setdefault(tag_key(name), error)
+            found.append(name)
+    if refused:
+        query = select(Tag.key).where(Tag.team_id.in_(team_ids), Tag.key.in_(refused))
+        known = set(await session.scalars(query))
+        for key, why in refused.items():
+            if key not in known:
+                raise why
+    return found
 
 
 async def create(session: AsyncSession, actor: Actor, team_id: UUID, name: str) -> Tag:

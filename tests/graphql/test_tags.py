@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from app.domain import Role
+from sqlalchemy import update
+
+from app.db.models import Tag
+from app.domain import Role, tag_key
 from tests import make
 from tests.database import Database
 from tests.graphql.conftest import Client
+from tests.graphql.test_bulk import prepared
 
 ADD = "mutation($i:[ID!]!,$t:[String!]!) { addTags(imageIds: $i, tags: $t) { id tags { name } } }"
 REMOVE = (
@@ -35,6 +39,29 @@ async def test_tags_are_put_on_taken_off_and_set(client: Client, db: Database) -
     assert [names(image) for image in removed["removeTags"]] == [["Über mich"]] * 2
     assert names(made["setTags"]) == ["dog", "Über mich"]
     assert names(cleared["setTags"]) == []
+
+
+async def test_a_tag_of_other_rules_is_still_used(client: Client, db: Database) -> None:
+    """Whoever sets all tags of an image names those that it has; what none of its teams has is refused."""
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    image_id = str(await make.image(db, team_id, tags=("old", "cat")))
+    old = "Old\ufe0f"
+    async with db.transaction() as session:
+        before = update(Tag).where(Tag.team_id == team_id, Tag.key == "old")
+        await session.execute(before.values(name=old, key=tag_key(old)))
+
+    made = await client.get(actor, SET, i=image_id, t=[old, "dog"])
+    removed = await client.get(actor, REMOVE, i=[image_id], t=[old, "cat"])
+    added = await client.get(actor, ADD, i=[image_id], t=["OLD\ufe0f"])
+    job = await prepared(client, actor, {"removeTags": [old]})
+    refused = await client.code(actor, ADD, i=[image_id], t=[old, "new\ufe0f"])
+
+    assert names(made["setTags"]) == ["dog", old]
+    assert names(removed["removeTags"][0]) == ["dog"]
+    assert names(added["addTags"][0]) == ["dog", old]
+    assert job["images"]["totalCount"] == 1
+    assert refused == ("BAD_USER_INPUT", "tags.1")
 
 
 async def test_counts_follow_images(client: Client, db: Database) -> None:

@@ -101,7 +101,8 @@ async def _meant(
             ids = [known.get(key) for key in by_key]
             return {"tags": list(by_key.values()), "tag_ids": ids, "new_tags": fresh}
         case BulkAction.REMOVE_TAGS:
-            names = tags.checked(_some(change.tags, field), field=field)
+            given = _some(change.tags, field)
+            names = await tags.checked(session, [team_id], given, field=field)
             known = await tags.ids_by_key(session, team_id, [tag_key(one) for one in names])
             names = list(dict.fromkeys(names))
             return {"tags": names, "tag_ids": [known.get(tag_key(one)) for one in names]}
