@@ -53,7 +53,7 @@ async def _status(db: Database, settings: Settings) -> int:
 
 
 async def _build(db: Database, settings: Settings) -> int:
-    begun, failures = list[Wanted](), builder.Failures()
+    begun, failures = list[Wanted](), builder.Failures(once=True)
     with tqdm(desc="Graphs of vectors", unit="vector", unit_scale=True) as bar:
 
         def told(wanted: Wanted) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,9 +34,13 @@ TIGHT: Final = "the graph of %d vectors wants %d MiB, and PICTOR_INDEX_MEMORY_MI
 
 
 class Failures:
-    """Graphs that could not be built: each is tried again later and later, and meanwhile the others have their turn."""
+    """Graphs that could not be built: each is tried again later and later, and meanwhile the others have their turn.
 
-    def __init__(self) -> None:
+    `once`: for whoever comes to an end. Of many that fail, the first may be due again before the last has failed.
+    """
+
+    def __init__(self, *, once: bool = False) -> None:
+        self._once = once
         self._of: dict[str, tuple[float, float]] = {}
 
     @property
@@ -44,7 +49,7 @@ class Failures:
 
     def add(self, name: str) -> None:
         before, _ = self._of.get(name, (FAILED_SECONDS / 2, 0.0))
-        pause = min(2 * before, MOST_FAILED_SECONDS)
+        pause = math.inf if self._once else min(2 * before, MOST_FAILED_SECONDS)
         self._of[name] = pause, time.monotonic() + pause
 
     def forget(self, name: str) -> None:
@@ -79,7 +84,7 @@ async def keep(resources: Resources) -> None:
 
 async def prepare(resources: Resources, model_id: int) -> None:
     """The graphs of a model that is to take over, whoever builds them. It does not hold the model up where they cannot be."""
-    db, settings, failures = resources.db, resources.settings, Failures()
+    db, settings, failures = resources.db, resources.settings, Failures(once=True)
     memory, fewest = settings.index_memory_bytes, settings.index_min_vectors
     while failures.others(wanted := (await due(db, fewest=fewest, model_id=model_id)).wanted):
         if not await may_build(db):

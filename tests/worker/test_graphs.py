@@ -177,6 +177,20 @@ def test_what_failed_is_tried_again_later_and_later(monkeypatch: pytest.MonkeyPa
     assert failures.names == []
 
 
+async def test_a_model_takes_over_though_each_failure_takes_long(
+    own: Resources, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two that fail, each is due again before the other has failed."""
+    monkeypatch.setattr("app.worker.graphs.FAILED_SECONDS", 0.0)
+    model_id = await planted.model(owned(own))
+    for count in (50, 60):
+        await broken_team(own, model_id, count)
+    async with asyncio.timeout(30):
+        await builder.prepare(own, model_id)
+    assert "goes on without 2 of its graphs" in caplog.text
+    assert caplog.text.count("could not be built") == 2
+
+
 async def test_what_serves_nobody_is_dropped(own: Resources) -> None:
     db, model_id = owned(own), await planted.model(owned(own))
     actors = [await team_of(own, model_id, count) for count in (50, 51, 52)]
