@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Entrance
 from app.db.models import Image, Team
 from app.domain import ImageState
-from app.errors import SetupError
+from app.errors import SetupError, unavailable
 from app.services import installation, repair
 from app.storage import ObjectExists, Storage
 from app.storage.protocol import is_key
@@ -118,14 +118,17 @@ class Mark:
 
 
 async def put(storage: Storage, id: UUID, folder: Path) -> None:
-    """Marks the store. Whoever does so at the same time writes the same."""
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    """Marks the store. Whoever does so at the same time writes the same. UNAVAILABLE where the disk of `folder` is full."""
     data = TEXT.format(id=id).encode()
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=DRAFT) as file:
-        file.write(data)
-        file.flush()
-        with suppress(ObjectExists):
-            await storage.put(key_of(id), Path(file.name), size=len(data))
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=DRAFT) as file:
+            file.write(data)
+            file.flush()
+            with suppress(ObjectExists):
+                await storage.put(key_of(id), Path(file.name), size=len(data))
+    except OSError as error:
+        raise unavailable(f"The store cannot be marked ({error.strerror}: {folder}).") from error
 
 
 async def look(db: Entrance, storage: Storage) -> Look:

@@ -260,6 +260,21 @@ async def test_a_store_that_is_away_is_seen_when_it_comes(
         assert len(await marks(opened)) == 1
 
 
+async def test_a_host_that_takes_no_files_is_no_reason_to_end(
+    everywhere: Resources, tmp_path: Path
+) -> None:
+    """As a full disk is: a server serves what there is, and marks the store once it can."""
+    folder = tmp_path / "taken"
+    folder.write_bytes(b"")
+    mark = store_mark.Mark(everywhere.db.worker, everywhere.storage, "The store", folder)
+    with pytest.raises(AppError, match="cannot be marked") as refusal:
+        await mark.prove()
+    assert refusal.value.code is ErrorCode.UNAVAILABLE
+    folder.unlink()
+    await mark.prove()
+    assert len(await marks(everywhere)) == 1
+
+
 async def test_a_store_is_adopted(
     everywhere: Resources,
     team_id: UUID,
