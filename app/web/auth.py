@@ -62,12 +62,17 @@ class Authenticator:
         self._looked_up: dict[tuple[bytes, bool], asyncio.Task[Actor | None]] = {}
 
     async def identify(
-        self, connection: HTTPConnection, headers: Headers | None = None, *, is_use: bool = True
+        self,
+        connection: HTTPConnection,
+        headers: Headers | None = None,
+        *,
+        is_use: bool = True,
+        in_use: float = 0,
     ) -> Identity:
         """The holder of the key in `Authorization: Bearer …` or `X-API-Key`, else of the login in the cookie.
 
         `headers`: where the key stands, if not in the connection's own. `is_use`: whether it counts as use of the key or
-        login. Never raises an AppError.
+        login. `in_use`: for so many seconds until now it was in use. Never raises an AppError.
         """
         try:
             key = presented_key(headers or connection.headers)
@@ -79,7 +84,8 @@ class Authenticator:
             refusal = cookies.refusal(connection, self._settings)
             if refusal is not None:
                 return Identity(refusal=refusal)
-            return self._recall(f"session:{token}") or await self._user(token, is_use=is_use)
+            found = self._recall(f"session:{token}")
+            return found or await self._user(token, is_use=is_use, in_use=in_use)
         except AppError as refusal:
             return Identity(refusal=refusal)
 
@@ -87,7 +93,8 @@ class Authenticator:
         """The same while it counts, else who that is by now. For whoever let a client take its time; as `identify`."""
         if identity.until > self._clock():
             return identity
-        return await self.identify(connection)
+        looked_at = identity.until - CACHE_SECONDS
+        return await self.identify(connection, in_use=self._clock() - looked_at)
 
     def forget(self, connection: HTTPConnection, headers: Headers | None = None) -> None:
         """Whoever presents this is looked up at their next request. Takes what `identify` takes; never raises either."""
@@ -106,8 +113,8 @@ class Authenticator:
         unknown = "The API key is unknown, was revoked or has expired."
         return await self._found(f"key:{key}", look_up, unknown, is_use=is_use)
 
-    async def _user(self, token: str, *, is_use: bool) -> Identity:
-        idle = timedelta(seconds=self._settings.session_idle_seconds)
+    async def _user(self, token: str, *, is_use: bool, in_use: float) -> Identity:
+        idle = timedelta(seconds=self._settings.session_idle_seconds + in_use)
 
         async def look_up() -> Actor | None:
             async with self._db.login.transaction() as session:

@@ -274,6 +274,32 @@ async def test_a_session_ends_by_itself(
     assert code(await ask(browser, ME)) == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize(("seconds", "is_good"), [(290, False), (400, True)])
+async def test_a_long_upload_is_a_use_of_its_session(
+    resources: Resources, db: Database, person: dict[str, Any], seconds: int, *, is_good: bool
+) -> None:
+    """The time of idleness may end while the body comes: what was used last before it has not ended by that."""
+    clock, idle = Clock(), 300
+    settings = resources.settings.model_copy(update={"session_idle_seconds": idle})
+    base = BASE.replace("http:", "https:")
+    async with client_of(replace(resources, settings=settings), base, clock=clock) as client:
+        client.headers.update({**HEADERS, "Origin": base})
+        await log_in(client, person["email"])
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b'{"query": '
+            clock.now += seconds
+            ago = datetime.now(UTC) - timedelta(seconds=idle + 350)
+            its = update(Session).where(Session.user_id == person["id"])
+            async with db.transaction() as session:
+                await session.execute(its.values(last_used_at=ago))
+            yield b'"{ viewer { user { id } } }"}'
+
+        headers = {"content-type": "application/json"}
+        answer = await client.post("/graphql", content=slowly(), headers=headers)
+    assert ("errors" not in answer.json()) is is_good
+
+
 async def test_a_look_at_a_session_is_not_always_its_use(
     browser: httpx.AsyncClient, db: Database, person: dict[str, Any]
 ) -> None:
