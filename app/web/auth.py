@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from app.db.database import Database
 from app.domain import Actor
-from app.errors import AppError, unauthenticated
+from app.errors import AppError, ErrorCode, unauthenticated
 from app.services.people import api_keys, sessions
 from app.settings import Settings
 from app.web import cookies
@@ -38,6 +38,11 @@ class Identity:
     actor: Actor | None = None
     refusal: AppError | None = None
     until: float = math.inf
+
+    @property
+    def is_denied(self) -> bool:
+        """What was presented does not count. Where the database is away nobody can tell, and it may be good."""
+        return self.refusal is not None and self.refusal.code is not ErrorCode.UNAVAILABLE
 
     def required(self) -> Actor:
         """The actor; raises the refusal, or UNAUTHENTICATED."""

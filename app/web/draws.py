@@ -38,7 +38,7 @@ class Draws:
         """
         identity = await self._authenticator.identify(request)
         self._budget.spend(request, identity.actor, DRAW)
-        if identity.actor is None:
+        if identity.is_denied or not (identity.actor or identity.refusal):
             await audit.refused(self._resources, request)
         actor = identity.required()
         try:

@@ -103,7 +103,7 @@ class Endpoint:
         line.actor = identity.actor
         # First: who asks too much is turned away, and leaves no record of it.
         self._execution.budget.admit(request, identity.actor)
-        if identity.refusal is not None:
+        if identity.is_denied:
             await audit.refused(self._resources, request)
         settings = self._resources.settings
         if not operations.has_files(request):
@@ -122,7 +122,7 @@ class Endpoint:
         """Who asks once the body is there: it may have taken minutes, and access ends meanwhile."""
         identity = await self._authenticator.still(request, before)
         line.actor = identity.actor
-        if identity.refusal is not None and identity is not before:
+        if identity.is_denied and identity is not before:
             await audit.refused(self._resources, request)
         return identity
 

@@ -196,3 +196,20 @@ async def test_database_that_is_away_is_told_apart_from_a_wrong_key(
     async with client_on(app_on(replace(resources, db=away), clock)) as client:
         (error,) = (await asked(client, member.headers))["errors"]
     assert error["extensions"]["code"] == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/random"])
+async def test_key_that_nobody_could_look_up_was_not_refused(
+    resources: Resources, db: Database, member: Member, clock: Clock, path: str
+) -> None:
+    """The database may be there again a moment later: the log is to say nothing of a key that is good."""
+    away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    app = app_on(resources, clock)
+    app.routes[0].app._authenticator._db = away  # type: ignore[attr-defined]
+    params = {"query": "{ viewer }"} if path == "/graphql" else {}
+    async with client_on(app) as client:
+        answer = await client.get(path, params=params, headers=member.headers)
+    assert "UNAVAILABLE" in answer.text
+    of_team = select(func.count()).where(AuditEvent.team_id == member.team_id)
+    async with db.transaction() as session:
+        assert await session.scalar(of_team) == 0
