@@ -24,6 +24,7 @@ from app.worker import models
 from tests import make
 from tests.fixtures import tiny_model
 from tests.services import planted
+from tests.worker.planted import mark
 from tests.worker.test_reembed import another_process, model_of, pictor, vectors
 from tests.worker.test_worker import jpeg, noise, stored
 from tests.worker.wrapped import Wrapped
@@ -118,6 +119,7 @@ async def test_a_model_that_reads_nothing_refuses_nothing(resources: Resources) 
 
 async def test_what_refused_most_images_takes_over_only_when_told_so(resources: Resources) -> None:
     await library(resources, 1)
+    await mark(resources)
     new = tiny_model.folder(1, 48)
     team_id = await make.team(resources.db)
     async with another_process(resources, embedder_from_name(str(new))) as other:
