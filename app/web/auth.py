@@ -125,9 +125,7 @@ class Authenticator:
             async with self._db.login.transaction() as session:
                 return await sessions.authenticate(session, token, idle, is_use=is_use)
 
-        return await self._found(
-            f"session:{token}", look_up, "The login has ended.", is_use=is_use
-        )
+        return await self._found(f"session:{token}", look_up, "The login has ended.", is_use=is_use)
 
     def _recall(self, credential: str) -> Identity | None:
         found = self._known.get(_digest(credential))
