@@ -95,7 +95,12 @@ class ProvenStorage:
 
     async def _ask(self) -> None:
         began = time.monotonic()
-        await self._prove()
+        try:
+            await self._prove()
+        except BaseException:
+            # What was seen before it does not count any more, for writes neither.
+            self._proven_at = float("-inf")
+            raise
         self._proven_at = began
 
     async def _sure(self, within: float = 0) -> None:

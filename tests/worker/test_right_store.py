@@ -240,6 +240,22 @@ async def test_what_is_gone_with_the_store_is_not_lost(
         assert await opened.storage.size(image.object_key) is None
 
 
+async def test_nothing_is_written_to_a_store_that_was_found_to_be_another(
+    everywhere: Resources, team_id: UUID, opening: AbstractAsyncContextManager[Resources]
+) -> None:
+    """Though a moment before that it was the right one."""
+    await picture(everywhere, team_id)
+    async with opening as opened:
+        file = opened.settings.data_dir / "file"
+        file.write_bytes(b"new")
+        await opened.storage.put(f"t/{team_id}/1/1", file, size=3)
+        await lost(everywhere)
+        for work in (opened.storage.check(), opened.storage.put(f"t/{team_id}/1/2", file, size=3)):
+            with pytest.raises(AppError, match="not this installation's"):
+                await work
+    assert await keys(everywhere) == set()
+
+
 async def test_a_store_that_is_away_is_seen_when_it_comes(
     everywhere: Resources, team_id: UUID, elsewhere: Settings, s3_url: str, tmp_path: Path
 ) -> None:
