@@ -1,17 +1,18 @@
 """Runs the migrations of `migrations/` and says where between them the database stands."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, text
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -22,8 +23,16 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 TURN: Final = 7_034_817_325_991
 """PostgreSQL's advisory lock of whoever migrates: any number, but always this one."""
 TURN_SECONDS: Final = 0.2
-LOCK_SECONDS: Final = 10
-"""A migration that waits for a table makes everybody behind it wait too: not longer than this."""
+LOCK_SECONDS: Final = 1.5
+"""A migration that waits for a table makes everybody behind it wait too: not longer than this at a time.
+
+Longer than PostgreSQL's `deadlock_timeout` of a second, after which it ends an autovacuum that is in the way.
+"""
+PAUSE_SECONDS: Final = 4.0
+"""Between two tries, in which whoever had to wait goes on."""
+PATIENCE_SECONDS: Final = 60.0
+"""For so long a table is tried for; and so long waits what holds nobody up, as an index that is built concurrently."""
+CONCURRENTLY: Final = " concurrently "
 LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
@@ -46,22 +55,35 @@ def config(connection: Connection | None = None) -> Config:
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
     """Runs what has not run; processes that start together take turns. A database that is ahead stays as it is.
 
-    UNAVAILABLE where a table stays locked; what ran before that one is kept, and the next call goes on there.
-    NotOwnerError where whoever has logged in may not change the tables.
+    UNAVAILABLE where a table stays locked for PATIENCE_SECONDS; what ran before that one is kept, and the next call goes on
+    there. NotOwnerError where whoever has logged in may not change the tables.
     """
     async with _alone(engine) as connection:
         if await connection.run_sync(_standing) is Standing.AHEAD:
             return
         # Alembic begins one transaction for each migration only where there is none.
         await connection.commit()
-        try:
-            await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
-        except DBAPIError as error:
-            if sqlstate(error) == LOCK_NOT_AVAILABLE:
-                raise unavailable("A table is in use by a long query: migrate again.") from error
-            if sqlstate(error) == NOT_ALLOWED:
-                raise NotOwnerError from error
+        ends_at = time.monotonic() + PATIENCE_SECONDS
+        while (error := await _locked_out(connection, revision)) is not None:
+            if time.monotonic() + PAUSE_SECONDS > ends_at:
+                raise unavailable(
+                    "A table is in use by a long query or a backup: migrate again."
+                ) from error
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _locked_out(connection: AsyncConnection, revision: str) -> DBAPIError | None:
+    """Runs what has not run; the error of a table that is locked, where one is: what ran before that one is kept."""
+    try:
+        await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
+    except DBAPIError as error:
+        if sqlstate(error) == NOT_ALLOWED:
+            raise NotOwnerError from error
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
             raise
+        await connection.rollback()
+        return error
+    return None
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
@@ -101,8 +123,12 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             while not await connection.scalar(text(f"select pg_try_advisory_lock({TURN})")):
                 await connection.commit()
                 await asyncio.sleep(TURN_SECONDS)
-            await connection.exec_driver_sql(f"set lock_timeout = '{LOCK_SECONDS}s'")
-            await connection.commit()
+            event.listen(own.sync_engine, "before_cursor_execute", _limit_waiting)
             yield connection
     finally:
         await own.dispose()
+
+
+def _limit_waiting(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+    seconds = PATIENCE_SECONDS if CONCURRENTLY in statement else LOCK_SECONDS
+    cursor.execute(f"set lock_timeout = '{round(seconds * 1000)}ms'")

@@ -1,6 +1,7 @@
 """The migrations and the models say the same, upwards and downwards."""
 
 import asyncio
+import time
 
 import pytest
 from alembic import command
@@ -104,7 +105,7 @@ async def test_a_locked_table_keeps_what_ran_before_it_and_loses_nothing(
     other_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An index that is broken off in the middle is left invalid; the next call makes it anew."""
-    monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "PATIENCE_SECONDS", 1)
     database = Database(other_server)
     await migrate.upgrade(database.engine, "0014")
     async with database.transaction() as session:
@@ -129,6 +130,34 @@ async def test_a_locked_table_keeps_what_ran_before_it_and_loses_nothing(
     assert await migrate.standing(database.engine) is migrate.Standing.CURRENT
     for name in ("ix_image_team_id_taken", "ix_image_trash", "ix_image_unready"):
         assert await valid(database, name)
+    await database.close()
+
+
+async def test_a_table_that_is_read_for_long_is_tried_for_while_others_read_it(
+    other_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a backup, which has read every table until it ends. Whoever queues behind a migration waits for one try of it."""
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.5)
+    database = Database(other_server)
+    await migrate.upgrade(database.engine, "0024")
+    read = text("select count(*) from vector_claim")
+    waited = []
+    async with database.transaction() as backup:
+        await backup.execute(read)
+        migrating = asyncio.create_task(migrate.upgrade(database.engine))
+        for _ in range(30):
+            began = time.perf_counter()
+            async with database.transaction() as session:
+                await session.execute(read)
+            waited.append(time.perf_counter() - began)
+            await asyncio.sleep(0.1)
+        assert not migrating.done()
+    await migrating
+
+    assert await migrate.standing(database.engine) is migrate.Standing.CURRENT
+    assert max(waited) > 0.1
+    assert max(waited) < 2
     await database.close()
 
 
