@@ -7,7 +7,7 @@ from typing import Any, Final
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.database import CONNECT_SECONDS
+from app.db.database import CONNECT_SECONDS, away
 from app.errors import unavailable
 
 GONE: Final = (
@@ -39,7 +39,7 @@ async def connected(engine: AsyncEngine, **overriding: Any) -> AsyncIterator[Any
             **{**arguments(engine), "timeout": CONNECT_SECONDS, **overriding}
         )
     except REFUSED as error:
-        raise unavailable("The database cannot be reached; try again.") from error
+        raise away(error) from error
     try:
         yield connection
     finally:

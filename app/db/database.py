@@ -4,6 +4,7 @@ Nothing is read or written but through an entrance, and PostgreSQL holds each en
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -33,6 +34,8 @@ from app.db.address import DIRECT_SETTING
 from app.db.models import Base, User
 from app.domain import Actor
 from app.errors import AppError, SetupError, unauthenticated, unavailable
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncSession], Awaitable[T]]
@@ -341,14 +344,28 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (PoolTimeout, OSError) as error:
-        raise unavailable("The database cannot be reached; try again.") from error
+        raise away(error) from error
     except DBAPIError as error:
         state = sqlstate(error) or ""
         lost = error.connection_invalidated and state not in NO_SUCH_ROLE
         lost = lost or isinstance(_cause(error), TargetServerAttributeNotMatched)
         if lost or state.startswith(UNREACHABLE):
-            raise unavailable("The database cannot be reached; try again.") from error
+            raise away(_cause(error) or error) from error
         raise
+
+
+def away(error: BaseException) -> AppError:
+    """UNAVAILABLE. Whoever runs the database reads in the log why, in the driver's words; a client has no use for them."""
+    log.warning("the database cannot be used: %s", _said(error))
+    return unavailable("The database cannot be reached; try again.")
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, PoolTimeout):
+        return "all connections of the pool are in use (PICTOR_DATABASE_POOL_SIZE)"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or repr(error)
 
 
 @contextmanager

@@ -249,3 +249,28 @@ async def test_a_database_that_says_nothing_is_told_of_so(monkeypatch: pytest.Mo
             await database.reach()
         await database.close()
     assert caught.value.code is ErrorCode.UNAVAILABLE
+
+
+async def test_the_log_says_why_there_is_no_database(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client is told that there is none; whether it is away, full or too slow is for whoever runs it."""
+    away = Database("postgresql+asyncpg://nobody:canary@127.0.0.1:1/nowhere")
+    full = Database(database_url, pool_size=1)
+    full.engine.sync_engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+    with pytest.raises(AppError):
+        await pid_of(away)
+    with pytest.raises(AppError):
+        async with locks.alone(away, "x"):
+            pass
+    async with full.transaction() as session:
+        await session.scalar(PID)
+        with pytest.raises(AppError):
+            await pid_of(full)
+    first, second, third = caplog.messages
+    assert first == second
+    assert "Connect call failed" in first
+    assert "PICTOR_DATABASE_POOL_SIZE" in third
+    assert "canary" not in caplog.text
+    await away.close()
+    await full.close()
