@@ -1,5 +1,6 @@
 """What Prometheus reads: numbers that agree with what was done, and no text of a client."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -27,7 +29,7 @@ from app.web.metrics import metrics_app
 from tests import make
 from tests.database import Database
 from tests.fixtures.own_database import own_database
-from tests.web.conftest import BASE, Member
+from tests.web.conftest import BASE, Member, served
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 MARK = "do-not-count-me"
@@ -86,6 +88,59 @@ async def test_requests_and_operations(
     assert one(found, requests, route="none", method="GET", status="404") == 1
     assert one(found, requests, route="/images/{id}/{variant}", method="GET", status="404") == 1
     assert one(found, requests, route="/healthz", method="other", status="405") == 1
+
+
+async def test_a_client_that_goes_away_is_no_fault_of_ours(
+    resources: Resources, member: Member
+) -> None:
+    """Anybody can go away in the middle of a body; and whoever is woken by 5xx wants to sleep."""
+    async with served(main.create_app(resources)) as (address, _):
+        host, port = urlsplit(address).netloc.split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = (
+            f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {member.key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+        )
+        writer.write(head.encode() + b'{"query":')
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
+        requests = await counted(resources)
+    assert requests == {"499": 1}
+
+
+async def test_a_stream_of_events_counts_until_its_first(
+    resources: Resources, member: Member
+) -> None:
+    """It lasts as long as its client likes, beside answers that take milliseconds."""
+    body = {"query": "subscription { imageProcessing { id } }"}
+    headers = member.headers | {"Accept": "text/event-stream"}
+    async with served(main.create_app(resources)) as (address, _):
+        async with (
+            httpx.AsyncClient(base_url=address) as client,
+            client.stream("POST", "/graphql", json=body, headers=headers) as response,
+        ):
+            assert response.status_code == 200
+            await asyncio.sleep(3)
+        assert await counted(resources) == {"200": 1}
+    found = await scraped(resources)
+    took = "pictor_http_request_duration_seconds_sum"
+    assert one(found, took, route="/graphql", method="POST", status="200") < 2
+
+
+async def counted(resources: Resources) -> dict[str, float]:
+    """Requests to /graphql by their status, once there are any."""
+    for _ in range(200):
+        found = {
+            dict(labels)["status"]: value
+            for (name, labels), value in (await scraped(resources)).items()
+            if name == "pictor_http_request_duration_seconds_count"
+            and dict(labels)["route"] == "/graphql"
+        }
+        if found:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("no request was counted")
 
 
 async def upload(client: httpx.AsyncClient, member: Member, data: bytes) -> None:
