@@ -15,12 +15,15 @@ from prometheus_client import (
 
 from app.db.database import Database
 from app.domain import BulkAction, JobKind, JobState
+from app.errors import ErrorCode, UploadProblem
 from app.imaging import Decoder
 from app.services.jobs import Backlog
 
+JOB_OUTCOMES: Final = ("done", "retried", "given_up", "postponed", "superseded", "lost")
+BULK_OUTCOMES: Final = ("done", "failed", "retried")
 WAITING_STATES: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-JOB_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+JOB_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_200, 3_600)
 RECALLS: Final = (0.5, 0.8, 0.9, 0.95, 0.99, 1)
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "OPTIONS"))
 OTHER: Final = "other"
@@ -35,6 +38,7 @@ class Metrics:
         self._work()
         self._edge()
         self._parts()
+        self._begin_at_zero()
         ProcessCollector(registry=self._registry)
 
     def _queue(self) -> None:
@@ -110,6 +114,21 @@ class Metrics:
             "pictor_decoder_limit", "Pictures that this process decodes at once."
         )
 
+    def _begin_at_zero(self) -> None:
+        """What alerts look at is there before it happens: `increase` sees nothing in a series that begins with its first event."""
+        for kind in JobKind:
+            for outcome in JOB_OUTCOMES:
+                self._ended.labels(kind.value, outcome)
+        for action in BulkAction:
+            for outcome in BULK_OUTCOMES:
+                self._bulk.labels(action.value, outcome)
+        for code in ErrorCode:
+            self._errors.labels(code.value)
+        for outcome in ("created", "known"):
+            self._uploads.labels(outcome, "")
+        for problem in UploadProblem:
+            self._uploads.labels("refused", problem.value)
+
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self._registry)
 
@@ -125,7 +144,7 @@ class Metrics:
         self._worker_up.set(up)
 
     def job_ended(self, kind: JobKind, outcome: str) -> None:
-        """`outcome`: retried, given_up, postponed, superseded or lost; `job_done` for what was done."""
+        """`outcome`: of JOB_OUTCOMES; `job_done` for what was done."""
         self._ended.labels(kind.value, outcome).inc()
 
     def job_done(self, kind: JobKind, seconds: float) -> None:
@@ -133,7 +152,7 @@ class Metrics:
         self._job_seconds.labels(kind.value).observe(seconds)
 
     def bulk_job_ended(self, action: BulkAction, outcome: str) -> None:
-        """`outcome`: done, failed, or retried."""
+        """`outcome`: of BULK_OUTCOMES."""
         self._bulk.labels(action.value, outcome).inc()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:

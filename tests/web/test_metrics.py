@@ -169,6 +169,21 @@ async def test_uploads(client: httpx.AsyncClient, resources: Resources, member: 
     assert one(found, "pictor_decoder_pictures", state="waiting") == 0
 
 
+async def test_what_alerts_look_at_is_there_before_it_happens(resources: Resources) -> None:
+    """Prometheus sees no increase in a series that begins at 1: the first worker that died went unnoticed."""
+    found = await scraped(resources)
+    for kind in JobKind:
+        for outcome in ("done", "retried", "given_up", "postponed", "superseded", "lost"):
+            assert one(found, "pictor_job_runs_total", kind=kind.value, outcome=outcome) == 0
+    assert one(found, "pictor_bulk_jobs_total", action="TRASH", outcome="failed") == 0
+    assert one(found, "pictor_graphql_errors_total", code="INTERNAL_SERVER_ERROR") == 0
+    assert one(found, "pictor_uploads_total", outcome="created", reason="") == 0
+    assert one(found, "pictor_uploads_total", outcome="refused", reason="TOO_LARGE") == 0
+    resources.metrics.job_ended(JobKind.EMBED, "lost")
+    found = await scraped(resources)
+    assert one(found, "pictor_job_runs_total", kind="EMBED", outcome="lost") == 1
+
+
 async def test_the_queue(database_url: str, resources: Resources) -> None:
     async with own_database(database_url) as url:
         db = Database(url, pool_size=3)
