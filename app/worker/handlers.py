@@ -87,7 +87,8 @@ async def failed(resources: Resources, job: Job, error: Exception) -> AppError |
         return None
     away = outage(error)
     if away is not None:
-        log.warning("%s of %s waits: %s", job.kind, job.image_id, away.message)
+        # Of which image is nobody's matter, and while the store is away they are all that wait, again and again.
+        log.warning("%s waits: %s", job.kind, away.message)
         resources.metrics.job_ended(job.kind, "postponed")
         await resources.db.worker.run(lambda session: job_runs.release(session, [job], POSTPONED))
         return away

@@ -227,8 +227,10 @@ async def test_a_picture_that_kills_its_decoder_harms_no_other(resources: Resour
     assert {(await job(resources.db, one)).attempts for one in good} == {1}
 
 
-async def test_a_store_that_is_away_costs_no_attempt_and_no_hurry(resources: Resources) -> None:
-    """The lane tries a batch, puts it off, and rests before it takes the next."""
+async def test_a_store_that_is_away_costs_no_attempt_and_no_hurry(
+    resources: Resources, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The lane tries a batch, puts it off, and rests before it takes the next. The log says so, whichever images they are."""
     team_id = await make.team(resources.db)
     lot = [await stored(resources, team_id, jpeg(noise(seed))) for seed in range(60)]
     away = storage_from_url(
@@ -246,6 +248,9 @@ async def test_a_store_that_is_away_costs_no_attempt_and_no_hurry(resources: Res
         rows = list(await session.scalars(select(ImageJob)))
     assert {(row.state, row.attempts, row.error) for row in rows} == {(JobState.QUEUED, 0, None)}
     assert len(rows) == 2 * len(lot)
+    said = {one.getMessage() for one in caplog.records if one.name == "app.worker.handlers"}
+    assert said
+    assert len(said) <= len(BOTH)
     await away.close()
 
 
