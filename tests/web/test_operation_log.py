@@ -4,12 +4,15 @@ import json
 import logging
 import secrets
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from app.cli.logs import configure
-from app.web.operation_log import LOGGER
+from app.domain import Actor, Role
+from app.metrics import Metrics
+from app.web.operation_log import LOGGER, logged
 from tests.web.conftest import Member, hasty
 
 
@@ -66,6 +69,15 @@ async def test_line_says_how_it_ended(
     await post(client, query)
     (line,) = lines()
     assert (line["outcome"], line["errors"], line["user"]) == (outcome, 1, None)
+
+
+def test_a_line_is_short_however_many_teams_somebody_is_in(lines: Any) -> None:
+    actor = Actor(user_id=uuid4(), roles={uuid4(): Role.VIEWER for _ in range(2_000)})
+    with logged("r", Metrics()) as asked:
+        asked.actor = actor
+    (line,) = lines()
+    assert line["teams"] == [str(one) for one in actor.team_ids][:20]
+    assert line["moreTeams"] == 1_980
 
 
 @hasty
