@@ -1,7 +1,7 @@
 """File names are read word by word with their marks, and composed: whose words change by that, a worker words anew.
 
 A mark (a vowel of Hindi, a dot of Hebrew, the diaeresis of a name that macOS decomposed) and a joiner parted words until now.
-Nothing is locked: looking through a million images takes some seconds, and of most of them nothing changes.
+Looking through a million images takes some seconds, in which they are written as ever, and of most of them nothing changes.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ depends_on = None
 
 # What PostgreSQL's parser would keep together for what ASCII has between its letters: `cat.jpg` is a host's name to it.
 FILE_WORDS = r"""
-create function file_words(filename text) returns text language sql immutable parallel safe
+create or replace function file_words(filename text) returns text language sql immutable parallel safe
 return regexp_replace(normalize(filename, nfc), '[\x01-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+', ' ', 'g')
 """
 IMAGE_WORDS = """
@@ -43,9 +43,18 @@ select id from image where state = 'STORED' and (
 """
 
 
+# It is released at once. Whoever writes after it finds the new functions.
+WRITTEN = "do $$ begin lock table image in share mode; end $$"
+
+
 def upgrade() -> None:
-    op.execute(FILE_WORDS)
-    op.execute(IMAGE_WORDS.format(title="normalize(title, nfc)", filename="file_words(filename)"))
+    """The functions first, then a wait for whoever still writes with the old ones: the look at all images would miss theirs."""
+    with op.get_context().autocommit_block():
+        op.execute(FILE_WORDS)
+        op.execute(
+            IMAGE_WORDS.format(title="normalize(title, nfc)", filename="file_words(filename)")
+        )
+        op.execute(WRITTEN)
     op.create_table(
         "unworded_image",
         sa.Column("image_id", sa.Uuid(), nullable=False),

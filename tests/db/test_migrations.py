@@ -91,6 +91,29 @@ async def test_names_of_files_that_were_there_before_are_worded_anew(other_serve
     await database.close()
 
 
+async def test_names_of_files_that_come_during_the_migration_are_worded_anew(
+    other_server: str,
+) -> None:
+    """By the functions of before, in a transaction that the migration's look at all images cannot see."""
+    database = Database(other_server)
+    await migrate.upgrade(database.engine, "0029")
+    team_id = await make.team(database)
+    image_id = await make.image(database, team_id, title="", filename="x.png")
+    async with database.transaction() as session:
+        await session.execute(
+            text("update image set filename = :name where id = :id"),
+            {"name": "पहाड़.png", "id": image_id},
+        )
+        migrating = asyncio.create_task(migrate.upgrade(database.engine))
+        await asyncio.wait([migrating], timeout=1)
+    await migrating
+
+    async with database.transaction() as session:
+        waiting = await session.scalars(text("select image_id from unworded_image"))
+        assert list(waiting) == [image_id]
+    await database.close()
+
+
 async def test_processes_that_start_together_take_turns(other_server: str) -> None:
     databases = [Database(other_server) for _ in range(3)]
 
