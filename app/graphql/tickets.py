@@ -84,7 +84,8 @@ class TicketMutation:
         except AppError as error:
             metrics.upload_refused(error.reason or error.code)
             raise
-        metrics.upload_taken(created=uploaded.created, size=uploaded.image.size_bytes)
+        if not uploaded.again:
+            metrics.upload_taken(created=uploaded.created, size=uploaded.image.size_bytes)
         return UploadImagePayload.of(uploaded)
 
 

@@ -214,6 +214,20 @@ async def test_all_of_it_again_is_harmless(client: Client, db: Database, files: 
     assert len(files()) == 1
 
 
+async def test_a_file_is_counted_once_however_often_it_is_completed(
+    client: Client, resources: Resources
+) -> None:
+    content = picture(41)
+    ticket = await client.request(content)
+    await client.put(ticket, content)
+    for _ in range(3):
+        await client.complete(ticket)
+
+    lines = resources.metrics.text().decode().splitlines()
+    assert 'pictor_uploads_total{outcome="created",reason=""} 1.0' in lines
+    assert f"pictor_upload_bytes_total {float(len(content))}" in lines
+
+
 async def test_everything_at_once_is_one_image(client: Client, db: Database, files: Any) -> None:
     content = picture(3)
     two = [await client.request(content) for _ in range(2)]

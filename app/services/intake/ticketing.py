@@ -78,7 +78,7 @@ class Ticketing:
                 await self._fetch(actor, ticket)
         for _ in range(TRIES):
             try:
-                image, created = await self._change(
+                image, created, again = await self._change(
                     lambda session: tickets.complete(session, actor, token)
                 )
             except intents.Duplicate:
@@ -86,7 +86,7 @@ class Ticketing:
                 continue
             if ticket is not None:
                 await self._forget_incoming(ticket)
-            return Uploaded(image, created)
+            return Uploaded(image, created, again)
         raise unavailable("The same bytes come and go; try again.")
 
     async def receive(self, actor: Actor, ticket_id: UUID, file: Incoming) -> UUID:

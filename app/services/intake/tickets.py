@@ -165,8 +165,8 @@ async def link(session: AsyncSession, actor: Actor, ticket_id: UUID, image_id: U
     return image_id
 
 
-async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool]:
-    """The image, and whether it is new. As it was answered the first time, where this is another one.
+async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Image, bool, bool]:
+    """The image, whether it is new, and whether this was answered before: then it is the answer of the first time.
 
     NOT_FOUND; CONFLICT while the bytes have not come; `intents.Duplicate`: the same bytes were stored just now, so run it again.
     """
@@ -177,7 +177,7 @@ async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Ima
         )
         if image is None:
             raise not_found("Image", field="ticket")
-        return image, ticket.created
+        return image, ticket.created, True
     new, created = said(ticket), False
     with blaming("ticket"):
         image = await intents.again(session, actor, new, ticket.sha256)
@@ -191,7 +191,7 @@ async def complete(session: AsyncSession, actor: Actor, token: str) -> tuple[Ima
             created = image.id == ticket.image_id
     ticket.image_id, ticket.created = image.id, created
     await session.flush()
-    return image, created
+    return image, created, False
 
 
 async def _abandon(session: AsyncSession, ticket: UploadTicket) -> None:

@@ -32,10 +32,14 @@ Finish = Callable[[AsyncSession, UUID], Awaitable[T]]
 
 @dataclass(frozen=True)
 class Uploaded:
-    """`created` is False where the team had these very bytes, or had lost them: then it is that image."""
+    """`created` is False where the team had these very bytes, or had lost them: then it is that image.
+
+    `again`: it was answered before, and nothing was sent since.
+    """
 
     image: Image
     created: bool
+    again: bool = False
 
 
 @dataclass(frozen=True)
