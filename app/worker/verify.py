@@ -180,4 +180,6 @@ async def _tell(db: Entrance, image: Kept, found: Damage | None, report: Report)
     if found is not None:
         await db.run(lambda session: damage.flag(session, image.object_key, found))
     elif image.damage is not None:
-        report.healed += await db.run(lambda session: damage.clear(session, image.object_key))
+        # Others are told meanwhile: the sum is read after the wait, or theirs would be lost.
+        is_healed = await db.run(lambda session: damage.clear(session, image.object_key))
+        report.healed += is_healed

@@ -170,6 +170,13 @@ async def test_only_a_reading_takes_wrong_bytes_back(everywhere: Resources, team
     assert (await row(everywhere.db, image.id)).damage is None
 
 
+async def test_all_that_are_right_again_are_counted(everywhere: Resources, team_id: UUID) -> None:
+    """Four images are told at a time."""
+    for _ in range(8):
+        await picture(everywhere, team_id, derivatives=(), damage=Damage.MISSING)
+    assert (await run(everywhere)).healed == 8
+
+
 async def test_one_team_or_a_sample(resources: Resources) -> None:
     one, other = await make.team(resources.db), await make.team(resources.db)
     await picture(resources, one)
