@@ -61,6 +61,10 @@ class SetupError(Exception):
     """What only whoever runs the installation can put right, and the message says how. No client ever sees it."""
 
 
+class UsageError(SetupError):
+    """A setting or an argument that cannot be used, whatever else is well: to try again is of no use."""
+
+
 class AppError(Exception):
     """An error that its reader may see.
 

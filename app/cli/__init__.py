@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.cli.stopping import CUT_STATUS, interrupted_by_sigterm, leave, through
-from app.errors import AppError, SetupError
+from app.errors import AppError, SetupError, UsageError
 from app.setting_values import SecretFileError
 from app.settings import Settings
 
@@ -44,7 +44,7 @@ FINDING: Final = frozenset(("reconcile", "verify", "audit"))
 """Their status 1 says that something was found, as that of `grep` does."""
 FAILED: Final = 1
 TROUBLE: Final = 2
-"""In place of FAILED where that says something else."""
+"""For what was asked wrongly, and in place of FAILED where that says something else."""
 
 EXPECTED: Final = (AppError, SetupError, OSError)
 """What goes wrong without a fault of the program: a line says it, and no traceback."""
@@ -91,7 +91,7 @@ def _run(given: Sequence[str], check: Callable[[], None]) -> int:
         return CUT_STATUS
     except Exception as error:
         _tell(error)
-        return TROUBLE if named in FINDING else FAILED
+        return TROUBLE if named in FINDING or isinstance(error, UsageError) else FAILED
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
@@ -140,7 +140,8 @@ def _parser(named: str | None, module: Any) -> argparse.ArgumentParser:
 def _said(fault: ErrorDetails) -> str:
     """One wrong setting, by the name that its environment variable has."""
     name = "_".join(str(part) for part in fault["loc"])
-    return f"PICTOR_{name.upper()}: {fault['msg']}"
+    # What our own checks say, without what pydantic puts before it.
+    return f"PICTOR_{name.upper()}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

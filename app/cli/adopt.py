@@ -3,7 +3,7 @@
 import argparse
 
 from app.db.database import Database
-from app.errors import SetupError
+from app.errors import SetupError, UsageError
 from app.resources import open_database, open_storage, require_roles
 from app.services import installation, store_mark
 from app.services.auditing import audit_key
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(settings: Settings, asked: argparse.Namespace) -> int:
     if not (asked.store or asked.key):
-        raise SetupError("Say what is to be adopted: --store, --key, or both.")
+        raise UsageError("Say what is to be adopted: --store, --key, or both.")
     async with open_database(settings) as db:
         await require_roles(db)
         if asked.store:

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.errors import SetupError
+from app.errors import UsageError
 
 SETTING: Final = "PICTOR_DATABASE_URL"
 DIRECT_SETTING: Final = "PICTOR_DATABASE_DIRECT_URL"
@@ -30,7 +30,7 @@ AS_LIBPQ_SAYS: Final = {"sslmode": "ssl"}
 """Providers hand out addresses as PostgreSQL's own library reads them; the driver has other names for the same."""
 
 
-class DatabaseSettingError(SetupError):
+class DatabaseSettingError(UsageError):
     """The setting cannot be used; the message names it and holds no secret."""
 
     def __init__(self, setting: str, problem: str) -> None:

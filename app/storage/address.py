@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from app.errors import SetupError
+from app.errors import UsageError
 from app.storage.folder import FolderStorage
 from app.storage.protocol import Storage
 from app.storage.s3 import S3Storage
@@ -18,7 +18,7 @@ _ENDPOINT: Final = re.compile(
 )
 
 
-class StorageSettingError(SetupError):
+class StorageSettingError(UsageError):
     """The setting cannot be used; the message names it and holds no secret."""
 
     def __init__(self, problem: str, setting: str = SETTING) -> None:

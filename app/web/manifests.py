@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from graphql import GraphQLSyntaxError
 
-from app.errors import AppError, SetupError
+from app.errors import AppError, UsageError
 from app.web.documents import InvalidDocument
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ PREFIX: Final = "sha256:"
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class ManifestError(SetupError):
+class ManifestError(UsageError):
     """A manifest cannot be used: the message names the file, and the document where it is one's fault."""
 
 

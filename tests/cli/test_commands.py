@@ -32,6 +32,45 @@ def test_what_is_asked_wrongly_ends_with_2(
     assert "usage: pictor" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "value", "said"),
+    [
+        (
+            "migrate",
+            "DATABASE_URL",
+            "mysql://db.example.org/pictor",
+            "it begins with postgresql://",
+        ),
+        ("doctor", "SECRET_KEY", "short", "a secret key has at least 32 characters"),
+        ("reconcile", "SECRET_KEY", "short", "a secret key has at least 32 characters"),
+        ("serve", "PUBLIC_URL", "pictures", "it is written https://pictures.example.org"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    name: str,
+    value: str,
+    said: str,
+) -> None:
+    """A supervisor need not try again, and who reads the line knows which it is."""
+    monkeypatch.setenv(f"PICTOR_{name}", value)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--data-dir", str(tmp_path / "none")])
+    assert ended.value.code == 2
+    assert f"PICTOR_{name}: {said}" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_adopt_wants_to_know_what(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["adopt"])
+    assert ended.value.code == 2
+    assert "--store, --key" in capsys.readouterr().err
+
+
 def test_the_list_of_commands_loads_none_of_them() -> None:
     look = "import sys\nfrom app import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
