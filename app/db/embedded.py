@@ -22,8 +22,10 @@ def start(data_dir: Path) -> str:
     _forget_who_is_another(data_dir / "pgdata" / "postmaster.pid")
     _forget_the_dead(data_dir / "pgdata" / ".handle_pids.json")
     server = get_server(data_dir / "pgdata", cleanup_mode="stop")
-    socket_dir = server.get_postmaster_info().socket_dir
-    return f"postgresql+asyncpg://postgres@/postgres?host={quote(str(socket_dir))}"
+    place = server.get_postmaster_info()
+    # The socket's name has the port, which both sides would else take from their own PGPORT.
+    where = f"host={quote(str(place.socket_dir))}&port={place.port}"
+    return f"postgresql+asyncpg://postgres@/postgres?{where}"
 
 
 def _forget_who_is_another(note: Path) -> None:

@@ -15,6 +15,12 @@ START = (
     "import sys, pathlib; from app.db import embedded; embedded.start(pathlib.Path(sys.argv[1]))"
 )
 
+REACH = (
+    "import asyncio; from app.db.database import Database\n"
+    "async def reach(db): await db.reach(); await db.close()\n"
+    "asyncio.run(reach(Database(embedded.start(pathlib.Path(sys.argv[1])))))"
+)
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -66,3 +72,15 @@ def test_a_server_that_lives_is_joined(folder: Path) -> None:
     # Its stdin has been closed.
     assert first.returncode == 0
     assert not note.exists()
+
+
+def test_another_process_may_have_a_port_in_its_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whoever works with a server of their own beside it: PostgreSQL and its drivers take PGPORT for their default."""
+    with started(folder, "print(1, flush=True); sys.stdin.read()") as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"1\n"
+        monkeypatch.setenv("PGPORT", "1")
+        with started(folder, REACH) as second:
+            assert second.wait(120) == 0
