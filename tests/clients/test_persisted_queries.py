@@ -69,7 +69,7 @@ async def test_a_server_does_not_start_with_what_it_cannot_trust(
     manifest.write_text(json.dumps({"0" * 64: "{ viewer { user { id } } }"}))
     installation.environment |= {"PICTOR_TRUSTED_DOCUMENTS": str(manifest)}
     stopped = start(installation)
-    assert stopped.returncode == 1
+    assert stopped.returncode == 2
     (line,) = stopped.stderr.splitlines()
     assert line.startswith(f"pictor: Manifest {manifest}, document {'0' * 64}: ")
     assert "has another SHA-256" in line
