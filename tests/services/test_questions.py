@@ -296,6 +296,10 @@ async def test_the_first_of_all_three_has_the_whole_score(db: Database, model_id
         ("İstanbul by night", "İstanbul"),
         ("a #heron", "#Heron"),
         ("😀", "😀"),
+        ("a 🐦 by the lake", "🐦"),
+        ("one grey heron 🐦", "heron 🐦"),
+        ("👩‍👩‍👧 at night", "👩‍👩‍👧"),
+        ("a sea·side walk", "sea·side"),
         ("-", "-"),
     ],
 )
@@ -320,6 +324,67 @@ async def test_a_tag_without_words_lifts_nothing(db: Database, model_id: int) ->
     await put(db, model_id, actor, rows[:29])
     (tagged,) = await put(db, model_id, actor, rows[29:], tags=("_", "-", "___"))
     assert ids(await page(db, actor, replace(HYBRID, words="a heron")))[-1] == tagged
+
+
+@pytest.mark.parametrize(
+    ("words", "tag"),
+    [
+        ("a lake -heron", "heron"),
+        ("a lake -herons", "heron"),
+        ('a lake -"grey heron"', "grey heron"),
+        ('a lake -"grey heron', "heron"),
+        ("-heron", "heron"),
+    ],
+)
+async def test_a_tag_that_is_not_wanted_lifts_nothing(
+    db: Database, model_id: int, words: str, tag: str
+) -> None:
+    actor = await make.actor(db)
+    rows = planted.random(30)
+    rows = rows[np.argsort(-(rows @ QUERY))]
+    near = await put(db, model_id, actor, rows[:29], title="snow")
+    (tagged,) = await put(db, model_id, actor, rows[29:], title="snow", tags=(tag,))
+    assert ids(await page(db, actor, replace(HYBRID, words=words))) == [*near, tagged]
+
+
+@pytest.mark.parametrize(
+    ("words", "tag", "share", "has_words"),
+    [
+        ("cha dance", "cha cha", 1 / 2, False),
+        ("new york", "New York, New York", 1, True),
+        ("cat among cats", "cat", 2 / 3, False),
+        ("heron heron", "heron", 1, True),
+        ("two herons", "heron herons", 1 / 2, False),
+        ("heron 🐦", "heron", 1 / 2, True),
+        ("lake -heron", "lake", 1 / 2, True),
+        ("heron - lake", "heron", 1 / 2, True),
+    ],
+)
+async def test_a_tag_counts_for_the_words_of_the_question_that_it_says(
+    db: Database, model_id: int, words: str, tag: str, share: float, has_words: bool
+) -> None:
+    """The second by meaning, and perhaps the first by words."""
+    actor = await make.actor(db)
+    await put(db, model_id, actor, planted.unit(QUERY[None]), title="snow")
+    (tagged,) = await put(db, model_id, actor, planted.random(1), title="snow", tags=(tag,))
+    hits = await page(db, actor, replace(HYBRID, words=words))
+    (hit,) = (one for one in hits.hits if one.image.id == tagged)
+    assert hit.score == pytest.approx((61 / 62 + has_words + share) / (2 + share))
+
+
+async def test_each_of_two_hundred_takes_part_once(
+    db: Database, model_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image with two tags that say as much is one of them, and leaves room for the others."""
+    monkeypatch.setattr("app.services.searching.fusion.FUSED", 6)
+    actor = await make.actor(db)
+    rows = planted.random(12)
+    rows = rows[np.argsort(-(rows @ QUERY))]
+    near = await put(db, model_id, actor, rows[:6])
+    older = await put(db, model_id, actor, rows[6:8], tags=("herons",))
+    both = await put(db, model_id, actor, rows[8:], tags=("heron", "herons"))
+    hits = await page(db, actor, replace(HYBRID, words="one heron"))
+    assert set(ids(hits)) == {*near, *older, *both}
 
 
 async def test_tags_of_another_team_lift_nothing(db: Database, model_id: int) -> None:

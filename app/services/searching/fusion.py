@@ -1,9 +1,10 @@
 """HYBRID: meaning, full text and tag names as one ranking. Rankings by vectors alone are in nearest."""
 
+import re
 import string
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -47,6 +48,9 @@ MOST_SHARES: Final = 3
 MOST_SPOKEN: Final = 100
 SEPARATORS: Final = string.punctuation
 """Between the words of a tag's name, besides spaces."""
+SPACED: Final = str.maketrans(SEPARATORS, " " * len(SEPARATORS))
+UNWANTED: Final = re.compile(r'(?<!\S)-(?=[^\s-])(?:"[^"]*"?|[^\s"]+)')
+"""A word, or a phrase, behind a minus that stands before it: what the ranking by words leaves out."""
 
 
 async def fused(
@@ -134,34 +138,45 @@ def _carrying(
     rows = rows.add_columns(literal(share).label("share"))
     yield rows.where(_among(Image.id, near))
     newest = rows.order_by(ImageTag.created_at.desc(), ImageTag.image_id.desc())
-    yield select(newest.limit(FUSED).subquery())
+    # An image may carry each of them.
+    yield select(newest.limit(FUSED * len(tag_ids)).subquery())
 
 
 async def _said_by(
     session: AsyncSession, team_ids: Sequence[UUID], words: str
 ) -> list[tuple[float, list[UUID]]]:
-    """The tags whose words are all in the question, by the share of it that they are, the largest first."""
+    """The tags whose words are all in the question and wanted, by the share of it that they are, the largest first."""
     whole = tag_key(words)
-    spoken = list(dict.fromkeys(_words(whole)))[:MOST_SPOKEN]
+    spoken = _words(whole)[:MOST_SPOKEN]
     if not team_ids or not whole:
         return []
-    forms = {form for word in spoken for form in _forms(word)}
+    wanted = UNWANTED.sub(" ", whole)
+    forms = {word: set(_forms(word)) for word in _words(wanted)[:MOST_SPOKEN]}
+    # Also as the statement takes tags apart, which leaves a dash or an emoji in its word.
+    parts = wanted.translate(SPACED).split()[:MOST_SPOKEN]
+    allowed = ["", *sorted({*parts}.union(*forms.values()))]
     spaced = func.translate(Tag.key, SEPARATORS, " " * len(SEPARATORS))
     its = func.string_to_array(spaced, " ", type_=ARRAY(Text()))
     is_whole = Tag.key == whole
     query = select(Tag.key, Tag.id).where(
         access.in_teams(Tag.team_id, tuple(team_ids)),
         # The empty one stands between two separators.
-        is_whole | its.op("<@")(literal(["", *sorted(forms)], ARRAY(Text()))),
+        is_whole | its.op("<@")(literal(allowed, ARRAY(Text()))),
     )
     query = query.order_by(is_whole.desc(), func.cardinality(its).desc(), Tag.id).limit(MOST_FOUND)
     found: dict[float, list[UUID]] = defaultdict(list)
     for key, tag_id in await session.execute(query):
         # The whole question may be a sign alone.
-        share = 1.0 if key == whole else min(1.0, len(_words(key)) / max(len(spoken), 1))
+        share = 1.0 if key == whole else _said(key, forms) / max(len(spoken), 1)
         if share:
             found[share].append(tag_id)
     return sorted(found.items(), reverse=True)[:MOST_SHARES]
+
+
+def _said(key: str, forms: Mapping[str, Collection[str]]) -> int:
+    """How many words of the question the tag says."""
+    its = set(_words(key))
+    return sum(not its.isdisjoint(alike) for alike in forms.values())
 
 
 def _among(
@@ -172,9 +187,16 @@ def _among(
 
 
 def _words(text: str) -> list[str]:
-    """Letters and digits, with the marks above, below and between them that many languages write vowels by."""
+    """Letters and digits, with the marks above, below and between them that many languages write vowels by; then signs
+    that stand alone, as an emoji does. Each once."""
     kept = (its if its.isalnum() or _joins(its) else " " for its in text)
-    return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
+    words = [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
+    signs = [part for part in text.translate(SPACED).split() if _is_sign(part)]
+    return list(dict.fromkeys(words + signs))
+
+
+def _is_sign(part: str) -> bool:
+    return "So" in map(unicodedata.category, part) and not any(map(str.isalnum, part))
 
 
 def _joins(letter: str) -> bool:
