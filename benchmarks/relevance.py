@@ -141,7 +141,7 @@ async def report(resources: Resources, library: Library, false: Rows) -> None:
 
 async def _relevance(resources: Resources, actor: Actor, hits: search.Hits) -> float:
     """Of the first hit."""
-    key = hits.measure.key(actor.team_ids[0])
+    [key] = hits.measure.keys(actor.team_ids[0])
     async with resources.db.acting(actor).transaction() as session:
         [chance] = await relevance.by_key(session, actor, [key])
     assert chance is not None

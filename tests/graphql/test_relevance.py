@@ -21,8 +21,8 @@ from tools.builtin_model.vocabulary import COMMONEST
 
 WORDS = COMMONEST[:90]
 SEARCH = """
-query($text: String!, $least: Float, $mode: SearchMode, $team: ID) {
-  searchImages(query: {text: $text}, minRelevance: $least, mode: $mode, filter: {teamId: $team}) {
+query($text: String!, $least: Float, $mode: SearchMode, $team: ID, $more: [SearchTerm!]) {
+  searchImages(query: {text: $text}, more: $more, minRelevance: $least, mode: $mode, filter: {teamId: $team}) {
     relevanceBasis edges { relevance score node { title } }
   }
 }"""
@@ -113,6 +113,21 @@ async def test_relevance_is_told_of_each_hit(client: Client, world: World) -> No
     assert nowhere == {"relevanceBasis": "TEAM", "edges": []}
 
 
+async def test_nonsense_beside_pictures_finds_next_to_nothing(client: Client, world: World) -> None:
+    """Pictures are nearer to each other than words are to any: by the measure of words, half of the team was relevant."""
+    await Calibration(client.resources).turn()
+    for at, text in enumerate(NONSENSE[:10]):
+        more = [{"imageId": str(world.images[at + n]), "weight": 1} for n in (0, 30, 60)]
+        found = await titles(client, world.actor, text, least=0.95, more=more)
+        assert len(found) <= 3
+    dog = [{"imageId": str(world.images[WORDS.index("dog")])}]
+    data = await client.get(world.actor, SEARCH, text="dog", least=0.95, more=dog)
+    found = data["searchImages"]
+    assert found["relevanceBasis"] == "TEAM"
+    assert found["edges"][0]["node"]["title"] == "dog"
+    assert all(edge["relevance"] >= 0.95 for edge in found["edges"])
+
+
 async def test_similar_can_be_cut_as_well(client: Client, world: World) -> None:
     await Calibration(client.resources).turn()
     image_id = str(world.images[WORDS.index("dog")])
@@ -160,8 +175,10 @@ async def test_relevance_takes_one_statement_and_only_where_it_is_asked_for(
     plain = """query { searchImages(query: {text: "dog"}) { edges { score } } }"""
     told = """query { searchImages(query: {text: "dog"}) { relevanceBasis edges { relevance } } }"""
     cut = """query { searchImages(query: {text: "dog"}, minRelevance: 0.5) { edges { score } } }"""
-    counts = [len(await client.statements(world.actor, one)) for one in (plain, told, cut)]
-    assert counts == [2, 3, 3]
+    more = f'{{imageId: "{world.images[0]}"}}'
+    both = f"""query {{ searchImages(query: {{text: "dog"}}, more: {more}) {{ relevanceBasis edges {{ relevance }} }} }}"""
+    counts = [len(await client.statements(world.actor, one)) for one in (plain, told, cut, both)]
+    assert counts == [2, 3, 3, 5]
 
 
 async def test_strangers_find_and_learn_nothing(client: Client, world: World) -> None:

@@ -15,6 +15,7 @@ from app.domain import Actor, ImageFilter, Modality, Role, SearchMode, Window
 from app.errors import AppError
 from app.services.searching import calibration, relevance, search
 from app.services.searching.chance import Chance
+from app.services.searching.questions import Term, combined
 from tests import make
 from tests.database import Database
 from tests.services import planted
@@ -154,12 +155,49 @@ async def test_texts_and_pictures_are_measured_apart(db: Database, model_id: int
     assert ids(like_first) == images[1:4]
 
 
+async def test_words_and_pictures_together_are_judged_by_both(db: Database, model_id: int) -> None:
+    actor = await make.actor(db)
+    (team_id,) = actor.team_ids
+    rows = planted.random(60, seed=7)
+    images = {await make.image(db, team_id): row for row in rows}
+    await planted.vectors(db, model_id, images)
+    words, pictures = Chance(0.05, 0.03), Chance(0.4, 0.04)
+    await measured(db, model_id, team_id, words.location, words.spread)
+    await measured(db, model_id, team_id, pictures.location, pictures.spread, Modality.IMAGE)
+    of_text = ASKED.query
+    of_picture = replace(planted.direction(rows[0], "a picture"), of_text=False)
+    for query, more, parts in (
+        (of_text, [Term(of_picture, 2)], (1, 1)),
+        (of_picture, [Term(of_text, 3), Term(of_text, 1)], (4, 1)),
+        (of_text, [Term(of_text), Term(of_picture)], (2, 0.5)),
+    ):
+        asked = replace(ASKED, query=combined(query, more, [Term(of_picture)]))
+        length = float(np.linalg.norm(parts[0] * QUERY + parts[1] * rows[0]))
+        its, theirs = (one / length for one in parts)
+        both = Chance(
+            its * words.location + theirs * pictures.location,
+            math.hypot(its * words.spread, theirs * pictures.spread),
+        )
+        every = await page(db, actor, replace(asked, min_relevance=None))
+        hits = await page(db, actor, asked)
+        assert ids(hits) == [
+            hit.image.id for hit in every.hits if both.relevance(hit.score) >= 0.95
+        ]
+        assert hits.measure.chance([words, pictures]).location == pytest.approx(both.location)
+    for query, more in (
+        (of_text, [Term(of_text, 2)]),
+        (of_picture, [Term(of_picture)]),
+        (of_text, [Term(of_picture, 0)]),
+    ):
+        assert combined(query, more, [Term(of_picture), Term(of_text)]).blend is None
+
+
 async def test_unmeasured_teams_have_the_shipped_figures(db: Database, model_id: int) -> None:
     actor = await make.actor(db)
     images = await library(db, model_id, actor.team_ids[0])
     assert ids(await page(db, actor)) == images[:4]
     shipped = {
-        name: relevance.Measure(1, name, Modality.TEXT, ()).prior
+        name: relevance.Measure(1, name, Modality.TEXT, ()).chance([None])
         for name in ("builtin", "clip-ViT-B-32", "never heard of")
     }
     assert shipped["builtin"] != shipped["clip-ViT-B-32"] == shipped["never heard of"]

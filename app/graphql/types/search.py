@@ -30,12 +30,12 @@ class SearchEdge:
         description="How surely it is more than chance: the share of unrelated questions of the same kind (texts or"
         " pictures) whose best hit among all images of the image's team scores lower, 0 to 1. It means the same for every model,"
         " and for text and pictures. By meaning alone, also for HYBRID, where a hit by its words may have little. With"
-        " not, it is that of the main question, and rather too low."
+        " not or less, it is that of the question without them, and rather too low; so it is for words with pictures in more."
     )
     async def relevance(self, info: Info) -> float:
         team_id = self.node.row.team_id
-        known = await info.context.loaders.chance.load(self.measure.key(team_id))
-        return (known or self.measure.prior).relevance(self.cosine)
+        known = await info.context.loaders.chance.load_many(self.measure.keys(team_id))
+        return self.measure.chance(known).relevance(self.cosine)
 
 
 @strawberry.type(description="Ranked hits, best first, or as orderBy has them.")
@@ -66,7 +66,7 @@ class SearchConnection:
     )
     async def relevance_basis(self, info: Info) -> RelevanceBasis:
         teams = {edge.node.row.team_id for edge in self.edges}
-        keys = [self.measure.key(one) for one in teams or self.measure.team_ids]
+        keys = [key for one in teams or self.measure.team_ids for key in self.measure.keys(one)]
         known = await info.context.loaders.chance.load_many(keys)
         return RelevanceBasis.TEAM if known and all(known) else RelevanceBasis.PRIOR
 

@@ -14,7 +14,6 @@ from app.services import embedding_models, filters
 from app.services.searching import directions, nearest, relevance
 from app.services.searching.directions import Direction
 from app.services.searching.nearest import Candidates
-from app.services.searching.relevance import Measure
 
 MAX_IMAGES: Final = 1_000_000
 MAX_FOUND: Final = 10_000
@@ -72,11 +71,10 @@ async def _found(session: AsyncSession, actor: Actor, match: filters.Match, wish
     if model is None:
         raise unavailable(directions.OTHER_MODEL)
     if wish.min_relevance is not None:
-        modality = relevance.modality(of_text=wish.query.of_text)
-        measure = Measure(model.id, model.name, modality, match.team_ids)
-        (chance,) = await relevance.by_key(session, actor, [measure.key(match.team_ids[0])])
-        basis = RelevanceBasis.TEAM if chance else RelevanceBasis.PRIOR
-        least = (chance or measure.prior).score(wish.min_relevance)
+        measure = relevance.measure_of(wish.query, model, match.team_ids)
+        ((known,),) = (await relevance.chances(session, actor, measure)).values()
+        basis = RelevanceBasis.TEAM if known else RelevanceBasis.PRIOR
+        least = measure.chance([known]).score(wish.min_relevance)
         floor = least if floor is None else max(least, floor)
     near = await nearest.best(
         session,

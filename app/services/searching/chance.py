@@ -43,6 +43,13 @@ class Chance:
         told = math.floor(share * MICRO + 1 / MICRO) / MICRO
         return 1.0 if share >= SURE or score >= SAME else told
 
+    def beside(self, other: "Chance", its: float, theirs: float) -> "Chance":
+        """Of a question that is so much of this kind and so much of the other. The best sum is at most the sum of the bests."""
+        return Chance(
+            its * self.location + theirs * other.location,
+            math.hypot(its * self.spread, theirs * other.spread),
+        )
+
     def score(self, relevance: float) -> float:
         """The least score of that relevance; -1 where every score has it."""
         if relevance <= 0:

@@ -29,16 +29,25 @@ Identity: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Blend:
+    """How long its words and its pictures are in a vector of length 1, before anything is pushed away."""
+
+    words: float
+    pictures: float
+
+
+@dataclass(frozen=True, slots=True)
 class Direction:
     """A question as a vector of length 1. It remembers its model, and `source` what it was made from.
 
-    `of_text`: words, which lie further from all pictures than pictures do from each other.
+    `of_text`: words, which lie further from all pictures than pictures do from each other. `blend`: of a question of both.
     """
 
     vector: Vectors
     model: Identity
     source: str
     of_text: bool = True
+    blend: Blend | None = None
 
 
 async def by_text(embedder: Embedder, words: str, *, field: str = "query.text") -> Direction:

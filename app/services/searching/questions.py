@@ -8,7 +8,7 @@ import numpy as np
 
 from app.embedding import Vectors
 from app.errors import bad_input, unavailable
-from app.services.searching.directions import OTHER_MODEL, Direction
+from app.services.searching.directions import OTHER_MODEL, Blend, Direction
 
 MAX_TERMS: Final = 10
 MAX_WEIGHT: Final = 10.0
@@ -46,7 +46,23 @@ def combined(query: Direction, more: Sequence[Term] = (), less: Sequence[Term] =
     unwanted = _sum(less, PUSH_OF_TEXT, PUSH_OF_PICTURE)
     pushed = sum(_share(one, PUSH_OF_TEXT, PUSH_OF_PICTURE) for one in less)
     vector = _unit(wanted) - unwanted * np.float32(min(1.0, MOST_PUSH / (pushed or 1.0)))
-    return Direction(_unit(vector), query.model, _source(query, more, less), query.of_text)
+    source, blend = _source(query, more, less), _blend(query, more, wanted)
+    return Direction(_unit(vector), query.model, source, query.of_text, blend)
+
+
+def _blend(query: Direction, more: Sequence[Term], wanted: Vectors) -> Blend | None:
+    """None where all that is wanted is words, or all of it pictures."""
+    others = _sum(
+        [one for one in more if one.direction.of_text is not query.of_text],
+        PULL_OF_TEXT,
+        PULL_OF_PICTURE,
+    )
+    length = float(np.linalg.norm(wanted))
+    theirs = float(np.linalg.norm(others)) / length
+    its = float(np.linalg.norm(wanted - others)) / length
+    if not theirs:
+        return None
+    return Blend(its, theirs) if query.of_text else Blend(theirs, its)
 
 
 def _share(term: Term, of_text: float, of_picture: float) -> float:

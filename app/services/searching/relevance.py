@@ -13,7 +13,9 @@ from app.domain import Actor, Modality
 from app.embedding import Vectors
 from app.errors import bad_input
 from app.services import access, arrays
+from app.services.embedding_models import Answering
 from app.services.searching.chance import Chance
+from app.services.searching.directions import Blend, Direction
 from app.services.searching.nearest import Candidates
 
 Key: TypeAlias = tuple[UUID, int, Modality]
@@ -26,29 +28,47 @@ CLIP: Final = {Modality.TEXT: Chance(0.215, 0.021), Modality.IMAGE: Chance(0.68,
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """By what the scores of an answer are judged. `team_ids`: whose images were searched."""
+    """By what the scores of an answer are judged. `team_ids`: whose images were searched. `blend`: as the question's."""
 
     model_id: int
     model: str
     modality: Modality
     team_ids: Sequence[UUID]
+    blend: Blend | None = None
 
-    def key(self, team_id: UUID) -> Key:
-        return team_id, self.model_id, self.modality
+    def keys(self, team_id: UUID) -> list[Key]:
+        """What has to be known of a team: one measurement, or one for its words and one for its pictures."""
+        return [(team_id, self.model_id, one) for one in self._modalities]
 
-    @property
-    def prior(self) -> Chance:
+    def chance(self, measured: Sequence[Chance | None]) -> Chance:
+        """What the scores in a team stand against; `measured`: what is known for its keys.
+
+        A question of words and pictures is judged by both: pictures alone are nearer to all others than words are to any.
+        """
+        each = [one or self.prior(of) for one, of in zip(measured, self._modalities, strict=True)]
+        if self.blend is None:
+            return each[0]
+        words, pictures = each
+        return words.beside(pictures, self.blend.words, self.blend.pictures)
+
+    def prior(self, modality: Modality) -> Chance:
         """For a team that has not been measured, or has too few images for it. An unknown model is taken for a CLIP."""
         shipped = BUILTIN if self.model == "builtin" else CLIP
-        return shipped[self.modality]
+        return shipped[modality]
+
+    @property
+    def _modalities(self) -> tuple[Modality, ...]:
+        return (self.modality,) if self.blend is None else (Modality.TEXT, Modality.IMAGE)
 
 
 NOTHING: Final = Measure(0, "", Modality.IMAGE, ())
 """Of an answer for which no vector was looked at."""
 
 
-def modality(*, of_text: bool) -> Modality:
-    return Modality.TEXT if of_text else Modality.IMAGE
+def measure_of(query: Direction, model: Answering, team_ids: Sequence[UUID]) -> Measure:
+    """By what a question's scores are judged in these teams."""
+    modality = Modality.TEXT if query.of_text else Modality.IMAGE
+    return Measure(model.id, model.name, modality, tuple(team_ids), query.blend)
 
 
 def check_score(min_score: float | None, field: str = "minScore") -> None:
@@ -83,6 +103,15 @@ async def by_key(session: AsyncSession, actor: Actor, keys: Sequence[Key]) -> li
     return [found.get(key) for key in keys]
 
 
+async def chances(
+    session: AsyncSession, actor: Actor, measure: Measure
+) -> Mapping[UUID, list[Chance | None]]:
+    """What is measured of each team that is searched, in the order of its keys."""
+    keys = [key for team_id in measure.team_ids for key in measure.keys(team_id)]
+    found = dict(zip(keys, await by_key(session, actor, keys), strict=True))
+    return {one: [found[key] for key in measure.keys(one)] for one in measure.team_ids}
+
+
 async def floors(
     session: AsyncSession,
     actor: Actor,
@@ -91,12 +120,11 @@ async def floors(
     min_score: float | None,
 ) -> Mapping[UUID, float]:
     """The least score of a hit in each team that is searched, so that it has the relevance, and the score too."""
-    keys = [measure.key(team_id) for team_id in measure.team_ids]
-    found = await by_key(session, actor, keys)
+    found = await chances(session, actor, measure)
     least = -1.0 if min_score is None else min_score
     return {
-        team_id: max((chance or measure.prior).score(min_relevance), least)
-        for (team_id, *_), chance in zip(keys, found, strict=True)
+        team_id: max(measure.chance(known).score(min_relevance), least)
+        for team_id, known in found.items()
     }
 
 

@@ -89,10 +89,9 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     if (model := known.model) is None:
         raise unavailable(OTHER_MODEL)
     candidates = Candidates(match, model.id, asked.without, known)
-    modality = relevance.modality(of_text=asked.query.of_text)
     # Where no team has the filter's tags, relevance is still that of those which were asked.
     teams = match.team_ids or [one for one in actor.team_ids if asked.wanted.team_id in (None, one)]
-    measure = Measure(model.id, model.name, modality, tuple(teams))
+    measure = relevance.measure_of(asked.query, model, teams)
     asked = replace(asked, floor=await _floor(session, actor, asked, measure))
     found = await _found(session, asked, candidates, window, _key(asked, model.id))
     return Hits(
