@@ -500,6 +500,7 @@ async def test_a_search_that_finds_too_much_is_refused(
 
 # ───────────────────────────── what cannot be done ─────────────────────────────
 
+NOTHING: dict[str, Any] = {"tags": {"all": ["on no image"]}}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"change": {"addTags": []}}, "input.change.addTags"),
     ({"change": {"addTags": ["x"] * 51}}, "input.change.addTags"),
@@ -514,6 +515,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"search": {"text": "a", "imageId": "b", "minScore": 0.5}}, "input.search.text"),
     ({"search": {"text": " ", "minScore": 0.5}}, "input.search.text"),
     ({"filter": {"ids": ["x"] * 101}}, "input.filter.ids"),
+    ({"search": {"text": "a"}, "filter": NOTHING}, "input.search.minRelevance"),
+    ({"search": {"text": "a", "minScore": 2.0}, "filter": NOTHING}, "input.search.minScore"),
+    (
+        {"search": {"text": "a", "minRelevance": -1.0}, "filter": NOTHING},
+        "input.search.minRelevance",
+    ),
 ]
 
 

@@ -50,6 +50,8 @@ async def images(session: AsyncSession, actor: Actor, team_id: UUID, selection: 
 
     BAD_USER_INPUT for a search that finds more than MAX_FOUND.
     """
+    if selection.search is not None:
+        _check(selection.search)
     match = await filters.resolve(session, actor, selection.wanted.within(team_id=team_id))
     if match.empty:
         return Found(None)
@@ -60,13 +62,17 @@ async def images(session: AsyncSession, actor: Actor, team_id: UUID, selection: 
     return Found(match.images().with_only_columns(Image.id, place))
 
 
+def _check(wish: Wish) -> None:
+    """Whatever the filter lets through."""
+    if wish.min_score is None and wish.min_relevance is None:
+        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
+    relevance.check_score(wish.min_score, "input.search.minScore")
+    relevance.check(wish.min_relevance, "input.search.minRelevance")
+
+
 async def _found(session: AsyncSession, actor: Actor, match: filters.Match, wish: Wish) -> Found:
     """All hits, best first."""
     floor, basis = wish.min_score, None
-    if floor is None and wish.min_relevance is None:
-        raise bad_input("input.search.minRelevance", "Say from which relevance or score on.")
-    relevance.check_score(floor, "input.search.minScore")
-    relevance.check(wish.min_relevance, "input.search.minRelevance")
     model = await embedding_models.answering(session, *wish.query.model)
     if model is None:
         raise unavailable(directions.OTHER_MODEL)
