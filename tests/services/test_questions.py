@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -24,7 +25,7 @@ from app.domain import (
     Window,
 )
 from app.errors import AppError, ErrorCode
-from app.services.searching import diversity, questions, search
+from app.services.searching import diversity, questions, ranked, search
 from app.services.searching.questions import Term
 from tests import make
 from tests.database import Database
@@ -184,6 +185,31 @@ async def test_short_lists_hold_still_while_images_come_and_go(
     assert set(before) - gone <= set(seen)
     # What stood behind the list moves up where others left; what is new does not.
     assert len(set(seen) - set(before)) <= len(gone)
+
+
+@pytest.mark.parametrize("asked", [SPREAD, HYBRID], ids=["spread", "hybrid"])
+async def test_one_that_goes_while_a_page_is_read_does_not_end_the_list(
+    db: Database, model_id: int, asked: search.Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its place in the ranking, and is deleted before the images of the page are read."""
+    actor = await make.actor(db)
+    await put(db, model_id, actor, planted.random(9))
+    first, *others = ids(await page(db, actor, asked))
+    async with db.transaction() as session:
+        scalars = session.scalars
+
+        async def deleted_before(statement: Any, *bound: Any) -> Any:
+            if statement is ranked.BY_ID:
+                async with db.transaction() as other:
+                    await other.execute(delete(Image).where(Image.id == first))
+            return await scalars(statement, *bound)
+
+        monkeypatch.setattr(session, "scalars", deleted_before)
+        hits = await search.page(session, actor, asked, Window(4))
+    assert ids(hits) == others[:4]
+    assert hits.has_next
+    rest = await page(db, actor, asked, after=hits.cursors[-1])
+    assert {*ids(hits), *ids(rest)} == {*others}
 
 
 async def test_a_deep_ranking_is_the_union_of_its_pages(db: Database, model_id: int) -> None:

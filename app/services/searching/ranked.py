@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Image
-from app.domain import ImageFilter, ImageOrder, SearchMode
+from app.domain import ImageFilter, ImageOrder, SearchMode, Window
 from app.services.searching import nearest, relevance
 from app.services.searching.directions import Direction
 from app.services.searching.nearest import Candidates, Floor, Near
@@ -50,12 +50,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A page, or a page and the hit behind it. `has_next`: what is known of more without that one."""
+    """A page, or a page and the hit behind it."""
 
     hits: Sequence[Hit]
     cursors: Sequence[str]
     near: nearest.Found
-    has_next: bool = False
+    has_next: bool
+
+
+def has_next(hits: Sequence[Hit], ranked: int, window: Window) -> bool:
+    """Whether more follow where so many were ranked for a page and one more. Of those, some may be gone by now; of a page
+    on which nothing is left, there is no cursor to go on from."""
+    return bool(hits) and ranked > window.limit
 
 
 async def cosines(

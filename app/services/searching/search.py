@@ -97,7 +97,7 @@ async def page(session: AsyncSession, actor: Actor, asked: Search, window: Windo
     return Hits(
         found.hits[: window.limit],
         found.cursors[: window.limit],
-        has_next=found.has_next or len(found.hits) > window.limit,
+        has_next=found.has_next,
         has_previous=window.cursor is not None,
         model=model.name,
         near=found.near,
@@ -212,7 +212,8 @@ async def _by_meaning(
     scores = {one.image_id: one.score for one in near}
     hits = await ranked.hits(session, asked, candidates, scores, near.rows)
     after = [places.After(hit.score, hit.image.id) for hit in hits]
-    return Ranked(hits, places.after_cursors(key, after), near)
+    has_next = ranked.has_next(hits, len(near), window)
+    return Ranked(hits, places.after_cursors(key, after), near, has_next)
 
 
 def _key(asked: Search, model_id: int) -> bytes:

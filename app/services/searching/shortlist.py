@@ -56,7 +56,9 @@ async def page(
         ids = [one for one in scores if places.short(one) not in shown][: window.limit + 1]
     hits = await ranked.hits(session, asked, candidates, {one: scores[one] for one in ids})
     seen = replace(seen, newest=found.newest)
-    return Ranked(hits, places.seen_cursors(key, seen, [hit.image.id for hit in hits]), found.near)
+    cursors = places.seen_cursors(key, seen, [hit.image.id for hit in hits])
+    has_next = ranked.has_next(hits, len(ids), window)
+    return Ranked(hits, cursors, found.near, has_next)
 
 
 async def page_in_order(
