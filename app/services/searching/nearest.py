@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, overload
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,27 +75,31 @@ async def best(
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A look to take: by the whole plan, or along the graphs of `only` these teams, to better the full page that is `known`."""
+    """A look to take, through the teams of `plan`: all of them, as in `whole`, or those that may better what is `known`."""
 
+    whole: Plan
     plan: Plan
     alone: bool
-    only: Sequence[UUID] = ()
     known: Sequence[Near] = ()
 
     @property
-    def now(self) -> Plan:
-        return self.plan.following(self.only) if self.only else self.plan
+    def by_graph(self) -> bool:
+        """Whether a graph may have missed something."""
+        exactly = frozenset(self.plan.scanned)
+        return any(team not in exactly for team in self.whole.by_graph)
 
-    def after(self, seen: Seen, limit: int) -> "_Turn | None":
+    def after(self, seen: Seen, look: Look) -> "_Turn | None":
         """What is left to look at."""
-        if self.plan.tastes and not self.only and (seen.open_teams or seen.too_few):
-            if len(seen.rows) < limit:
-                return _Turn(self.plan.whole(), self.alone)
-            return _Turn(self.plan, self.alone, seen.open_teams, seen.rows)
-        if seen.open_teams:
-            return _Turn(self.plan.whole().scanning(seen.open_teams), self.alone)
-        if self.alone and seen.too_few:
-            return _Turn(self.plan.whole(), alone=False)
+        if self.plan.tastes and seen.open_teams and not seen.too_few:
+            depth = look.depth(len(seen.open_teams))
+            following = self.plan.following(seen.open_teams, depth)
+            return replace(self, plan=following, known=seen.rows)
+        if seen.open_teams and not self.plan.tastes:
+            plan = self.whole.scanning(seen.open_teams)
+            return _Turn(plan, plan, self.alone)
+        if seen.too_few and self.alone:
+            # For whole pages first, where those were tastes; then with a look at each image.
+            return _Turn(self.whole, self.whole, alone=bool(self.plan.tastes))
         return None
 
 
@@ -106,23 +109,23 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     page = look.limit if match.beside and look.after is None else None
     plan = await vector_plan.made(session, match, model_id, bounds, known, page=page)
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
-    turn: _Turn | None = _Turn(plan if alone else plan.whole(), alone)
+    turn: _Turn | None = _Turn(plan.whole(), plan if alone else plan.whole(), alone)
     sorts = False
     while turn:
-        now = turn.now
+        now, by_graph = turn.plan, turn.by_graph
         if sorts and (now.by_graph or now.rarest):
             await session.execute(facts.NO_SORTS)
         seen = await look.through(session, now, alone=turn.alone, known=turn.known)
         # A look ends with what comes after it being sorted.
         sorts = True
-        turn = turn.after(seen, look.limit)
-    strategy = SearchStrategy.INDEX if now.by_graph else SearchStrategy.EXACT
+        turn = turn.after(seen, look)
+    strategy = SearchStrategy.INDEX if by_graph else SearchStrategy.EXACT
     again = replace(
         look, candidates=replace(look.candidates, known=None), has_images=False, half=None
     )
     return Found(
         seen.rows,
         strategy,
-        complete=not now.by_graph,
+        complete=not by_graph,
         exactly=lambda other: _found(other, again, NO_GRAPHS),
     )

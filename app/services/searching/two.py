@@ -18,7 +18,8 @@ from app.domain import DateTimeRange
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
 from app.services.remembered import Remembered, about
 from app.services.searching.facts import NO_SORTS, SETTINGS
-from app.services.searching.vector_plan import SCATTERED, Plan, beginning
+from app.services.searching.tastes import SCATTERED
+from app.services.searching.vector_plan import Plan, beginning
 
 Rows: TypeAlias = list[Sequence[Any]]
 

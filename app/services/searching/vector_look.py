@@ -109,6 +109,7 @@ class Look:
             model_id=self.candidates.model_id,
             dimension=len(self.vector),
             by_graph=len(plan.by_graph),
+            tasted=bool(plan.tastes),
             scanned=len(plan.scanned) if plan.rarest else min(1, len(plan.scanned)),
             tags=max(map(len, match.all_tags.values()), default=0),
             has_start=dates.start is not None,

@@ -4,7 +4,6 @@ The planner of PostgreSQL would take a graph for too few matches, where it is sl
 nearest for 3,369 matches of 278,000, in five times the time), so matches are counted first, as far as it takes.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,31 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain import NO_ID
 from app.services import match_counts
 from app.services.filters import Match
+from app.services.searching import tastes
 from app.services.searching.facts import Facts
+from app.services.searching.tastes import FOLLOWED, SCATTERED
 
 STEPS: Final = 200
 """Where tags meet, a graph is followed for 20 / (matches / images) vectors, each of which costs 5 times what a comparison costs; and
 for twice as many where what carries the tags lies elsewhere."""
-STEP: Final = 28
-"""What a step along a graph costs, in comparisons of vectors that lie side by side, as those of a range of dates do."""
-STEP_OF_TAG: Final = 8
-"""And of such as lie anywhere, as those of a tag do."""
-LEAST_STEPS: Final = 40
-"""Which a graph takes in any case."""
-BEYOND: Final = 3
-"""Where matches were counted up to a bound, there may be about so many times as many."""
-WAY: Final = 500
-"""What a graph takes before its first step, in comparisons of neighbours, and what each step takes, as far as its half is to be as
-long as the other."""
-WAY_STEP: Final = 20
-SCATTERED: Final = 5
-"""And what it takes to compare one that lies anywhere."""
-BREADTH: Final = 0.25
-"""hnsw.ef_search for the page of one team, for each root of its images: 128 of 272,000."""
-PART: Final = 0.5
-"""Of that, where a page is of several teams: what one of them has there are few."""
-LEAST_BREADTH: Final = 64
-MOST_BREADTH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +48,9 @@ NO_GRAPHS: Final = Bounds(graphs=False)
 class Plan:
     """`rarest`: in each team the tag of the filter that fewest images carry, where it names tags.
 
-    `tastes`: how many of its nearest the graph of each team is asked for, where there are many; empty where for a whole page.
-    `images`: how many each team has. `work`: about what each takes, in comparisons.
+    `tastes`: how many of its nearest the graph of each team is asked for, matching or not, where there are many teams; empty where each
+    is followed for a whole page. `images`: how many each team with a graph has. `work`: about what each team takes, in comparisons;
+    `ways`: what each with a graph would take to compare, and to follow for one hit.
     """
 
     scanned: tuple[UUID, ...]
@@ -77,6 +59,7 @@ class Plan:
     images: Mapping[UUID, int]
     tastes: Mapping[UUID, int] = field(default_factory=dict)
     work: Mapping[UUID, float] = field(default_factory=dict)
+    ways: Mapping[UUID, tuple[float, float]] = field(default_factory=dict)
 
     def scanning(self, teams: Iterable[UUID]) -> "Plan":
         """These teams exactly after all."""
@@ -88,9 +71,16 @@ class Plan:
         """Each graph for a whole page."""
         return replace(self, tastes={})
 
-    def following(self, teams: Iterable[UUID]) -> "Plan":
-        """These graphs for a whole page, and nothing else."""
-        return replace(self.whole(), scanned=(), by_graph=tuple(teams))
+    def following(self, teams: Iterable[UUID], depth: int) -> "Plan":
+        """These teams and nothing else, `depth` hits of each: by their graphs, or exactly after all where that is less work."""
+        work: dict[UUID, float] = {}
+        scanned: list[UUID] = []
+        by_graph: list[UUID] = []
+        for team in teams:
+            compared, followed = self.ways[team]
+            (scanned if compared < depth * followed else by_graph).append(team)
+            work[team] = min(compared, depth * followed)
+        return replace(self.whole(), scanned=tuple(scanned), by_graph=tuple(by_graph), work=work)
 
     def halves(self, least: int) -> "tuple[Plan, Plan] | None":
         """Done at the same time, the second of them on a connection that has yet to begin. None where that has less than `least` to do."""
@@ -115,10 +105,8 @@ class Plan:
         return first, second
 
     def breadth(self, team: UUID, depth: int) -> int:
-        """hnsw.ef_search of this team's graph. A larger graph takes more, or misses whole questions."""
-        share = 1.0 if len(self.by_graph) == 1 else PART
-        least = max(LEAST_BREADTH, BREADTH * math.sqrt(self.images.get(team, 0))) * share
-        return min(max(int(least), depth * 4 // 3), MOST_BREADTH)
+        """hnsw.ef_search of this team's graph, for so many of its nearest."""
+        return tastes.breadth(self.images.get(team, 0), depth, alone=len(self.by_graph) == 1)
 
 
 def beginning(work: float) -> float:
@@ -146,17 +134,15 @@ async def made(
         if tags.get(team)
     }
     size_of = {team: sizes.get((team, rarest.get(team, NO_ID)), 0) for team in match.team_ids}
-    tastes = _tastes(size_of, page) if page and len(size_of) > 1 else {}
-    most_tags = max(map(len, tags.values()), default=0)
-    if most_tags < 2:
-        step = STEP_OF_TAG if most_tags else STEP
-        fewest = {
-            team: _fewest(bounds, tastes.get(team), sizes.get((team, NO_ID), 0), step)
-            for team in size_of
-        }
-    else:
-        fewest = dict.fromkeys(size_of, bounds.exact)
-    found: match_counts.Counts = {}
+    images = {team: sizes.get((team, NO_ID), 0) for team in match.team_ids}
+    every, most_tags = sum(images.values()), max(map(len, tags.values()), default=0)
+    tasted = page if len(size_of) > 1 else None
+    fewest = dict.fromkeys(size_of, bounds.exact)
+    if tasted and most_tags < 2:
+        for team, its in images.items():
+            least = tastes.fewest(tasted, its, every, scattered=most_tags > 0)
+            fewest[team] = min(bounds.exact, least)
+    found, most = match_counts.Counts(), fewest
     large = [
         team
         for team in known.with_graph
@@ -164,42 +150,53 @@ async def made(
     ]
     if large and not (match.only_tags and all(len(tags.get(one, ())) <= 1 for one in large)):
         of_large = {team: size_of[team] for team in large}
-        found = await match_counts.matches(session, match, model_id, of_large, rarest, fewest)
+        # Of the smallest, a little more says what part it is that matches.
+        most = fewest | {min(large, key=lambda one: images[one]): bounds.exact}
+        found = await match_counts.matches(session, match, model_id, of_large, rarest, most)
         large = [
             team
             for team in large
-            if _by_graph(*found.get(team, (0, 0)), sizes.get((team, NO_ID), 0), fewest[team])
+            if _by_graph(*found.get(team, (0, 0)), images[team], fewest[team])
         ]
     by_graph = frozenset(large)
     scanned = tuple(one for one in match.team_ids if one not in by_graph)
-    images = {team: sizes.get((team, NO_ID), 0) for team in large}
-    plan = Plan(scanned, tuple(large), rarest, images, tastes if large else {})
+    counted = _counted(size_of, images, found, most)
+    plan = Plan(scanned, tuple(large), rarest, {team: images[team] for team in large})
+    if tasted and large:
+        matches = sum(counted.values())
+        plan = replace(
+            plan, tastes=tastes.of_teams(tasted, plan.images, every=every, matches=matches)
+        )
     each = SCATTERED if most_tags else 1
-    work = {one: each * (found[one][1] if one in found else size_of[one]) for one in scanned}
-    for team in large:
-        matches = found[team][0] * BEYOND if team in found else size_of[team]
-        depth = tastes.get(team, page or 1)
-        steps = max(plan.breadth(team, depth), depth * images[team] / max(matches, 1))
-        work[team] = WAY + WAY_STEP * steps
-    return replace(plan, work=work)
-
-
-def _tastes(size_of: Mapping[UUID, int], page: int) -> dict[UUID, int]:
-    """What a page has of each team, were it drawn from all of them, and what chance adds to that. Never more than it can have."""
-    total = max(sum(size_of.values()), 1)
-    shares = {team: page * size / total for team, size in size_of.items()}
-    return {
-        team: min(math.ceil(share + 2 * math.sqrt(share)) + 2, page + 1)
-        for team, share in shares.items()
+    compared = {
+        team: each * (found[team][1] if team in found else size_of[team]) for team in size_of
     }
+    ways, work = {}, {team: compared[team] for team in scanned}
+    for team in large:
+        step = images[team] / max(counted[team], 1.0)
+        depth = plan.tastes.get(team, int((page or 1) * step))
+        work[team] = tastes.work(plan.breadth(team, depth))
+        ways[team] = max(compared[team], each * counted[team]), FOLLOWED * step
+    return replace(plan, work=work, ways=ways)
 
 
-def _fewest(bounds: Bounds, taste: int | None, images: int, step: int) -> int:
-    """Up to so many matches are compared one by one. The fewer a graph is asked for, the sooner it is faster: it takes
-    taste / (matches / images) steps."""
-    if taste is None:
-        return bounds.exact
-    return min(bounds.exact, max(math.isqrt(step * taste * images), step * LEAST_STEPS))
+def _counted(
+    size_of: Mapping[UUID, int],
+    images: Mapping[UUID, int],
+    found: match_counts.Counts,
+    most: Mapping[UUID, int],
+) -> dict[UUID, float]:
+    """About how many images match, of each team. Where they were counted up to a bound, the part is taken that matches in the others."""
+    counted = {team: found[team][0] if team in found else float(size_of[team]) for team in size_of}
+    cut = [team for team in found if counted[team] > most[team]]
+    whole = [team for team in found if counted[team] <= most[team]]
+    if cut:
+        part = sum(counted[one] for one in whole) / max(sum(images[one] for one in whole), 1)
+        if not whole:
+            part = max(counted[one] / max(images[one], 1) for one in cut)
+        for team in cut:
+            counted[team] = min(float(size_of[team]), max(counted[team], part * images[team]))
+    return counted
 
 
 def _by_graph(matches: float, read: float, images: int, fewest: int) -> bool:

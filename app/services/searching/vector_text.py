@@ -29,6 +29,15 @@ from (select set_config('hnsw.ef_search', :breadth_{n}, true) as breadth offset 
 """
 """What is cast as the index has it. The index is found because these statements are planned for their values. Its breadth is set
 when its turn comes, for the graph's own size: what is joined laterally is not begun before."""
+TASTE: Final = """
+(select case when true {tags} {dates} {without} then image_id end as image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
+from (select set_config('hnsw.ef_search', :breadth_{n}, true) as breadth offset 0) its cross join lateral (
+  select image_id, team_id, tag_ids, created_at, {embedding} <#> {vector} as distance from image_vector
+  where team_id = :by_graph_{n} and model_id = {model} and its.breadth is not null
+  order by {embedding} <#> {vector} limit :depth_{n}
+) near)
+"""
+"""The nearest, whether they match or not: those that do not have no id."""
 SCAN: Final = """
 (select image_id, team_id, score from (
   select v.image_id, v.team_id, greatest(-1.0, least(1.0, -(v.embedding <#> {vector}))) as score
@@ -105,6 +114,7 @@ class Shape:
     model_id: int
     dimension: int
     by_graph: int
+    tasted: bool
     scanned: int
     tags: int
     has_start: bool
@@ -148,7 +158,8 @@ def _branches(shape: Shape, wanted: str) -> Iterator[str]:
     }
     for n in range(shape.by_graph):
         tags = f"and tag_ids @> :tags_{n}" if shape.tags else ""
-        yield GRAPH.format(n=n, tags=tags, dates=_dates(shape, "created_at"), **parts)
+        graph = TASTE if shape.tasted else GRAPH
+        yield graph.format(n=n, tags=tags, dates=_dates(shape, "created_at"), **parts)
     parts["without"] = "and v.image_id <> :without" if shape.has_without else ""
     parts["dates"] = _dates(shape, "v.created_at")
     if shape.scanned and not shape.tags:
@@ -167,6 +178,8 @@ def _dates(shape: Shape, column: str) -> str:
 
 def _wanted(shape: Shape) -> Iterator[str]:
     """Behind the cursor, and near enough; a team without a floor of its own has no hits."""
+    if shape.tasted:
+        yield "image_id is not null"
     if shape.floor == "one":
         yield "score >= :floor"
     elif shape.floor == "each":
