@@ -3,8 +3,9 @@
     python -m benchmarks.lists --url postgresql+asyncpg://… [--repeats 5]
 
 of a database that benchmarks.seed filled. Asked in the service, through PostgreSQL's second wall, by a member of the
-largest team and by one of all teams. The far page is the last full one, beyond the 10,000th where a list has so many.
-Read the ratios: both pages were asked in turns within one run. OFFSET is asked once, in the order of creation.
+largest team and by one of all teams. The far page is the last full one, beyond the 10,000th where a list has so many,
+and the end is what `last` answers. Read the ratios: the pages were asked in turns within one run. OFFSET is asked once,
+in the order of creation.
 """
 
 # ruff: noqa: T201  It prints a table.
@@ -15,6 +16,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -126,16 +128,16 @@ class Asked:
 
 
 async def measured(asked: Asked, repeats: int) -> str:
-    """Page 1, the last full one, and their ratio."""
-    first = Window(PAGE)
+    """Page 1, the last full one and the ratio, the end and its ratio."""
+    first, backward = Window(PAGE), Window(PAGE, backward=True)
     end = await asked.page(Window(min(2 * PAGE, MAX_PAGE), backward=True))
     last = Window(PAGE, end.cursors[0] if end.cursors else None)
-    near, far = [], []
+    took: dict[Window, list[float]] = {first: [], last: [], backward: []}
     for _ in range(repeats):
-        near.append((await timed(lambda: asked.page(first)))[0])
-        far.append((await timed(lambda: asked.page(last)))[0])
-    ones = statistics.median(near), statistics.median(far)
-    return f"{ones[0]:9.1f} {ones[1]:9.1f} {ones[1] / ones[0]:7.2f}"
+        for window, times in took.items():
+            times.append((await timed(partial(asked.page, window)))[0])
+    near, *others = (statistics.median(times) for times in took.values())
+    return f"{near:9.1f}" + "".join(f" {one:9.1f} {one / near:7.2f}" for one in others)
 
 
 async def naive(asked: Asked, total: int) -> str:
@@ -149,7 +151,7 @@ async def naive(asked: Asked, total: int) -> str:
 
 async def main(url: str, repeats: int, only: str, scopes: str) -> None:
     db = Database(url, pool_size=1)
-    head = f"{'page 1':>9} {'last page':>9} {'ratio':>7} {'by OFFSET':>9} {'count':>9}"
+    head = f"{'page 1':>9} {'last page':>9} {'ratio':>7} {'end':>9} {'ratio':>7} {'by OFFSET':>9} {'count':>9}"
     for scope, actor in (await actors(db)).items():
         if scopes not in scope:
             continue
