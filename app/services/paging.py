@@ -61,9 +61,13 @@ class Keyset:
     keys: tuple[Key, ...]
     descending: bool = False
 
+    def place(self, row: Any) -> list[Any]:
+        """What its cursor remembers."""
+        return [key.read(row) for key in self.keys]
+
     def cursor(self, row: Any) -> str:
         """The opaque place of `row`: base64url of [name, values…]."""
-        values = [_pack(key.read(row)) for key in self.keys]
+        values = [_pack(value) for value in self.place(row)]
         packed = json.dumps([self.name, *values], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -113,11 +117,15 @@ def beyond(rows: Select[Any], columns: Columns, keyset: Keyset, window: Window) 
     values = place(keyset, window)
     if values is None:
         return rows
-    there: list[Any] = [
-        MINUS_INFINITY if value is None else literal(value, SQL_TYPES[key.kind])
-        for value, key in zip(values, keyset.keys, strict=True)
+    return rows.where(lies_beyond(columns, literals(values), keyset, window))
+
+
+def literals(values: Sequence[Any]) -> list[Any]:
+    """A place, or the first values of one, as SQL compares it."""
+    return [
+        MINUS_INFINITY if value is None else literal(value, SQL_TYPES[type(value)])
+        for value in values
     ]
-    return rows.where(lies_beyond(columns, there, keyset, window))
 
 
 def place(keyset: Keyset, window: Window) -> list[Any] | None:
