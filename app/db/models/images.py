@@ -1,7 +1,7 @@
 """Images: as they come in, as they are, as datasets keep them. What they carry is in tags, what is made of them in meaning."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,6 +22,21 @@ from app.db.models.columns import Base, Instant
 from app.domain import Damage, ImageFormat, ImageState, ProcessingStatus
 
 LIVE = "state = 'STORED' and trashed_at is null"
+
+TAKEN_LATER: Final = "image.taken_at > image.created_at"
+"""By a clock that was ahead, or by one east of Greenwich that did not say so: without an offset it counts as UTC."""
+TAKEN_DAYS_LATER: Final = (
+    "image.taken_at at time zone 'UTC' > image.created_at at time zone 'UTC' + interval '1 day'"
+)
+"""By a clock that was wrong. As times without a zone: to those PostgreSQL adds a day in the same way everywhere."""
+TAKEN_EVER_SO_LONG_AGO: Final = "image.taken_at = '-infinity'"
+"""Somebody said so; in the order of taking it lies among what has no date."""
+MADE_LATER: Final = (
+    "image.created_at > to_timestamp("
+    "('x' || translate(left(image.id::text, 13), '-', ''))::bit(48)::bigint::float8 / 1000 + 3600)"
+)
+"""More than an hour later than the id, whose first 48 bits are milliseconds since 1970 in version 7: by the clock of a server
+that was wrong. An upload is stored within minutes of that, and an import tells of earlier."""
 
 
 class Image(Base):
@@ -56,7 +71,16 @@ class Image(Base):
             "team_id",
             "created_at",
             "id",
-            postgresql_where=text("taken_at > created_at"),
+            postgresql_where=text(TAKEN_LATER),
+        ),
+        Index(
+            "ix_image_odd_dates",
+            "team_id",
+            text("greatest(taken_at, '-infinity')"),
+            "id",
+            postgresql_where=text(
+                f"{TAKEN_DAYS_LATER} or {TAKEN_EVER_SO_LONG_AGO} or {MADE_LATER}"
+            ),
         ),
         Index(None, "team_id", "title", "id"),
         Index(None, "team_id", "size_bytes", "id"),
