@@ -6,7 +6,7 @@ page can need.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from app.services import arrays, match_counts, paging, reach
 from app.services.filters import Match
 from app.services.merging import MAX_SORTED, TASTES, Plan, Reading, Source
 from app.services.paging import Keyset
+from app.services.reach import Edges
 
 PATIENCE: Final = 4
 """So many times as long as a walk along the order may it take to find all that match."""
@@ -49,7 +50,8 @@ a connection keeps once it has run a statement five times, may take fifty times 
 async def page(
     session: AsyncSession, match: Match, order: ImageOrderField, keyset: Keyset, window: Window
 ) -> paging.Page[Image]:
-    """The window of what matches. One statement for whole teams; else two or three, one more for several tags."""
+    """The window of what matches. One statement for whole teams; else two or three, one more for several tags, and one
+    where a list ends."""
     paging.check(window)
     if _is_simple(match, order, window):
         plan = Plan(lists=[(team, NO_ID) for team in match.team_ids])
@@ -58,14 +60,13 @@ async def page(
         plan = await _plan(session, match, order, window)
     if not plan.lists and not plan.few:
         return paging.nothing(keyset, window)
-    read = Reading(match, plan.source, keyset, window, reach.since(match, order))
-    if not plan.lists and len(plan.few) == 1:
-        rows = read.shown(read.few(plan.few[0]))
-    elif len(plan.lists) == 1 and not plan.few and read.since is None:
-        rows = read.shown(read.one_list(*plan.lists[0]))
-    else:
-        rows = read.merged(plan)
-    return await paging.read(session, rows, keyset, window)
+    edges = reach.edges(match, order, keyset, window) if plan.lists else Edges()
+    read = Reading(match, plan.source, keyset, window, edges)
+    found = await paging.read(session, read.rows(plan), keyset, window)
+    if edges.may_hide(found, keyset, window):
+        read = replace(read, to_the_end=True)
+        found = await paging.read(session, read.rows(plan), keyset, window)
+    return found
 
 
 def _is_simple(match: Match, order: ImageOrderField, window: Window) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +25,7 @@ from app.domain import Window
 from app.services import arrays, carrying, filters, paging
 from app.services.filters import Match
 from app.services.paging import Keyset
+from app.services.reach import Edge, Edges
 
 MAX_SORTED: Final = 1_000
 """So many images at most are sorted; more are read in the order of an index, past those that do not match."""
@@ -71,21 +71,36 @@ class Rows:
 class Reading:
     """One page of one list of images.
 
-    `since`: lists are read from there on, and what was made earlier by an index of its own: only images that were taken later
-    than made, by a clock that was wrong, are to be found there.
+    `edges`: lists are read between them. What is odd beyond the near one is read by an index of its own; what is odd beyond
+    the far one too, if it is read `to_the_end`.
     """
 
     match: Match
     source: Source
     keyset: Keyset
     window: Window
-    since: datetime | None = None
+    edges: Edges
+    to_the_end: bool = False
 
-    def shown(self, rows: Rows) -> Select[Any]:
+    def rows(self, plan: Plan) -> Select[Any]:
+        """The images of the window, and one more if there is any."""
+        if not plan.lists and len(plan.few) == 1:
+            return self._shown(self._few(plan.few[0]))
+        if len(plan.lists) == 1 and not plan.few and not self._odd_edges:
+            return self._shown(self._one_list(*plan.lists[0]))
+        return self._merged(plan)
+
+    @property
+    def _odd_edges(self) -> list[Edge]:
+        """Those beyond which is read too."""
+        ends = (self.edges.near, self.edges.far if self.to_the_end else None)
+        return [one for one in ends if one is not None]
+
+    def _shown(self, rows: Rows) -> Select[Any]:
         found = paging.beyond(rows.rows, rows.columns, self.keyset, self.window)
         return paging.cut(self._ordered(found, rows.columns), self.window)
 
-    def few(self, team_ids: Sequence[UUID]) -> Rows:
+    def _few(self, team_ids: Sequence[UUID]) -> Rows:
         """Found by whatever index does it best: materialized, so that no plan reads in order for the page's sake."""
         key, last = (one.column for one in self.keyset.keys)
         found = (
@@ -96,13 +111,12 @@ class Reading:
         )
         return Rows(select(aliased(Image, found)), (found.c.key, found.c.last))
 
-    def one_list(self, team: Any, tag: Any) -> Rows:
+    def _one_list(self, team: Any, tag: Any) -> Rows:
         """One list, of ids or of columns that hold them."""
         if self.source is Source.TEAM:
             key, last = (one.column for one in self.keyset.keys)
-            made = self._made(Image.created_at)
-            rows = select(Image).where(Image.team_id == team, *made, *self._unmet())
-            return Rows(rows, (key, last))
+            rows = select(Image).where(Image.team_id == team, *self._unmet())
+            return self._ended(Rows(rows, (key, last)))
         table: Any = CollectionImage if self.source is Source.COLLECTION else ImageTag
         same = and_(table.team_id == Image.team_id, table.image_id == Image.id)
         in_collection = CollectionImage.collection_id == self.match.wanted.collection_id
@@ -113,23 +127,36 @@ class Reading:
                 table.team_id == team,
                 in_collection if table is CollectionImage else ImageTag.tag_id == tag,
                 *filters.in_range(table.created_at, self.match.wanted.created_at),
-                *self._made(table.created_at),
                 *self._unmet(),
             )
         )
-        return Rows(rows, (table.created_at, table.image_id))
+        return self._ended(Rows(rows, (table.created_at, table.image_id)))
 
-    def _made(self, created_at: SQLColumnExpression[datetime]) -> Iterable[ColumnElement[bool]]:
-        if self.since is not None:
-            yield created_at >= self.since
+    def _ended(self, rows: Rows) -> Rows:
+        """Read no further than to the far edge."""
+        far = self.edges.far
+        return (
+            rows if far is None else Rows(rows.rows.where(far.inside(rows.columns)), rows.columns)
+        )
 
-    def _early(self, team: Any) -> Rows:
-        """What was made before `since`."""
+    def _begun(self, rows: Rows, unfilled: ColumnElement[bool]) -> Select[Any]:
+        """The keys of a list from where the page begins: at the near edge, which lies behind the cursor (of two such conditions
+        PostgreSQL begins at one, and may read from there all up to the other). None, where what is odd there fills the page."""
+        near = self.edges.near
+        if near is None:
+            return self._behind(rows)
+        return rows.keys().where(unfilled, near.inside(rows.columns))
+
+    def _behind(self, rows: Rows) -> Select[Any]:
+        return paging.beyond(rows.keys(), rows.columns, self.keyset, self.window)
+
+    def _odd(self, edge: Edge, team: Any) -> Rows:
+        """What matches beyond the edge."""
         key, last = (one.column for one in self.keyset.keys)
         rows = select(Image).where(
             Image.team_id == team,
-            Image.taken_at > Image.created_at,
-            Image.created_at < self.since,
+            edge.odd,
+            edge.outside((key, last)),
             *self.match.rest,
             *self.match.carries_all(carrying.AT_HAND),
             *self.match.carries_any(carrying.AT_HAND),
@@ -145,24 +172,31 @@ class Reading:
         if self.source is not Source.TAG_OF_ANY:
             yield from self.match.carries_any(carrying.AT_HAND)
 
-    def merged(self, plan: Plan) -> Select[Any]:
+    def _merged(self, plan: Plan) -> Select[Any]:
         """The window over all lists."""
         reach = self.window.offset + self.window.limit
+        parts = [self._odd_keys(edge, plan.lists, reach) for edge in self._odd_edges]
+        unfilled: ColumnElement[bool] = true()
+        if self.edges.near is not None:
+            first = parts[0].cte("nearest").prefix_with("materialized")
+            parts[0] = select(first.c.key, first.c.id)
+            unfilled = select(func.count()).select_from(first).scalar_subquery() <= reach
         if len(plan.lists) == 1:
-            parts = [self._first(self.one_list(*plan.lists[0]), reach)]
+            only = self._one_list(*plan.lists[0])
+            parts.append(self._cut(self._begun(only, unfilled), only, reach))
         else:
-            parts = self._by_taste(plan, reach)
-        if self.since is not None:
-            parts.append(self._early_keys([team for team, _ in plan.lists], reach))
-        parts += (self._first(self.few(group), reach) for group in plan.few)
+            parts += self._by_taste(plan, reach, unfilled)
+        parts += (self._first(self._few(group), reach) for group in plan.few)
         return self._images(union_all(*parts).cte().prefix_with("materialized"))
 
     def _first(self, rows: Rows, reach: int) -> Select[Any]:
         """The keys of as many as the window may need of these."""
-        keys = paging.beyond(rows.keys(), rows.columns, self.keyset, self.window)
+        return self._cut(self._behind(rows), rows, reach)
+
+    def _cut(self, keys: Select[Any], rows: Rows, reach: int) -> Select[Any]:
         return self._ordered(keys, rows.columns).limit(reach + 1)
 
-    def _by_taste(self, plan: Plan, reach: int) -> list[Select[Any]]:
+    def _by_taste(self, plan: Plan, reach: int, unfilled: ColumnElement[bool]) -> list[Select[Any]]:
         """A list of which the window reaches beyond the taste is read to its end.
 
         The window's last row is at the place of `goal` among the tastes, or before it. A list is read on where its
@@ -172,7 +206,7 @@ class Reading:
             "list", team=[team for team, _ in plan.lists], tag=[tag for _, tag in plan.lists]
         )
         taste = max(1, min(reach // TASTES, MAX_SORTED // 2 // max(1, len(plan.lists))))
-        tasted = self._tasted(lists, taste)
+        tasted = self._tasted(lists, taste, unfilled)
         places = (tasted.c.key, tasted.c.id)
         # An image with two of the tags comes twice.
         goal = self._ordered(select(*places).distinct(), places).offset(reach).limit(1).subquery()
@@ -186,7 +220,7 @@ class Reading:
             )
             .subquery()
         )
-        rest = self.one_list(full.c.team, full.c.tag)
+        rest = self._one_list(full.c.team, full.c.tag)
         further = rest.keys().where(
             paging.lies_beyond(rest.columns, (full.c.key, full.c.id), self.keyset, self.window)
         )
@@ -199,15 +233,18 @@ class Reading:
             .join(further_rows, true()),
         ]
 
-    def _early_keys(self, team_ids: Iterable[UUID], reach: int) -> Select[Any]:
-        teams = arrays.unnested("early", team=dict.fromkeys(team_ids))
-        rows = self._first(self._early(teams.c.team), reach).correlate(teams).lateral()
+    def _odd_keys(self, edge: Edge, lists: Sequence[tuple[UUID, UUID]], reach: int) -> Select[Any]:
+        team_ids = list(dict.fromkeys(team for team, _ in lists))
+        if len(team_ids) == 1:
+            return self._first(self._odd(edge, team_ids[0]), reach)
+        teams = arrays.unnested("odd", team=team_ids)
+        rows = self._first(self._odd(edge, teams.c.team), reach).correlate(teams).lateral()
         return select(rows.c.key, rows.c.id).select_from(teams).join(rows, true())
 
-    def _tasted(self, lists: Any, taste: int) -> CTE:
+    def _tasted(self, lists: Any, taste: int, unfilled: ColumnElement[bool]) -> CTE:
         """The first rows of each list, with their place in it."""
-        first = self.one_list(lists.c.team, lists.c.tag)
-        keys = paging.beyond(first.keys(), first.columns, self.keyset, self.window)
+        first = self._one_list(lists.c.team, lists.c.tag)
+        keys = self._begun(first, unfilled)
         order = paging.in_order(first.columns, self.keyset, self.window)
         nth = func.row_number().over(order_by=order)
         taken = self._ordered(keys.add_columns(nth.label("nth")), first.columns).limit(taste)

@@ -25,6 +25,7 @@ from app.resources import Resources
 from app.services import embedding_models, filters, images, match_counts
 from app.services.filters import Match
 from app.services.merging import Plan, Reading, Source
+from app.services.reach import Edges
 from app.services.searching.candidates import Candidates
 from app.services.searching.vector_look import Look
 from app.services.searching.vector_plan import Plan as LookPlan
@@ -189,4 +190,5 @@ def test_branches_have_no_parameter_for_each_tag(kind: str) -> None:
     keyset = images.keyset(ImageOrder(ImageOrderField.TITLE))
     groups = [others[n : n + 30] for n in range(0, 150, 30)]
     plan = Plan(Source.TEAM, [(one, NO_ID) for one in large], groups)
-    assert parameters(Reading(match, Source.TEAM, keyset, Window(limit=20)).merged(plan)) < 4_000
+    read = Reading(match, Source.TEAM, keyset, Window(limit=20), Edges())
+    assert parameters(read.rows(plan)) < 4_000

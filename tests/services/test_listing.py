@@ -286,6 +286,37 @@ async def test_what_was_made_before_the_days_of_taking_is_not_read(
     assert read < made_before / 2
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ImageFilter(created_at=DateTimeRange(days(300, 0).start, None)),
+        ImageFilter(created_at=DateTimeRange(None, days(700, 0).start)),
+        ImageFilter(taken_at=DateTimeRange(None, days(300, 0).start)),
+    ],
+    ids=["uploaded since", "uploaded before", "taken before"],
+)
+async def test_the_ends_of_the_order_of_taking_are_not_walked_through(
+    here: Database, place: Seeded, asked: ImageFilter
+) -> None:
+    """Where clocks were right: there lies nothing of these days."""
+    actor = place.alone
+    right = text("update image set taken_at = created_at where taken_at > created_at")
+    async with here.acting(actor).transaction() as session:
+        await session.execute(right)
+        for order in (one for one in ORDERS if one.field is ImageOrderField.TAKEN_AT):
+            whole = await naive(session, actor, asked, order)
+            for backward in (False, True):
+                with statements(here) as ran:
+                    window = Window(20, backward=backward)
+                    page = await images.page(session, actor, asked, order, window)
+                lists = [one for one in ran if "ORDER BY" in one[0]]
+                read = sum([await rows_read(session, one) for one in lists])
+                assert [row.id for row in page.rows] == (whole[-20:] if backward else whole[:20])
+                # Beside the page: some taken in these days and uploaded later, which are many where days end.
+                assert 20 < read < 300
+        await session.rollback()
+
+
 KINDS: dict[str, Any] = {
     "created_at": DateTimeRange,
     "taken_at": DateTimeRange,
