@@ -66,7 +66,7 @@ class ImageVector(Base):
             ["team_id", "image_id"], ["image.team_id", "image.id"], ondelete="CASCADE"
         ),
         Index("ix_image_vector_created", "team_id", "model_id", "created_at"),
-        Index("ix_image_vector_image", "team_id", "image_id"),
+        Index("ix_image_vector_image_id", "image_id"),
         {"postgresql_partition_by": "HASH (team_id)"},
     )
 
