@@ -13,7 +13,7 @@ from uuid import UUID
 
 SCATTERED: Final = 5
 """What it takes to compare a vector that lies anywhere, as those of a tag do."""
-WAY: Final = 700
+WAY: Final = 300
 """What a graph takes before its first step, and what each step takes, matching or not."""
 WAY_STEP: Final = 12
 FOLLOWED: Final = 15

@@ -36,7 +36,7 @@ from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
 from app.services.searching.vector_text import Shape
 
-SPARE: Final = 8
+SPARE: Final = 6
 """Beside a page and an eighth of it, so many more are taken from the vectors alone: some of them may be in the trash."""
 ITS_IMAGE: Final = 4
 """Where the columns of its image begin in a row."""
