@@ -106,8 +106,8 @@ async def _plan(
     if _narrowed(match, order, source):
         by_tags = _is_by_tags(match, order, source)
         counts = await (_by_tags if by_tags else _counts)(session, match)
-        reach = window.offset + window.limit
-        page = reach if len(teams) == 1 else max(1, reach // TASTES)
+        needed = window.offset + window.limit
+        page = needed if len(teams) == 1 else max(1, needed // TASTES)
         few = _grouped({team: one.matches for team, one in counts.items() if one.is_few(page)})
         small = {team for group in few for team in group}
         teams = [team for team in teams if counts[team].matches and team not in small]
