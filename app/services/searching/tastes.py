@@ -20,7 +20,7 @@ FOLLOWED: Final = 15
 """What a step takes whose image is looked at by a filter."""
 DOUBT: Final = 2.5
 """Where a tag's images lie far from what is asked for, a taste is not enough. So it must be so many times less work than to compare them."""
-SPREADS: Final = 3
+SPREADS: Final = 2.5
 """Chance adds so many standard deviations, at most."""
 LEAST_TASTE: Final = 16
 """Of a graph whose images are filtered: it goes past as many in any case."""
@@ -36,9 +36,10 @@ MOST_BREADTH: Final = 1_000
 def breadth(images: int, depth: int, *, alone: bool) -> int:
     """hnsw.ef_search for so many of the nearest of a graph; `alone`: the page is of no other team. A larger graph takes more, or misses
     whole questions."""
-    least = max(LEAST_BREADTH, BREADTH * math.sqrt(images))
     if not alone:
         least = max(LEAST_PART, PART * BREADTH * math.sqrt(images))
+        return min(max(int(least), depth), MOST_BREADTH)
+    least = max(LEAST_BREADTH, BREADTH * math.sqrt(images))
     return min(max(int(least), depth * 4 // 3), MOST_BREADTH)
 
 
