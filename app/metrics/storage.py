@@ -55,9 +55,9 @@ class MeasuredStorage:
                 finally:
                     elsewhere.seconds += time.perf_counter() - left
 
-    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+    async def sweep(self, prefix: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         with self._measured("sweep"):
-            return await self._inner.sweep(older_than, dry_run=dry_run)
+            return await self._inner.sweep(prefix, older_than, dry_run=dry_run)
 
     async def check(self) -> None:
         with self._measured("check"):

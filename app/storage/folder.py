@@ -66,7 +66,7 @@ class FolderStorage:
             for one in found:
                 yield one
 
-    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+    async def sweep(self, prefix: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         return await self._threads.run(self._sweep, older_than.total_seconds(), dry_run)
 
     async def check(self) -> None:

@@ -85,10 +85,10 @@ class Storage(Protocol):
         """The objects whose keys begin with `prefix`, in no promised order. Files that are not ours are left out."""
         ...
 
-    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+    async def sweep(self, prefix: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         """Removes what puts that never ended have left behind for so long; how many. `dry_run` only counts.
 
-        0 where the store does not tell.
+        Of keys that begin with `prefix`, where it lies among what is not ours. 0 where the store does not tell.
         """
         ...
 

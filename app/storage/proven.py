@@ -79,9 +79,9 @@ class ProvenStorage:
             yield stored
         await self._sure()
 
-    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+    async def sweep(self, prefix: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         await self._sure(GOOD_SECONDS)
-        return await self._inner.sweep(older_than, dry_run=dry_run)
+        return await self._inner.sweep(prefix, older_than, dry_run=dry_run)
 
     async def check(self) -> None:
         await self._sure()

@@ -107,9 +107,9 @@ class S3Storage:
             for one in page:
                 yield one
 
-    async def sweep(self, older_than: timedelta, *, dry_run: bool = False) -> int:
+    async def sweep(self, prefix: str, older_than: timedelta, *, dry_run: bool = False) -> int:
         begun_before = datetime.now(UTC) - older_than
-        return await self._threads.run(self._sweep, begun_before, dry_run)
+        return await self._threads.run(self._sweep, checked_prefix(prefix), begun_before, dry_run)
 
     async def check(self) -> None:
         await self._threads.run(self._check)
@@ -177,17 +177,18 @@ class S3Storage:
             if refusal.s3_code != "NoSuchKey":
                 raise
 
-    def _sweep(self, begun_before: datetime, dry_run: bool) -> int:
+    def _sweep(self, prefix: str, begun_before: datetime, dry_run: bool) -> int:
         """Multipart uploads that were never completed: no listing shows them, but they take room."""
         found = 0
-        for key, upload_id, begun_at in self._multipart_uploads():
-            if is_key(key) and begun_at < begun_before:
+        for key, upload_id, begun_at in self._multipart_uploads(prefix):
+            # A server may not know of the prefix.
+            if key.startswith(prefix) and is_key(key) and begun_at < begun_before:
                 found += 1
                 if not dry_run:
                     self._abort(key, upload_id)
         return found
 
-    def _multipart_uploads(self) -> Iterable[tuple[str, str, datetime]]:
+    def _multipart_uploads(self, prefix: str) -> Iterable[tuple[str, str, datetime]]:
         """The first page of them; none where the server does not answer such a question.
 
         minio's client has no public method for it, and its private one sends an empty delimiter, to which
@@ -196,7 +197,7 @@ class S3Storage:
 
         def ask() -> ListMultipartUploadsResult:
             answer = self._client._execute(
-                "GET", bucket_name=self.bucket, query_params={"uploads": ""}
+                "GET", bucket_name=self.bucket, query_params={"uploads": "", "prefix": prefix}
             )
             return ListMultipartUploadsResult(answer)
 

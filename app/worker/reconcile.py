@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 LOCK: Final = "pictor.reconcile"
 GRACE: Final = timedelta(hours=24)
 """How long an object without a row is only watched."""
-PREFIXES: Final = ("t/", "incoming/", repair.CHECKS)
+PICTURES: Final = "t/"
+PREFIXES: Final = (PICTURES, "incoming/", repair.CHECKS)
 """Where Pictor's objects lie. What else a bucket holds is not ours."""
 BATCH: Final = 1_000
 PURGED_AT_ONCE: Final = 16
@@ -174,7 +175,7 @@ class _Pass:
         """Files that no living process can be writing."""
         report, folder = self.report, self.resources.settings.tmp_dir
         report.temporary_files = await self.resources.storage.sweep(
-            BROKEN_OFF, dry_run=report.dry_run
+            PICTURES, BROKEN_OFF, dry_run=report.dry_run
         ) + await asyncio.to_thread(_swept, folder, dry_run=report.dry_run)
 
 

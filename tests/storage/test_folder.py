@@ -137,7 +137,7 @@ async def test_drafts_of_the_dead_are_swept(storage: FolderStorage, tmp_path: Pa
         file.touch()
     os.utime(old, (1, 1))
     os.utime(other, (1, 1))
-    assert await storage.sweep(timedelta(hours=1), dry_run=True) == 1
+    assert await storage.sweep("t/", timedelta(hours=1), dry_run=True) == 1
     assert old.exists()
-    assert await storage.sweep(timedelta(hours=1)) == 1
+    assert await storage.sweep("t/", timedelta(hours=1)) == 1
     assert sorted(tmp_path.joinpath("tmp").iterdir()) == [other, young]

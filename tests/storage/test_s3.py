@@ -312,8 +312,18 @@ async def test_uploads_that_never_ended_are_aborted(s3_url: str, tmp_path: Path)
     storage = storage_from_url(s3_url, tmp_path)
     assert isinstance(storage, S3Storage)
     storage._client._create_multipart_upload(storage.bucket, "t/never/ended", {})
-    assert await storage.sweep(timedelta(hours=1)) == 0
-    assert await storage.sweep(timedelta(0), dry_run=True) == 1
-    assert await storage.sweep(timedelta(0)) == 1
-    assert await storage.sweep(timedelta(0)) == 0
+    assert await storage.sweep("t/", timedelta(hours=1)) == 0
+    assert await storage.sweep("t/", timedelta(0), dry_run=True) == 1
+    assert await storage.sweep("t/", timedelta(0)) == 1
+    assert await storage.sweep("t/", timedelta(0)) == 0
+    await storage.close()
+
+
+async def test_uploads_of_others_in_the_bucket_are_left_alone(s3_url: str, tmp_path: Path) -> None:
+    storage = storage_from_url(s3_url, tmp_path)
+    assert isinstance(storage, S3Storage)
+    for key in ("backups/night.tar", "t2/a", "not-a-key"):
+        storage._client._create_multipart_upload(storage.bucket, key, {})
+    assert await storage.sweep("t/", timedelta(0), dry_run=True) == 0
+    assert await storage.sweep("t/", timedelta(0)) == 0
     await storage.close()

@@ -217,7 +217,7 @@ async def test_what_is_gone_with_the_store_is_not_lost(
             opened.storage.delete([image.object_key]),
             opened.storage.open(image.object_key),
             opened.storage.size(image.object_key),
-            opened.storage.sweep(timedelta(0)),
+            opened.storage.sweep("t/", timedelta(0)),
             opened.storage.check(),
         ):
             with pytest.raises((AppError, ExceptionGroup)) as refusal:
