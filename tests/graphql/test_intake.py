@@ -3,6 +3,7 @@
 import asyncio
 import io
 import struct
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -402,6 +403,17 @@ async def test_the_name_that_macos_took_apart_is_found(client: Client, db: Datab
     words = "query($f: ImageFilter) { images(filter: $f) { nodes { id } } }"
     found = (await client.get(actor, words, f={"text": "CAF\u00c9"}))["images"]["nodes"]
     assert found == [{"id": made["id"]}]
+
+
+async def test_a_name_that_composition_makes_longer_is_cut(client: Client, db: Database) -> None:
+    """It goes into a header with each download."""
+    actor = await make.actor(db)
+    shin = "\ufb2c"
+    assert len(unicodedata.normalize("NFC", shin)) == 3
+    file = client.file(png(33), name=f"{shin * 251}.png")
+    made = (await client.get(actor, UPLOAD, input={"file": file}))["uploadImage"]["image"]
+    assert len(made["filename"]) == 255
+    assert made["filename"].endswith(".png")
 
 
 async def test_two_that_heal_at_once(

@@ -137,7 +137,7 @@ async def begin(
     session: AsyncSession, actor: Actor, new: NewImage, file: Incoming, seen: Inspection
 ) -> Image:
     # macOS takes letters and marks apart: who types the same name would not find the file.
-    filename = composed(clean_filename(file.filename), MAX_FILENAME_LENGTH)
+    filename = _cut(composed(clean_filename(file.filename), MAX_FILENAME_LENGTH))
     image_id = await session.scalar(select(func.new_id()))
     image = Image(
         id=image_id,
@@ -170,7 +170,12 @@ def _title(filename: str) -> str:
 def clean_filename(name: str) -> str:
     """The last part of the name, without what no terminal or header should see: MAX_FILENAME_LENGTH characters at most."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    return shown(last).strip()[-MAX_FILENAME_LENGTH:]
+    return _cut(shown(last).strip())
+
+
+def _cut(filename: str) -> str:
+    """Its end says what it is. Some letters become several in NFC."""
+    return filename[-MAX_FILENAME_LENGTH:]
 
 
 async def publish(session: AsyncSession, actor: Actor, new: NewImage, image_id: UUID) -> Image:
