@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from app.services.intake import folders
 from app.settings import Settings
 from app.web import bodies, filemap
 from app.web.bodies import malformed
-from app.web.spool import Spool, local_disk
+from app.web.spool import Spool
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 """It warns about each malformed body: any client could fill the log."""
@@ -40,8 +40,8 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
     """
     bodies.check_length(request, settings.max_request_bytes)
     reader = _Reader(_boundary(request))
-    async with folder(settings) as its_folder:
-        form = _Form(settings, its_folder)
+    async with folders.made(settings.tmp_dir) as folder:
+        form = _Form(settings, folder)
         total = 0
         async for chunk in bodies.stream(request):
             total += len(chunk)
@@ -52,15 +52,6 @@ async def received(request: Request, settings: Settings) -> AsyncIterator[dict[s
         if not reader.complete:
             raise malformed("The multipart body ends before its last boundary.")
         yield form.operations_with_files()
-
-
-@asynccontextmanager
-async def folder(settings: Settings) -> AsyncIterator[Path]:
-    """A folder for the files of one request, which goes with the block. UNAVAILABLE where the disk takes none."""
-    async with AsyncExitStack() as stack:
-        with local_disk():
-            made = await stack.enter_async_context(folders.made(settings.tmp_dir))
-        yield made
 
 
 def _boundary(request: Request) -> bytes:

@@ -2,19 +2,14 @@
 
 import asyncio
 import hashlib
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
-from app.errors import unavailable
 from app.graphql.uploads import UploadedFile
 from app.services.intake import intents
-
-log = logging.getLogger(__name__)
+from app.services.intake.folders import local_disk
 
 BUFFER_BYTES: Final = 1024 * 1024
 """Bytes gathered before one hop to a thread, which writes and hashes them: both leave the GIL."""
@@ -74,16 +69,6 @@ class Spool:
             sha256=b"" if self._too_large else self._hash.digest(),
             too_large=self._too_large,
         )
-
-
-@contextmanager
-def local_disk() -> Iterator[None]:
-    """What the server's own disk refuses (full, read-only, broken) is UNAVAILABLE; the log says why."""
-    try:
-        yield
-    except OSError as error:
-        log.error("files of requests cannot be written: %s", error)
-        raise unavailable("The server cannot take files just now; try again.") from error
 
 
 def _unescaped(filename: str) -> str:

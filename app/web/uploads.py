@@ -11,11 +11,11 @@ from starlette.responses import Response
 from app.domain import Actor
 from app.errors import AppError, UploadProblem, bad_input, not_found, too_large, unavailable
 from app.resources import Resources
-from app.services.intake import ticketing, tickets
+from app.services.intake import folders, ticketing, tickets
 from app.services.intake.intents import Incoming
 from app.services.intake.tickets import Held
 from app.services.intake.uploads import Intake
-from app.web import audit, bodies, multipart
+from app.web import audit, bodies
 from app.web.budget import PUT, Budget
 from app.web.gate import Gate
 from app.web.spool import Spool
@@ -60,7 +60,7 @@ class Uploads:
         async with self._resources.db.acting(actor).transaction() as session:
             ticket = await tickets.opened(session, actor, ticket_id)
         _check_length(request, ticket.size_bytes)
-        async with self._gate.entered(actor.user_id), multipart.folder(settings) as folder:
+        async with self._gate.entered(actor.user_id), folders.made(settings.tmp_dir) as folder:
             file = await _spooled(request, folder / "0", ticket.size_bytes)
             tickets.check_bytes(ticket, file)
             # The body may have taken minutes, and access ends meanwhile.

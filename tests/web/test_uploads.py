@@ -770,3 +770,18 @@ async def test_what_was_never_completed_leaves_the_bucket(
 
     assert await keys(bucket, f"incoming/{team}/") == []
     assert await rows(db, UploadTicket, team) == []
+
+
+async def test_a_disk_that_takes_nothing_is_unavailable(
+    direct: Client, settings: Settings, files: Any
+) -> None:
+    content = picture(24)
+    ticket = await direct.request(content)
+    await direct.put(ticket, content)
+    if settings.tmp_dir.exists():
+        settings.tmp_dir.rmdir()
+    settings.tmp_dir.write_bytes(b"not a folder")
+
+    assert await direct.refused(ticket["ticket"]) == ("UNAVAILABLE", None)
+    settings.tmp_dir.unlink()
+    assert (await direct.complete(ticket))["created"] is True

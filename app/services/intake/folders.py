@@ -6,13 +6,18 @@ disk; a pid does not: in a container the next process has the same one, and othe
 
 import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from app.errors import unavailable
+
+log = logging.getLogger(__name__)
 
 PREFIX: Final = "upload-"
 LOCK: Final = "lock"
@@ -21,13 +26,26 @@ STALE_SECONDS: Final = 24 * 3600
 
 @asynccontextmanager
 async def made(parent: Path) -> AsyncIterator[Path]:
-    """A folder which goes with the block, whatever lies in it. OSError where the disk takes none."""
-    folder = _new(parent)
+    """A folder which goes with the block, whatever lies in it. UNAVAILABLE where the disk takes none."""
+    with local_disk():
+        folder = _new(parent)
     try:
-        with _locked(folder):
+        with ExitStack() as stack:
+            with local_disk():
+                stack.enter_context(_locked(folder))
             yield folder
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+@contextmanager
+def local_disk() -> Iterator[None]:
+    """What the server's own disk refuses (full, read-only, broken) is UNAVAILABLE; the log says why."""
+    try:
+        yield
+    except OSError as error:
+        log.error("files on their way in cannot be written: %s", error)
+        raise unavailable("The server cannot take files just now; try again.") from error
 
 
 def _new(parent: Path) -> Path:

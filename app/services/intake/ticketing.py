@@ -152,16 +152,17 @@ class Ticketing:
             stream = await self.intake.storage.open(tickets.incoming_key(ticket.team_id, ticket.id))
         except ObjectMissing:
             return
-        async with folders.made(self.folder) as folder:
+        async with stream, folders.made(self.folder) as folder:
             path = folder / "0"
             digest, size = hashlib.sha256(), 0
-            async with stream:
-                async for chunk in stream:
-                    size += len(chunk)
-                    if size > ticket.size_bytes:
-                        break
-                    digest.update(chunk)
+            async for chunk in stream:
+                size += len(chunk)
+                if size > ticket.size_bytes:
+                    break
+                digest.update(chunk)
+                with folders.local_disk():
                     await asyncio.to_thread(_append, path, chunk)
+            await stream.aclose()
             file = Incoming(path, ticket.filename, size, digest.digest(), "ticket")
             await self.receive(actor, ticket.id, file)
 
