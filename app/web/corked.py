@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final, cast
 
-from app.web import heads
+from app.web import taking
 
 HELD_BYTES: Final = 16_384
 """Beyond this nothing is held back: then the transport has to say when there is too much."""
@@ -41,7 +41,7 @@ class Corked:
                 self._transport.writelines(held)
 
 
-class Protocol(heads.Protocol):
+class Protocol(taking.Protocol):
     """A WebSocket that a connection becomes keeps the corked transport."""
 
     # uvicorn's method too takes less than asyncio's protocol promises: it is given nothing but streams.
