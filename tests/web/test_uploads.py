@@ -785,3 +785,24 @@ async def test_a_disk_that_takes_nothing_is_unavailable(
     assert await direct.refused(ticket["ticket"]) == ("UNAVAILABLE", None)
     settings.tmp_dir.unlink()
     assert (await direct.complete(ticket))["created"] is True
+
+
+async def test_who_completes_much_at_once_shuts_nobody_out(direct: Client, db: Database) -> None:
+    other = Client(direct.http, await new_member(db))
+    done: list[Client] = []
+
+    async def complete(who: Client, ticket: dict[str, Any]) -> None:
+        await who.complete(ticket)
+        done.append(who)
+
+    async def brought(who: Client, seed: int) -> dict[str, Any]:
+        content = picture(seed, side=100)
+        ticket = await who.request(content)
+        await who.put(ticket, content)
+        return ticket
+
+    many = [await brought(direct, seed) for seed in range(300, 316)]
+    one = await brought(other, 316)
+    await asyncio.gather(*(complete(direct, ticket) for ticket in many), complete(other, one))
+
+    assert done.index(other) < len(many) / 2

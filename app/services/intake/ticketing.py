@@ -5,13 +5,14 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,7 +32,8 @@ TOKEN_BYTES: Final = 32
 SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 FETCHED_AT_ONCE: Final = 4
 """Files that one process reads from the bucket at the same time: what bounds their disk."""
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+SHARE: Final = 2
+"""Of them, for one user: whoever completes many at once shuts nobody out."""
 OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
 
@@ -74,7 +76,7 @@ class Ticketing:
         """The image, however often it is asked for. NOT_FOUND, CONFLICT while the bytes have not come."""
         ticket = await self._awaited(actor, token)
         if ticket is not None:
-            async with _turn():
+            async with _turn(actor.user_id):
                 await self._fetch(actor, ticket)
         for _ in range(TRIES):
             try:
@@ -173,8 +175,29 @@ class Ticketing:
             log.warning("an upload's bytes stay in the bucket until its ticket ends: %s", ticket.id)
 
 
-def _turn() -> asyncio.Semaphore:
-    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(FETCHED_AT_ONCE))
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """`of_user`: while anybody waits for one or has it."""
+
+    of_all: asyncio.Semaphore
+    of_user: WeakValueDictionary[UUID, asyncio.Semaphore]
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def _turn(user_id: UUID) -> AsyncIterator[None]:
+    """Who waits for their own share takes no place of the others."""
+    loop = asyncio.get_running_loop()
+    turns = _turns.get(loop)
+    if turns is None:
+        turns = _turns[loop] = _Turns(asyncio.Semaphore(FETCHED_AT_ONCE), WeakValueDictionary())
+    own = turns.of_user.get(user_id)
+    if own is None:
+        own = turns.of_user[user_id] = asyncio.Semaphore(SHARE)
+    async with own, turns.of_all:
+        yield
 
 
 def _append(path: Path, chunk: bytes) -> None:
