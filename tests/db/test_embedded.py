@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.db import embedded
+
 START = (
     "import sys, pathlib; from app.db import embedded; embedded.start(pathlib.Path(sys.argv[1]))"
 )
@@ -84,3 +86,15 @@ def test_another_process_may_have_a_port_in_its_environment(
         monkeypatch.setenv("PGPORT", "1")
         with started(folder, REACH) as second:
             assert second.wait(120) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "why"), [("17", "found version 17"), ("18", "pg_ctl ended with status 1")]
+)
+def test_what_does_not_start_is_told_each_time(folder: Path, version: str, why: str) -> None:
+    """Of a folder that another release made, and of one whose files are lost. `pictor doctor` asks six times."""
+    (folder / "pgdata").mkdir()
+    (folder / "pgdata" / "PG_VERSION").write_text(f"{version}\n")
+    for _ in range(2):
+        with pytest.raises(embedded.NotStartedError, match=why):
+            embedded.start(folder)
