@@ -23,13 +23,13 @@ DOUBT: Final = 2.5
 SPREADS: Final = 2.5
 """Chance adds so many standard deviations, at most."""
 LEAST_TASTE: Final = 16
-"""Of a graph whose images are filtered: it goes past as many in any case."""
+"""Of a graph most of whose images do not match: it goes past as many in any case."""
 BREADTH: Final = 0.25
 """hnsw.ef_search for the page of one team, for each root of its images: 128 of 272,000."""
 LEAST_BREADTH: Final = 64
 PART: Final = 0.5
 """Of that, where a page is of several teams: what one of them has there are few."""
-LEAST_PART: Final = 20
+LEAST_PART: Final = 32
 MOST_BREADTH: Final = 1_000
 
 
@@ -38,7 +38,7 @@ def breadth(images: int, depth: int, *, alone: bool) -> int:
     whole questions."""
     if not alone:
         least = max(LEAST_PART, PART * BREADTH * math.sqrt(images))
-        return min(max(int(least), depth), MOST_BREADTH)
+        return min(max(int(least), depth * 3 // 2), MOST_BREADTH)
     least = max(LEAST_BREADTH, BREADTH * math.sqrt(images))
     return min(max(int(least), depth * 4 // 3), MOST_BREADTH)
 
@@ -57,10 +57,11 @@ def _taste(page: int, images: int, every: int, share: float) -> int:
 
     The page ends sooner or later than expected, by one part in its root, and chance decides how many of those before its end are this team's.
     """
-    mean = page * images / (every * max(share, page / every))
+    share = max(share, page / max(every, page))
+    mean = page * images / (max(every, 1) * share)
     spread = math.sqrt(mean + (1 - share) * mean * mean / page)
     taste = math.ceil(mean + SPREADS * spread) + 1
-    return min(taste, page + 1) if share == 1 else max(taste, LEAST_TASTE)
+    return max(min(taste, math.ceil((page + 1) / share)), round(LEAST_TASTE * (1 - share)))
 
 
 def work(steps: float) -> float:

@@ -37,9 +37,9 @@ class Bounds:
 
 
 BOUNDS: Final = Bounds()
-FOR_PAGES: Final = Bounds(half=5_000)
+FOR_PAGES: Final = Bounds(half=4_000)
 """Of transactions that only read."""
-BEGINNING: Final = 3_000
+BEGINNING: Final = 2_500
 """What a second transaction takes to begin, in comparisons."""
 NO_GRAPHS: Final = Bounds(graphs=False)
 
