@@ -3,12 +3,14 @@
 import math
 
 import pytest
+from sqlalchemy import text
 
 from app.db.database import counted_statements
 from app.domain import Actor, DateTimeRange, ImageFilter, SearchStrategy, TagFilter
 from app.services import filters, match_counts
 from app.services.remembered import Remembered
-from app.services.searching import nearest, tastes
+from app.services.searching import nearest, tastes, vector_look
+from app.services.searching.kept_plans import IDLE_SECONDS, MOST, OFTEN, KeptPlans
 from app.services.searching.vector_plan import NO_GRAPHS, Bounds
 from app.worker import graphs as builder
 from tests import make
@@ -105,3 +107,50 @@ async def test_what_lies_elsewhere_than_a_taste_is_found_all_the_same(
                 assert len(statements) == at_first, statements
             compared = found.strategy is SearchStrategy.EXACT
             assert found.complete is compared
+
+
+def test_a_plan_is_kept_of_what_is_asked_for_often_and_lately() -> None:
+    now = 0.0
+    plans = KeptPlans(lambda: now)
+    assert [plans.keeps("a") for _ in range(OFTEN + 2)] == [False] * OFTEN + [True, True]
+    for look in range(MOST - 1):
+        assert [plans.keeps(look) for _ in range(OFTEN + 1)][-1]
+    # There is no room for one more, until somebody has not asked for a while.
+    assert not any(plans.keeps("late") for _ in range(OFTEN + 5))
+    now = IDLE_SECONDS - 1
+    assert plans.keeps("a")
+    assert not plans.keeps("late")
+    now = IDLE_SECONDS + 1
+    assert plans.keeps("late")
+    assert plans.keeps("a")
+    # One that had to go comes back in the place of another that is not asked for.
+    assert plans.keeps(0)
+
+
+async def test_a_look_whose_plan_is_kept_finds_the_same_and_leaves_no_trace(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_counts, "_COUNTED", Remembered(100))
+    monkeypatch.setattr(vector_look, "LEAST_GRAPHS", 2)
+    monkeypatch.setattr(vector_look, "PLANS", KeptPlans())
+    query = planted.random(1, seed=78)[0]
+    async with planted.put_back(db):
+        model_id = await planted.model(db, "kept")
+        both = await _world(db, model_id, query)
+        for wanted in (ImageFilter(), ImageFilter(created_at=between(200, COUNT))):
+            found, written_out = [], []
+            for _ in range(OFTEN + 3):
+                async with db.acting(both).transaction() as session:
+                    match = await filters.resolve(session, both, wanted)
+                    candidates = nearest.Candidates(match, model_id)
+                    with counted_statements(db) as statements:
+                        rows = await nearest.best(session, candidates, query, 10)
+                    mode = await session.scalar(text("show plan_cache_mode"))
+                    assert mode == "force_custom_plan"
+                found.append([one.image_id for one in rows])
+                look = next(one for one in statements if "found as materialized" in one)
+                written_out.append(all(team.hex in look for team in both.team_ids))
+            assert written_out == [False] * OFTEN + [True] * 3
+            # The statement that changes how the look is planned is gone again.
+            assert len(statements) == 2, statements
+            assert all(one == found[0] for one in found)

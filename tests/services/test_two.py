@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import beside
 from app.domain import DateTimeRange
 from app.services.searching import two
+from app.services.searching.facts import SETTINGS
 from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
 from tests.database import Database, given_back
@@ -44,7 +45,7 @@ async def found(db: Database, other_fails: str = "", least: int = 10_000) -> tup
             return [tuple(row) for row in await its.execute(ANSWERS, {"team": team})]
 
         rows: list[Any] | None = await two.rows(
-            session, WHOLE, least=least, is_cut=lambda _: False, ask=ask
+            session, WHOLE, least=least, settings=SETTINGS, is_cut=lambda _: False, ask=ask
         )
     await given_back(db)
     return [row[1] for row in rows or () if row[1] is not None], len(set(map(id, asked_on)))

@@ -109,6 +109,9 @@ async def _found(session: AsyncSession, look: Look, bounds: Bounds) -> Found:
     page = look.limit if match.beside and look.after is None else None
     plan = await vector_plan.made(session, match, model_id, bounds, known, page=page)
     alone = match.beside and not (plan.rarest and len(plan.scanned) > MOST_TEAMS)
+    kept = alone and look.keeps(plan)
+    await facts.plan(session, match, known, kept=kept)
+    look = replace(look, kept=kept)
     turn: _Turn | None = _Turn(plan.whole(), plan if alone else plan.whole(), alone)
     sorts = False
     while turn:

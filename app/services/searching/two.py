@@ -3,7 +3,7 @@
 Halves are of teams; of one team's tag, they are of dates.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -17,7 +17,7 @@ from app.db.prepared import Prepared
 from app.domain import DateTimeRange
 from app.services.filters import FIRST_INSTANT, LAST_INSTANT
 from app.services.remembered import Remembered, about
-from app.services.searching.facts import NO_SORTS, SETTINGS
+from app.services.searching.facts import NO_SORTS
 from app.services.searching.tastes import SCATTERED
 from app.services.searching.vector_plan import Plan, beginning
 
@@ -51,11 +51,14 @@ async def rows(
     whole: Half,
     *,
     least: int | None,
+    settings: Mapping[str, str],
     is_cut: Callable[[Rows], bool],
     ask: Callable[[AsyncSession, Half], Coroutine[Any, Any, Rows]],
 ) -> Rows | None:
     """What `ask` finds in both halves; None where there is less than `least` to do in the second, or no connection to spare; and where
     of one half more may belong to the page than was looked at. `ask` ends with a row of no team, which is the first half's.
+
+    `settings`: of the second connection.
     """
     if least is None or (through := beside.entrance(session)) is None:
         return None
@@ -66,7 +69,7 @@ async def rows(
     async def second(its: AsyncSession) -> Rows:
         return await ask(its, halves[1])
 
-    mine, others = await beside.at_once(ask(session, halves[0]), through, SETTINGS, second)
+    mine, others = await beside.at_once(ask(session, halves[0]), through, settings, second)
     if others is None:
         # PostgreSQL has no room for another connection, or has ended that one.
         await session.execute(NO_SORTS)

@@ -29,8 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import ImageVector
 from app.db.prepared import IMAGES
 from app.embedding import Vectors
-from app.services.searching import two, vector_text
+from app.services.searching import facts, two, vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
+from app.services.searching.kept_plans import LEAST_GRAPHS, PLANS
 from app.services.searching.places import After
 from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
@@ -57,7 +58,7 @@ class Seen:
 class Look:
     """One question, and how it is asked. `has_images`: what is found brings its images along, where that costs nothing more.
 
-    `half`: another connection may help where there is so much for it to do, as Bounds has it; None where none may.
+    `kept`: by a plan that PostgreSQL keeps. `half`: another connection may help where there is so much for it to do, as Bounds has it; None where none may.
     """
 
     candidates: Candidates
@@ -67,6 +68,7 @@ class Look:
     floor: Floor | None
     has_images: bool = False
     half: int | None = None
+    kept: bool = False
 
     def depth(self, graphs: int) -> int:
         """How many of the nearest each branch of the statement finds at most, where so many are by graphs."""
@@ -88,14 +90,33 @@ class Look:
         return self._seen(plan, most, rows, known, alone=alone)
 
     async def _rows(self, session: AsyncSession, plan: Plan, most: int) -> Rows:
+        kept = self.kept and bool(plan.tastes)
+
         async def ask(session: AsyncSession, half: Half) -> Rows:
-            asked = vector_text.statement(self._shape(half))
+            shape = self._shape(half)
+            if kept:
+                asked = vector_text.kept(shape, half.plan.by_graph)
+            else:
+                asked = vector_text.statement(shape)
             return await asked.rows(session, self._values(half, most))
 
         whole = Half(plan, self.candidates.match.created_at)
-        least, is_cut = self.half, partial(self._is_cut, most)
-        halves = await two.rows(session, whole, least=least, is_cut=is_cut, ask=ask)
+        halves = await two.rows(
+            session,
+            whole,
+            least=self.half,
+            settings=facts.settings(kept=kept),
+            is_cut=partial(self._is_cut, most),
+            ask=ask,
+        )
         return await ask(session, whole) if halves is None else halves
+
+    def keeps(self, plan: Plan) -> bool:
+        """Whether PostgreSQL keeps the plan of this look."""
+        if not plan.tastes or plan.scanned or len(plan.by_graph) < LEAST_GRAPHS:
+            return False
+        shape = self._shape(Half(plan, self.candidates.match.created_at))
+        return PLANS.keeps((shape, plan.by_graph))
 
     def _is_cut(self, most: int, rows: Rows) -> bool:
         """Whether more of them may belong to the page, for the trash had some: one row, of no team, says how many there were."""

@@ -1,10 +1,11 @@
 """A look through vectors for a filter that is `beside`, as text. SQLAlchemy's constructs alone would cost more than the search,
 so a statement is made once for each shape of a question, and what differs within a shape are its values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -23,7 +24,7 @@ GRAPH: Final = """
 (select image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
 from (select set_config('hnsw.ef_search', :breadth_{n}, true) as breadth offset 0) its cross join lateral (
   select image_id, team_id, {embedding} <#> {vector} as distance from image_vector
-  where team_id = :by_graph_{n} and model_id = {model} and its.breadth is not null {tags} {dates} {without}
+  where team_id = {team} and model_id = {model} and its.breadth is not null {tags} {dates} {without}
   order by {embedding} <#> {vector} limit :depth_{n}
 ) near)
 """
@@ -33,7 +34,7 @@ TASTE: Final = """
 (select case when true {tags} {dates} {without} then image_id end as image_id, team_id, greatest(-1.0, least(1.0, -distance)) as score
 from (select set_config('hnsw.ef_search', :breadth_{n}, true) as breadth offset 0) its cross join lateral (
   select image_id, team_id, tag_ids, created_at, {embedding} <#> {vector} as distance from image_vector
-  where team_id = :by_graph_{n} and model_id = {model} and its.breadth is not null
+  where team_id = {team} and model_id = {model} and its.breadth is not null
   order by {embedding} <#> {vector} limit :depth_{n}
 ) near)
 """
@@ -71,11 +72,13 @@ union all
 select null, team_id, min(score), count(*) {nulls} from found where team_id = any(:by_graph) group by team_id
 """
 """How far each graph was followed."""
-SORTS_AGAIN: Final = """
+AS_EVER: Final = """
 union all
-select null, null, null, (select count(*) from top) {nulls} where set_config('enable_sort', 'on', true) = 'on'
+select null, null, null, (select count(*) from top) {nulls}
+where set_config('enable_sort', 'on', true) = 'on'
+  and set_config('plan_cache_mode', 'force_custom_plan', true) is not null
 """
-"""What comes after this statement may sort."""
+"""What comes after this statement may sort, and is planned for its own values."""
 IDS: Final = ARRAY(Uuid())
 TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "most": Integer(),
@@ -132,15 +135,26 @@ def statement(shape: Shape) -> Prepared:
 
     With images, each row goes on with the columns of its image, or nulls.
     """
+    return _made(shape, [f":by_graph_{n}" for n in range(shape.by_graph)])
+
+
+@lru_cache(maxsize=64)
+def kept(shape: Shape, teams: Sequence[UUID]) -> Prepared:
+    """The same, with the teams of its graphs written out: PostgreSQL finds the graphs whatever the values are, so one plan is enough."""
+    return _made(shape, [f"'{team.hex}'" for team in teams])
+
+
+def _made(shape: Shape, graphs: Sequence[str]) -> Prepared:
+    """`graphs`: the team of each."""
     wanted = " and ".join(_wanted(shape)) or "true"
     columns = IMAGES.columns if shape.has_images else ()
     parts = {
-        "branches": " union all ".join(_branches(shape, wanted)),
+        "branches": " union all ".join(_branches(shape, wanted, graphs)),
         "wanted": wanted,
         "columns": "".join(f", i.{one.name}" for one in columns),
         "nulls": ", null" * len(columns),
     }
-    asked = BEST + (EXTENTS if shape.by_graph else "") + SORTS_AGAIN
+    asked = BEST + (EXTENTS if shape.by_graph else "") + AS_EVER
     return Prepared.of_text(asked.format(**parts), _type_of)
 
 
@@ -148,7 +162,7 @@ def _type_of(name: str) -> TypeEngine[Any]:
     return TYPES[name] if name in TYPES else TYPES_OF_TEAM[name.rpartition("_")[0]]
 
 
-def _branches(shape: Shape, wanted: str) -> Iterator[str]:
+def _branches(shape: Shape, wanted: str, graphs: Sequence[str]) -> Iterator[str]:
     parts = {
         "model": int(shape.model_id),
         "wanted": wanted,
@@ -156,10 +170,10 @@ def _branches(shape: Shape, wanted: str) -> Iterator[str]:
         "embedding": f"embedding::halfvec({int(shape.dimension)})",
         "vector": "cast(:vector as halfvec)",
     }
-    for n in range(shape.by_graph):
+    for n, team in enumerate(graphs):
         tags = f"and tag_ids @> :tags_{n}" if shape.tags else ""
         graph = TASTE if shape.tasted else GRAPH
-        yield graph.format(n=n, tags=tags, dates=_dates(shape, "created_at"), **parts)
+        yield graph.format(n=n, team=team, tags=tags, dates=_dates(shape, "created_at"), **parts)
     parts["without"] = "and v.image_id <> :without" if shape.has_without else ""
     parts["dates"] = _dates(shape, "v.created_at")
     if shape.scanned and not shape.tags:
