@@ -131,7 +131,7 @@ async def test_a_look_whose_plan_is_kept_finds_the_same_and_leaves_no_trace(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(match_counts, "_COUNTED", Remembered(100))
-    monkeypatch.setattr(vector_look, "LEAST_GRAPHS", 2)
+    monkeypatch.setattr(vector_look, "GRAPHS", range(2, 3))
     monkeypatch.setattr(vector_look, "PLANS", KeptPlans())
     query = planted.random(1, seed=78)[0]
     async with planted.put_back(db):

@@ -11,8 +11,8 @@ from typing import Final
 
 from app.services.remembered import Remembered
 
-LEAST_GRAPHS: Final = 4
-"""Of fewer, planning is no matter."""
+GRAPHS: Final = range(4, 51)
+"""Of fewer, planning is no matter; of more, a plan takes too much room."""
 OFTEN: Final = 3
 MOST: Final = 8
 IDLE_SECONDS: Final = 60.0

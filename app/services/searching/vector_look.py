@@ -31,7 +31,7 @@ from app.db.prepared import IMAGES
 from app.embedding import Vectors
 from app.services.searching import facts, two, vector_text
 from app.services.searching.candidates import Candidates, Floor, Near
-from app.services.searching.kept_plans import LEAST_GRAPHS, PLANS
+from app.services.searching.kept_plans import GRAPHS, PLANS
 from app.services.searching.places import After
 from app.services.searching.two import Half, Rows
 from app.services.searching.vector_plan import Plan
@@ -113,7 +113,7 @@ class Look:
 
     def keeps(self, plan: Plan) -> bool:
         """Whether PostgreSQL keeps the plan of this look."""
-        if not plan.tastes or plan.scanned or len(plan.by_graph) < LEAST_GRAPHS:
+        if not plan.tastes or plan.scanned or len(plan.by_graph) not in GRAPHS:
             return False
         shape = self._shape(Half(plan, self.candidates.match.created_at))
         return PLANS.keeps((shape, plan.by_graph))
